@@ -114,10 +114,10 @@ def fftconvolve(in1, in2, mode="full", axes=None):
     array([[1., 3., 5.],
            [0., 1., 2.]])
     """
-    in1, in2 = np.asarray(in1), np.asarray(in2)
-    if in1.ndim == in2.ndim == 0:
+    in1, in2 = _of_one_rank(in1, in2)
+    if in1.ndim == 0:
         return in1 * in2
-    if in1.ndim == in2.ndim and 0 in (in1.size, in2.size):
+    if 0 in (in1.size, in2.size):
         return np.array([])
     transformed = [a for a in _axes(axes, in1.ndim) if in1.shape[a] != 1 != in2.shape[a]]
     if transformed:
@@ -190,9 +190,7 @@ def _filter(in1, in2, mode, axes, boundary="fill", fillvalue=0, *, flip=False, l
 
     `late` names the boundaries under which ``same`` starts at ``k//2``.
     """
-    in1, in2 = np.asarray(in1), np.asarray(in2)
-    if in1.ndim != in2.ndim:
-        raise ValueError(f"ranks {in1.ndim} and {in2.ndim} of in1 and in2 must be equal")
+    in1, in2 = _of_one_rank(in1, in2)
     if in1.ndim == 0:
         return in1 * in2
     axes = _axes(axes, in1.ndim)
@@ -233,6 +231,13 @@ def _window(n, k, mode, late):
     if mode == "valid":
         return min(n, k) - 1, abs(n - k) + 1
     raise ValueError(f"mode={mode!r}: must be 'full', 'valid' or 'same'")
+
+
+def _of_one_rank(in1, in2):
+    in1, in2 = np.asarray(in1), np.asarray(in2)
+    if in1.ndim != in2.ndim:
+        raise ValueError(f"ranks {in1.ndim} and {in2.ndim} of in1 and in2 must be equal")
+    return in1, in2
 
 
 def _axes(axes, ndim):
