@@ -1,0 +1,76 @@
+# Every target makes a virtual environment of its own (.venv-NAME): nothing need be set up first
+# but Python 3.11 or newer with its headers, a C compiler and make.
+
+ifndef PYTHON
+PYTHON := $(shell for p in python3 python3.14 python3.13 python3.12 python3.11; do \
+	$$p -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && echo $$p && break; done)
+endif
+ifeq ($(PYTHON),)
+$(error pyconvc needs Python 3.11 or newer: install it, or say where with make PYTHON=...)
+endif
+
+BIN = .venv-$@/bin
+PIP = $(BIN)/python -m pip --disable-pip-version-check --quiet
+PYTEST_ARGS ?=
+BENCH_ARGS ?=
+BENCH_PEERS ?= opencv-python-headless
+C_FILES = $(shell git ls-files 'src_c/*.c' 'src_c/*.h')
+
+.PHONY: help demo test style format docs bench readme-table clean
+.NOTPARALLEL:
+
+help:
+	@echo 'make demo          filter a real photograph, beside SciPy and OpenCV'
+	@echo 'make test          all tests; PYTEST_ARGS="-k stride" for some'
+	@echo 'make style         check formatting and lint;  make format  mends formatting'
+	@echo 'make docs          docs/_build/html, warnings are errors'
+	@echo 'make bench         python -m pyconvc bench; BENCH_ARGS="--only 2-D --threads 1"'
+	@echo 'make readme-table  measure again and rewrite the table in README.md'
+	@echo 'make clean         remove what these made'
+
+# $(call install,WHAT): a fresh environment with WHAT in it. Old copies of modules are not reused.
+define install
+	rm -rf build/lib* build/bdist*
+	$(PYTHON) -m venv --clear .venv-$@
+	$(PIP) install $(1)
+endef
+
+demo:
+	$(call install,'.[demo]')
+	-$(PIP) install --only-binary :all: opencv-python-headless
+	$(BIN)/python demo/photo.py
+
+test:
+	$(call install,'.[test]')
+	$(BIN)/pytest tests $(PYTEST_ARGS)
+
+docs:
+	$(call install,'.[docs]')
+	$(BIN)/python -m sphinx -W --keep-going -b html docs docs/_build/html
+	@echo 'open docs/_build/html/index.html'
+
+bench:
+	$(call install,'.[bench]' $(BENCH_PEERS))
+	$(BIN)/python -m pyconvc bench $(BENCH_ARGS)
+
+readme-table:
+	$(call install,'.[bench]' $(BENCH_PEERS))
+	$(BIN)/python benchmarks/readme_table.py
+
+.venv-style/done: .ci/style-requirements.txt
+	$(PYTHON) -m venv --clear .venv-style
+	.venv-style/bin/python -m pip --disable-pip-version-check --quiet install -r $<
+	touch $@
+
+style: .venv-style/done
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/clang-format --dry-run --Werror $(C_FILES)
+
+format: .venv-style/done
+	.venv-style/bin/ruff check --fix .
+	.venv-style/bin/ruff format .
+	.venv-style/bin/clang-format -i $(C_FILES)
+
+clean:
+	rm -rf build *.egg-info .venv-* demo/out docs/_build .benchmarks

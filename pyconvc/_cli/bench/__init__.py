@@ -1,0 +1,91 @@
+"""Time pyconvc beside the peers that are installed, on the same inputs, turn by turn.
+
+Each row shows our time, then for every peer its time divided by ours: 2.00 means the peer takes
+twice as long, and below 1 (marked) it is faster than we are. A result that differs from the first
+peer's by more than the row's tolerance is marked WRONG. Peers keep their own limits: scipy's and
+NumPy's direct methods use one thread whatever --threads says.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import re
+from pathlib import Path
+
+from pyconvc._cli.bench import families, machine, measure
+from pyconvc._cli.bench.case import PEERS
+from pyconvc._cli.console import Mistake, progress, show_table
+
+HELP = "time pyconvc beside its peers"
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    add = parser.add_argument
+    add("--only", default="", metavar="REGEX", help="rows whose 'family name' matches")
+    add("--threads", type=int, help="for us and every peer that takes it; default: see info")
+    add("--seconds", type=float, default=0.5, help="spent on a row, about (default 0.5)")
+    add("--against", metavar="A,B", help=f"of {', '.join(PEERS)}; default: those installed")
+    add("--json", type=Path, metavar="FILE", help="write machine and rows there")
+
+
+def run(arguments: argparse.Namespace) -> None:
+    against = _peers(arguments.against)
+    cases = _cases(arguments.only)
+    rows = []
+    with machine.threads(arguments.threads) as count, progress("bench", len(cases)) as advance:
+        for case in cases:
+            rows.append(measure.one(case, against, arguments.seconds))
+            advance()
+        title = f"{machine.describe()}, threads: {count}"
+    show_table(f"{title}\nOur time, and each peer's divided by it", *table(rows))
+    if arguments.json:
+        report = {"machine": title, "threads": count, "rows": [row._asdict() for row in rows]}
+        _write(arguments.json, json.dumps(report, indent=1))
+
+
+def table(rows: list[measure.Row]) -> tuple[list[str], list[list[str]]]:
+    """Head and text of the ratio table; ``*`` before a cell marks a loss or a wrong result."""
+    peers = [peer for peer in PEERS if any(peer in row.seconds for row in rows)]
+    head = ["case", "pyconvc", *peers]
+    return head, [[row.name, _time(row), *(_ratio(row, peer) for peer in peers)] for row in rows]
+
+
+def _time(row: measure.Row) -> str:
+    text = f"{row.seconds['pyconvc'] * 1e3:.3g} ms"
+    return text if row.right else f"*{text} WRONG {row.error:.0e}"
+
+
+def _ratio(row: measure.Row, peer: str) -> str:
+    if peer not in row.seconds:
+        return ""
+    ratio = row.seconds[peer] / row.seconds["pyconvc"]
+    return f"{'*' if ratio < 1 else ''}{ratio:.{2 if ratio < 10 else 0}f}"
+
+
+def _peers(text: str | None) -> tuple[str, ...]:
+    names = tuple(PEERS) if text is None else tuple(text.split(","))
+    for name in names:
+        if name not in PEERS:
+            raise Mistake(f"--against {name}: wants some of {', '.join(PEERS)}")
+        if text is not None and PEERS[name]() is None:
+            raise Mistake(f"--against {name}: not installed")
+    return names
+
+
+def _cases(only: str) -> list:
+    try:
+        pattern = re.compile(only)
+    except re.error as error:
+        raise Mistake(f"--only {only!r}: {error}") from error
+    cases = [case for case in families.CASES if pattern.search(f"{case.family} {case.name}")]
+    if not cases:
+        raise Mistake(f"--only {only!r}: matches no row")
+    return cases
+
+
+def _write(path: Path, text: str) -> None:
+    try:
+        path.write_text(text + "\n")
+    except OSError as error:
+        raise Mistake(f"cannot write {path}: {error.strerror}") from error

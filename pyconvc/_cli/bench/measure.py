@@ -1,0 +1,71 @@
+"""Times of the same work by several libraries, each seeing the same state of the machine."""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Iterable
+from typing import NamedTuple
+
+import numpy as np
+
+from pyconvc._cli.bench.case import Call, Case
+
+SHORTEST = 1e-4  # seconds: quicker calls are timed several at a time
+LEAST_TURNS = 3
+
+
+class Row(NamedTuple):
+    """Best seconds by library, and how far our result is from the first peer's."""
+
+    family: str
+    name: str
+    seconds: dict[str, float]
+    error: float
+    right: bool
+
+
+def one(case: Case, against: Iterable[str], seconds: float) -> Row:
+    """Check our result against the first peer's, then time all of them."""
+    calls = case.calls()
+    calls = {"pyconvc": calls["pyconvc"]} | {k: calls[k] for k in against if k in calls}
+    results = iter(calls.values())
+    ours, reference = next(results)(), next(results, calls["pyconvc"])()
+    error = difference(ours, reference)
+    return Row(case.family, case.name, take_turns(calls, seconds), error, error <= case.tolerance)
+
+
+def difference(result: np.ndarray, reference: np.ndarray) -> float:
+    """Largest difference over the largest magnitude of the reference; inf if shapes differ."""
+    if result.shape != reference.shape:
+        return math.inf
+    wide = np.result_type(reference.dtype, np.float64)
+    scale = np.abs(reference.astype(wide)).max(initial=0) or 1.0
+    return float(np.abs(result.astype(wide) - reference.astype(wide)).max(initial=0) / scale)
+
+
+def take_turns(calls: dict[str, Call], seconds: float) -> dict[str, float]:
+    """Best time of each call; the calls take turns until `seconds` are spent on them in all.
+
+    The first turn, in which code is loaded and threads start, counts only for calls that alone take
+    longer than `seconds`: those are not repeated.
+    """
+    first = {name: _time(call, 1) for name, call in calls.items()}
+    best = {name: once if once > seconds else math.inf for name, once in first.items()}
+    quick = {name: call for name, call in calls.items() if first[name] <= seconds}
+    repeats = {name: max(1, math.ceil(SHORTEST / _time(call, 1))) for name, call in quick.items()}
+    spent, turns = 0.0, 0
+    while quick and (turns < LEAST_TURNS or spent < seconds):
+        for name, call in quick.items():
+            elapsed = _time(call, repeats[name])
+            best[name] = min(best[name], elapsed / repeats[name])
+            spent += elapsed
+        turns += 1
+    return best
+
+
+def _time(call: Call, repeats: int) -> float:
+    start = time.perf_counter()
+    for _ in range(repeats):
+        call()
+    return time.perf_counter() - start

@@ -1,0 +1,157 @@
+"""Filter a picture (8- or 16-bit, grey or colour) or a .npy array.
+
+  python -m pyconvc filter photo.jpg soft.png --kernel gaussian:2
+  python -m pyconvc filter scan.tif edges.npy --kernel sobel-x --dtype float32
+  python -m pyconvc filter in.png out.png --kernel "1,2,1;2,4,2;1,2,1" --normalize
+
+Each colour is filtered alone; alpha is copied. 8- and 16-bit samples are computed in float32, wider
+integers in float64; integer results are rounded to nearest and clipped to the sample type's range.
+"""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Iterator
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+
+import pyconvc.signal
+from pyconvc._cli import images, kernels
+from pyconvc._cli.console import Mistake, progress
+
+HELP = "filter a picture or a .npy array"
+BAND_SAMPLES = 1 << 22  # of one channel, computed at once: 16 MiB of float32
+
+# How numpy.pad extends row numbers by each boundary; -1 marks a row of fillvalue.
+_PAD = {
+    "fill": {"mode": "constant", "constant_values": -1},
+    "wrap": {"mode": "wrap"},
+    "symm": {"mode": "symmetric"},
+}
+
+
+class Band(NamedTuple):
+    """Result rows [start, stop), and the input rows that they need."""
+
+    start: int
+    stop: int
+    rows: np.ndarray
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    add = parser.add_argument
+    add("input", metavar="IN", type=Path)
+    add("output", metavar="OUT", type=Path)
+    add("--kernel", required=True, metavar="K", help=kernels.NAMES)
+    add("--mode", choices=("same", "full", "valid"), default="same")
+    add("--boundary", choices=tuple(_PAD), default="symm")
+    add("--fillvalue", type=float, default=0.0, help="beyond the edges, with --boundary fill")
+    add("--method", default="auto", help="auto (default), direct, separable or fft")
+    add("--workers", type=int, help="threads; default: see info")
+    add("--normalize", action="store_true", help="divide the kernel by the sum of its taps")
+    add("--offset", type=float, default=0.0, help="added to each result before rounding")
+    add("--dtype", help="of the result, such as float32; default: that of IN")
+
+
+def run(arguments: argparse.Namespace) -> None:
+    kernel = _normalized(kernels.parse(arguments.kernel), arguments.normalize)
+    picture = images.read(arguments.input)
+    dtype = _result_dtype(picture, arguments.dtype)
+    bands = plan(picture.samples.shape, kernel.shape, arguments.mode, arguments.boundary)
+    _check_alpha(picture, arguments.mode)
+    with images.reserve(arguments.output) as temporary:
+        shape = _result_shape(picture, kernel, arguments.mode)
+        metadata = picture.metadata
+        output = images.Output(arguments.output, temporary, shape, dtype, metadata)
+        _fill(output.samples.reshape(*shape[:2], -1), picture, kernel, bands, arguments)
+        output.save()
+
+
+def plan(shape, kernel, mode: str, boundary: str, samples: int = BAND_SAMPLES) -> list[Band]:
+    """Cut a result into bands of rows, each with the rows of input (kernel's halo included)."""
+    if mode == "valid" and (kernel[0] > shape[0] or kernel[1] > shape[1]):
+        raise Mistake(f"--mode valid: a kernel of {kernel} exceeds the picture of {shape[:2]}")
+    halo = kernel[0] - 1
+    before, after = {"full": (halo, halo), "same": (kernel[0] // 2, halo // 2)}.get(mode, (0, 0))
+    rows = np.pad(np.arange(shape[0]), (before, after), **_PAD[boundary])
+    height = max(4 * kernel[0], samples // shape[1])
+    total = rows.size - halo
+    return [
+        Band(start, min(start + height, total), rows[start : min(start + height, total) + halo])
+        for start in range(0, total, height)
+    ]
+
+
+def _fill(result: np.ndarray, picture, kernel, bands: list[Band], arguments) -> None:
+    with progress(arguments.input.name, len(bands) * picture.colours) as advance:
+        for band in bands:
+            for channel in range(picture.colours):
+                values = _filter_band(picture.samples[:, :, channel], kernel, band, arguments)
+                values += arguments.offset
+                result[band.start : band.stop, :, channel] = images.settle(values, result.dtype)
+                advance()
+    if picture.colours < picture.samples.shape[2]:
+        result[:, :, -1] = picture.samples[:, :, -1]
+
+
+def _filter_band(plane: np.ndarray, kernel, band: Band, arguments) -> np.ndarray:
+    """One channel's band; rows beyond the picture's edges are taken by number, columns by rule."""
+    slab = plane[band.rows].astype(images.working_dtype(plane.dtype))
+    slab[band.rows == -1] = arguments.fillvalue
+    parts = [_convolve(slab, taps, arguments) for taps in kernel.parts]
+    return parts[0] if len(parts) == 1 else np.hypot(*map(np.abs, parts))
+
+
+def _convolve(slab: np.ndarray, taps: np.ndarray, arguments) -> np.ndarray:
+    mode, height = arguments.mode, taps.shape[0]
+    try:
+        values = pyconvc.signal.convolve(
+            slab,
+            taps.astype(slab.dtype),
+            mode,
+            arguments.method,
+            boundary=arguments.boundary,
+            fillvalue=arguments.fillvalue,
+            workers=arguments.workers,
+        )
+    except (ValueError, TypeError, MemoryError) as error:
+        raise Mistake(str(error)) from error
+    skip = {"full": height - 1, "same": height // 2, "valid": 0}[mode]
+    return values[skip : skip + slab.shape[0] - (height - 1)]
+
+
+def _normalized(kernel: kernels.Kernel, wanted: bool) -> kernels.Kernel:
+    if not wanted:
+        return kernel
+    if any(part.sum() == 0 for part in kernel.parts):
+        raise Mistake(f"--normalize: the taps of {kernel.name!r} sum to zero")
+    return kernel._replace(parts=tuple(part / part.sum() for part in kernel.parts))
+
+
+def _result_dtype(picture: images.Picture, name: str | None) -> np.dtype:
+    own = picture.samples.dtype.newbyteorder("=")
+    if name is None:
+        return own
+    try:
+        dtype = np.dtype(name)
+    except TypeError as error:
+        raise Mistake(f"--dtype {name}: not a sample type") from error
+    if dtype.kind not in "biufc" or (own.kind == "c" and dtype.kind != "c"):
+        raise Mistake(f"--dtype {name}: cannot hold filtered {own} samples")
+    if picture.colours < picture.samples.shape[2] and dtype != own:
+        raise Mistake(f"--dtype {name}: a picture with alpha keeps its type, {own}")
+    return dtype
+
+
+def _check_alpha(picture: images.Picture, mode: str) -> None:
+    if picture.colours < picture.samples.shape[2] and mode != "same":
+        raise Mistake(f"--mode {mode}: a picture with alpha keeps its size; use same")
+
+
+def _result_shape(picture: images.Picture, kernel: kernels.Kernel, mode: str) -> tuple[int, ...]:
+    sign = {"full": 1, "same": 0, "valid": -1}[mode]
+    rows, columns, channels = picture.samples.shape
+    size = (rows + sign * (kernel.shape[0] - 1), columns + sign * (kernel.shape[1] - 1))
+    return (*size, channels) if picture.stacked else size
