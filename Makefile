@@ -55,7 +55,7 @@ bench:
 
 readme-table:
 	$(call install,'.[bench]' $(BENCH_PEERS))
-	$(BIN)/python benchmarks/readme_table.py
+	$(BIN)/python benchmarks/readme_table.py $(BENCH_ARGS)
 
 .venv-style/done: .ci/style-requirements.txt
 	$(PYTHON) -m venv --clear .venv-style

@@ -21,9 +21,9 @@ from typing import NamedTuple
 import numpy as np
 import PIL.Image
 import PIL.ImageDraw
+import pyconvc.signal
 import scipy.signal
 
-import pyconvc.signal
 from pyconvc._cli import images, kernels
 from pyconvc._cli.bench.machine import describe
 from pyconvc._cli.bench.measure import take_turns

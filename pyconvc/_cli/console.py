@@ -40,11 +40,11 @@ def show_table(title: str, head: Sequence[str], rows: Sequence[Sequence[str]]) -
 
 @contextlib.contextmanager
 def progress(label: str, steps: int) -> Iterator[Advance]:
-    """A bar on stderr while more than one step is to do; yields what to call after each step."""
-    if rich is None or steps < 2:
+    """A bar on a terminal's stderr, for more than one step; yields what to call after each."""
+    console = rich and rich.console.Console(file=sys.stderr)
+    if not (console and console.is_terminal and steps > 1):
         yield lambda: None
         return
-    console = rich.console.Console(file=sys.stderr)
     with rich.progress.Progress(console=console, transient=True) as bar:
         task = bar.add_task(label, total=steps)
         yield lambda: bar.advance(task)

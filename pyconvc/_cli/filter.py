@@ -11,13 +11,12 @@ integers in float64; integer results are rounded to nearest and clipped to the s
 from __future__ import annotations
 
 import argparse
-from collections.abc import Iterator
 from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
-
 import pyconvc.signal
+
 from pyconvc._cli import images, kernels
 from pyconvc._cli.console import Mistake, progress
 
@@ -48,7 +47,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add("--mode", choices=("same", "full", "valid"), default="same")
     add("--boundary", choices=tuple(_PAD), default="symm")
     add("--fillvalue", type=float, default=0.0, help="beyond the edges, with --boundary fill")
-    add("--method", default="auto", help="auto (default), direct, separable or fft")
+    add("--method", choices=("auto", "direct", "separable", "fft"), default="auto")
     add("--workers", type=int, help="threads; default: see info")
     add("--normalize", action="store_true", help="divide the kernel by the sum of its taps")
     add("--offset", type=float, default=0.0, help="added to each result before rounding")
@@ -69,19 +68,24 @@ def run(arguments: argparse.Namespace) -> None:
         output.save()
 
 
-def plan(shape, kernel, mode: str, boundary: str, samples: int = BAND_SAMPLES) -> list[Band]:
+def plan(shape, kernel, mode: str, boundary: str) -> list[Band]:
     """Cut a result into bands of rows, each with the rows of input (kernel's halo included)."""
     if mode == "valid" and (kernel[0] > shape[0] or kernel[1] > shape[1]):
         raise Mistake(f"--mode valid: a kernel of {kernel} exceeds the picture of {shape[:2]}")
     halo = kernel[0] - 1
     before, after = {"full": (halo, halo), "same": (kernel[0] // 2, halo // 2)}.get(mode, (0, 0))
     rows = np.pad(np.arange(shape[0]), (before, after), **_PAD[boundary])
-    height = max(4 * kernel[0], samples // shape[1])
+    height = _band_height(shape[1], kernel[0])
     total = rows.size - halo
     return [
         Band(start, min(start + height, total), rows[start : min(start + height, total) + halo])
         for start in range(0, total, height)
     ]
+
+
+def _band_height(columns: int, taps: int) -> int:
+    """Rows of a band; its halo is computed twice, so the band is made larger than that."""
+    return max(4 * taps, BAND_SAMPLES // columns)
 
 
 def _fill(result: np.ndarray, picture, kernel, bands: list[Band], arguments) -> None:

@@ -83,7 +83,7 @@ def parse(text: str) -> Kernel:
         taps = tuple(make(text, parameter) for make in _NAMED[name])
     elif text.endswith(".npy"):
         taps = (_from_file(text),)
-    elif set(text) <= set("0123456789+-.eE,; "):
+    elif text and set(text) <= set("0123456789+-.eE,; "):
         taps = (_from_numbers(text),)
     else:
         close = difflib.get_close_matches(name, _NAMED, 1)

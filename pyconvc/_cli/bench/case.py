@@ -23,8 +23,11 @@ class Case(Protocol):
     def tolerance(self) -> float:
         """Allowed largest difference, relative to the largest magnitude of the result."""
 
+    def libraries(self) -> list[str]:
+        """``pyconvc`` and the installed peers that can do this work."""
+
     def calls(self) -> dict[str, Call]:
-        """Our call (``pyconvc``) and one for each installed peer that does the same work."""
+        """A call for each of the libraries, on the same inputs."""
 
 
 @functools.cache

@@ -27,8 +27,7 @@ class Row(NamedTuple):
 
 def one(case: Case, against: Iterable[str], seconds: float) -> Row:
     """Check our result against the first peer's, then time all of them."""
-    calls = case.calls()
-    calls = {"pyconvc": calls["pyconvc"]} | {k: calls[k] for k in against if k in calls}
+    calls = {k: call for k, call in case.calls().items() if k in ("pyconvc", *against)}
     results = iter(calls.values())
     ours, reference = next(results)(), next(results, calls["pyconvc"])()
     error = difference(ours, reference)
