@@ -31,7 +31,7 @@ def caption(threads: int) -> str:
     """What was measured, where and when."""
     count = f"{threads} thread{'s' if threads > 1 else ''}"
     return (
-        f"Our time, and each peer's time divided by it, {count}; below 1 (bold) the peer is faster. "
+        f"Our time, and each peer's time divided by it, {count}; below 1 (bold) it is faster. "
         f"{machine.describe()}; {datetime.now(UTC):%Y-%m-%d}, by `make readme-table`."
     )
 

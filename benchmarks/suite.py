@@ -1,4 +1,4 @@
-"""pytest-benchmark over the cases of one family: every library that can do the work, side by side."""
+"""pytest-benchmark over the cases of one family, every library that can do the work."""
 
 from __future__ import annotations
 

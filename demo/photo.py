@@ -151,9 +151,8 @@ def measure(job: Job, planes: list[Plane], seconds: float) -> tuple[list[str], l
         results[name] = [job.run(libraries[name], plane) for plane in planes]
 
     times = take_turns({name: partial(call, name) for name in libraries}, seconds)
-    difference = max(
-        float(np.abs(a - b).max()) for a, b in zip(*map(results.get, ("pyconvc", "SciPy")))
-    )
+    pairs = zip(results["pyconvc"], results["SciPy"], strict=True)
+    difference = max(float(np.abs(mine - theirs).max()) for mine, theirs in pairs)
     method = job.method
     if method == "auto":
         choice = pyconvc.signal.choose(planes[0], job.taps, "same", boundary="symm")

@@ -133,7 +133,7 @@ def test_bad_kernel_is_a_mistake(place, text, message):
     np.save("empty.npy", np.empty((0, 3)))
     np.save("cube.npy", np.ones((2, 2, 2)))
     (place / "broken.npy").write_bytes(b"\x93NUMPY\x01")
-    with pytest.raises(console.Mistake, match=message):
+    with pytest.raises(console.UsageError, match=message):
         kernels.parse(text)
 
 
@@ -336,7 +336,7 @@ def test_deep_colour_is_refused_not_cut(place):
     tiles = [PIL.ImageFile._Tile("zip", (0, 0, 4, 4), 0, "RGB;16B")]
     picture = PIL.Image.new("RGB", (4, 4))
     picture.tile = tiles
-    with pytest.raises(console.Mistake, match="16-bit colour"):
+    with pytest.raises(console.UsageError, match="16-bit colour"):
         images._refuse_loss("deep.png", picture)
 
 

@@ -10,7 +10,7 @@ import sys
 from collections.abc import Sequence
 
 from pyconvc._cli import bench, filter, info
-from pyconvc._cli.console import Mistake
+from pyconvc._cli.console import UsageError
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -18,8 +18,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     arguments = _parser().parse_args(argv)
     try:
         arguments.run(arguments)
-    except Mistake as mistake:
-        print(f"pyconvc: error: {mistake}", file=sys.stderr)
+    except UsageError as error:
+        print(f"pyconvc: error: {error}", file=sys.stderr)
         return 2
     except KeyboardInterrupt:
         print("pyconvc: interrupted", file=sys.stderr)

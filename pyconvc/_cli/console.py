@@ -18,7 +18,7 @@ Advance = Callable[[], None]
 PIPE_WIDTH = 160  # columns of a table that no terminal limits
 
 
-class Mistake(Exception):
+class UsageError(Exception):
     """Something the user asked for that cannot be done; its text is the one line they see."""
 
 

@@ -18,7 +18,7 @@ import numpy as np
 import pyconvc.signal
 
 from pyconvc._cli import images, kernels
-from pyconvc._cli.console import Mistake, progress
+from pyconvc._cli.console import UsageError, progress
 
 HELP = "filter a picture or a .npy array"
 BAND_SAMPLES = 1 << 22  # of one channel, computed at once: 16 MiB of float32
@@ -71,7 +71,7 @@ def run(arguments: argparse.Namespace) -> None:
 def plan(shape, kernel, mode: str, boundary: str) -> list[Band]:
     """Cut a result into bands of rows, each with the rows of input (kernel's halo included)."""
     if mode == "valid" and (kernel[0] > shape[0] or kernel[1] > shape[1]):
-        raise Mistake(f"--mode valid: a kernel of {kernel} exceeds the picture of {shape[:2]}")
+        raise UsageError(f"--mode valid: a kernel of {kernel} exceeds the picture of {shape[:2]}")
     halo = kernel[0] - 1
     before, after = {"full": (halo, halo), "same": (kernel[0] // 2, halo // 2)}.get(mode, (0, 0))
     rows = np.pad(np.arange(shape[0]), (before, after), **_PAD[boundary])
@@ -121,7 +121,7 @@ def _convolve(slab: np.ndarray, taps: np.ndarray, arguments) -> np.ndarray:
             workers=arguments.workers,
         )
     except (ValueError, TypeError, MemoryError) as error:
-        raise Mistake(str(error)) from error
+        raise UsageError(str(error)) from error
     skip = {"full": height - 1, "same": height // 2, "valid": 0}[mode]
     return values[skip : skip + slab.shape[0] - (height - 1)]
 
@@ -130,7 +130,7 @@ def _normalized(kernel: kernels.Kernel, wanted: bool) -> kernels.Kernel:
     if not wanted:
         return kernel
     if any(part.sum() == 0 for part in kernel.parts):
-        raise Mistake(f"--normalize: the taps of {kernel.name!r} sum to zero")
+        raise UsageError(f"--normalize: the taps of {kernel.name!r} sum to zero")
     return kernel._replace(parts=tuple(part / part.sum() for part in kernel.parts))
 
 
@@ -141,17 +141,17 @@ def _result_dtype(picture: images.Picture, name: str | None) -> np.dtype:
     try:
         dtype = np.dtype(name)
     except TypeError as error:
-        raise Mistake(f"--dtype {name}: not a sample type") from error
+        raise UsageError(f"--dtype {name}: not a sample type") from error
     if dtype.kind not in "biufc" or (own.kind == "c" and dtype.kind != "c"):
-        raise Mistake(f"--dtype {name}: cannot hold filtered {own} samples")
+        raise UsageError(f"--dtype {name}: cannot hold filtered {own} samples")
     if picture.colours < picture.samples.shape[2] and dtype != own:
-        raise Mistake(f"--dtype {name}: a picture with alpha keeps its type, {own}")
+        raise UsageError(f"--dtype {name}: a picture with alpha keeps its type, {own}")
     return dtype
 
 
 def _check_alpha(picture: images.Picture, mode: str) -> None:
     if picture.colours < picture.samples.shape[2] and mode != "same":
-        raise Mistake(f"--mode {mode}: a picture with alpha keeps its size; use same")
+        raise UsageError(f"--mode {mode}: a picture with alpha keeps its size; use same")
 
 
 def _result_shape(picture: images.Picture, kernel: kernels.Kernel, mode: str) -> tuple[int, ...]:

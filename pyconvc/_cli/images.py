@@ -14,7 +14,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from pyconvc._cli.console import Mistake
+from pyconvc._cli.console import UsageError
 
 _DIRECT = ("L", "LA", "RGB", "RGBA", "I", "F")  # Pillow modes whose samples are filtered as stored
 _KEPT = ("icc_profile", "exif", "dpi")
@@ -35,17 +35,17 @@ class Picture(NamedTuple):
 
 
 def read(path: Path) -> Picture:
-    """Open a picture (.npy stays on disk, mapped) or raise `Mistake`."""
+    """Open a picture (.npy stays on disk, mapped) or raise `UsageError`."""
     array, metadata = _read_array(path) if _is_array(path) else _read_picture(path)
     if array.dtype.kind not in "biufc":
-        raise Mistake(f"{path}: samples are {array.dtype}, not numbers")
+        raise UsageError(f"{path}: samples are {array.dtype}, not numbers")
     if array.size == 0:
-        raise Mistake(f"{path}: empty, shape {array.shape}")
+        raise UsageError(f"{path}: empty, shape {array.shape}")
     if array.ndim == 2:
         return Picture(array[:, :, np.newaxis], False, metadata)
     if array.ndim == 3 and array.shape[2] <= 4:
         return Picture(array, True, metadata)
-    raise Mistake(
+    raise UsageError(
         f"{path}: shape {array.shape}; wants (rows, columns) or (rows, columns, channels) "
         "with at most 4 channels"
     )
@@ -94,12 +94,12 @@ def reserve(path: Path) -> Iterator[Path]:
     if not _is_array(path):
         _writer_of(path)
     if path.is_dir():
-        raise Mistake(f"cannot write {path}: is a directory")
+        raise UsageError(f"cannot write {path}: is a directory")
     temporary = path.with_name(f".{path.stem}.{os.getpid()}{path.suffix}")
     try:
         temporary.open("xb").close()
     except OSError as error:
-        raise Mistake(f"cannot write {path}: {error.strerror}") from error
+        raise UsageError(f"cannot write {path}: {error.strerror}") from error
     try:
         yield temporary
     finally:
@@ -114,15 +114,15 @@ def _pillow():
     try:
         import PIL.Image
     except ImportError:
-        raise Mistake("picture files need Pillow: pip install 'pyconvc[images]'") from None
+        raise UsageError("picture files need Pillow: pip install 'pyconvc[images]'") from None
     return PIL.Image
 
 
 def _writer_of(path: Path) -> str:
-    Image = _pillow()
-    name = Image.registered_extensions().get(path.suffix.lower())
-    if name is None or name not in Image.SAVE:
-        raise Mistake(f"cannot write {path}: {path.suffix or 'no suffix'} is no picture format")
+    pil = _pillow()
+    name = pil.registered_extensions().get(path.suffix.lower())
+    if name is None or name not in pil.SAVE:
+        raise UsageError(f"cannot write {path}: {path.suffix or 'no suffix'} is no picture format")
     return name
 
 
@@ -130,29 +130,29 @@ def _read_array(path: Path) -> tuple[np.ndarray, dict]:
     try:
         return np.load(path, mmap_mode="r", allow_pickle=False), {}
     except (OSError, ValueError, EOFError) as error:
-        raise Mistake(f"cannot read {path}: {_first_line(error)}") from error
+        raise UsageError(f"cannot read {path}: {_first_line(error)}") from error
 
 
 def _read_picture(path: Path) -> tuple[np.ndarray, dict]:
-    Image = _pillow()
+    pil = _pillow()
     try:
-        with Image.open(path) as image:
+        with pil.open(path) as image:
             _refuse_loss(path, image)
             metadata = {key: image.info[key] for key in _KEPT if key in image.info}
             return np.asarray(_plain_mode(image)), metadata
-    except Image.UnidentifiedImageError as error:
-        raise Mistake(f"cannot read {path}: not a picture that Pillow knows") from error
-    except (OSError, ValueError, SyntaxError, Image.DecompressionBombError) as error:
-        raise Mistake(f"cannot read {path}: {_first_line(error)}") from error
+    except pil.UnidentifiedImageError as error:
+        raise UsageError(f"cannot read {path}: not a picture that Pillow knows") from error
+    except (OSError, ValueError, SyntaxError, pil.DecompressionBombError) as error:
+        raise UsageError(f"cannot read {path}: {_first_line(error)}") from error
 
 
 def _refuse_loss(path: Path, image) -> None:
     """Pillow takes several frames as one and 16-bit colour as 8-bit: refuse what would be lost."""
     if getattr(image, "n_frames", 1) > 1 and image.format != "MPO":
-        raise Mistake(f"{path}: {image.n_frames} frames; wants a single picture")
+        raise UsageError(f"{path}: {image.n_frames} frames; wants a single picture")
     layouts = [str(tile.args) for tile in getattr(image, "tile", ())]
     if image.mode in ("LA", "RGB", "RGBA") and any(";16" in layout for layout in layouts):
-        raise Mistake(f"{path}: 16-bit colour, which Pillow cuts to 8; convert it to .npy")
+        raise UsageError(f"{path}: 16-bit colour, which Pillow cuts to 8; convert it to .npy")
 
 
 def _plain_mode(image):
@@ -167,12 +167,12 @@ def _plain_mode(image):
 
 
 def _write_picture(path: Path, temporary: Path, samples: np.ndarray, metadata: dict) -> None:
-    Image = _pillow()
+    pil = _pillow()
     try:
-        image = Image.fromarray(samples)
+        image = pil.fromarray(samples)
         image.save(temporary, format=_writer_of(path), **metadata)
     except (OSError, ValueError, TypeError, KeyError) as error:
-        raise Mistake(f"cannot write {path}: {_first_line(error)}") from error
+        raise UsageError(f"cannot write {path}: {_first_line(error)}") from error
 
 
 def _first_line(error: Exception) -> str:

@@ -13,7 +13,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from pyconvc._cli.console import Mistake
+from pyconvc._cli.console import UsageError
 
 LARGEST_SIZE = 2001  # taps along an axis of a named kernel
 TRUNCATE = 4.0  # standard deviations kept on each side of a Gaussian, as scipy.ndimage keeps
@@ -77,7 +77,7 @@ def emboss() -> Taps:
 
 
 def parse(text: str) -> Kernel:
-    """The kernel that a command line names; `Mistake` says what is wrong with it."""
+    """The kernel that a command line names; `UsageError` says what is wrong with it."""
     name, _, parameter = text.partition(":")
     if name in _NAMED:
         taps = tuple(make(text, parameter) for make in _NAMED[name])
@@ -88,16 +88,16 @@ def parse(text: str) -> Kernel:
     else:
         close = difflib.get_close_matches(name, _NAMED, 1)
         hint = f"; did you mean {close[0]}?" if close else ""
-        raise Mistake(f"unknown kernel {text!r}{hint} Known: {NAMES}")
+        raise UsageError(f"unknown kernel {text!r}{hint} Known: {NAMES}")
     if not all(np.isfinite(part).all() for part in taps):
-        raise Mistake(f"kernel {text!r} holds a number that is not finite")
+        raise UsageError(f"kernel {text!r} holds a number that is not finite")
     return Kernel(text, taps)
 
 
 def _plain(make: Callable[[], Taps]):
     def build(text: str, parameter: str) -> Taps:
         if parameter or ":" in text:
-            raise Mistake(f"kernel {text!r}: {text.partition(':')[0]} takes no number")
+            raise UsageError(f"kernel {text!r}: {text.partition(':')[0]} takes no number")
         return make()
 
     return build
@@ -106,7 +106,7 @@ def _plain(make: Callable[[], Taps]):
 def _sized(make: Callable[[int], Taps]):
     def build(text: str, parameter: str) -> Taps:
         if not (parameter.isdecimal() and 1 <= int(parameter) <= LARGEST_SIZE):
-            raise Mistake(f"kernel {text!r}: wants a whole number of taps, 1 to {LARGEST_SIZE}")
+            raise UsageError(f"kernel {text!r}: wants a whole number of taps, 1 to {LARGEST_SIZE}")
         return make(int(parameter))
 
     return build
@@ -121,7 +121,7 @@ def _scaled(make: Callable[[float], Taps], least: float, most: float, default: f
         except ValueError:
             value = math.nan
         if not least <= value <= most:
-            raise Mistake(f"kernel {text!r}: wants a number from {least:g} to {most:g}")
+            raise UsageError(f"kernel {text!r}: wants a number from {least:g} to {most:g}")
         return make(value)
 
     return build
@@ -148,9 +148,9 @@ def _from_file(path: str) -> Taps:
     try:
         taps = np.load(path, allow_pickle=False)
     except (OSError, ValueError, EOFError) as error:
-        raise Mistake(f"cannot read kernel {path!r}: {error}") from error
+        raise UsageError(f"cannot read kernel {path!r}: {error}") from error
     if taps.dtype.kind not in "biuf" or taps.size == 0 or taps.ndim not in (1, 2):
-        raise Mistake(
+        raise UsageError(
             f"kernel {path!r} is {taps.dtype} of shape {taps.shape}: wants real numbers, "
             "1-D (one row) or 2-D, not empty"
         )
@@ -160,8 +160,8 @@ def _from_file(path: str) -> Taps:
 def _from_numbers(text: str) -> Taps:
     rows = [row.split(",") for row in text.split(";")]
     if len({len(row) for row in rows}) > 1:
-        raise Mistake(f"kernel {text!r}: its rows have different lengths")
+        raise UsageError(f"kernel {text!r}: its rows have different lengths")
     try:
         return np.array([[float(number) for number in row] for row in rows])
     except ValueError as error:
-        raise Mistake(f"kernel {text!r}: {error}") from error
+        raise UsageError(f"kernel {text!r}: {error}") from error

@@ -15,7 +15,7 @@ from pathlib import Path
 
 from pyconvc._cli.bench import families, machine, measure
 from pyconvc._cli.bench.case import PEERS
-from pyconvc._cli.console import Mistake, progress, show_table
+from pyconvc._cli.console import UsageError, progress, show_table
 
 HELP = "time pyconvc beside its peers"
 
@@ -67,9 +67,9 @@ def _peers(text: str | None) -> tuple[str, ...]:
     names = tuple(PEERS) if text is None else tuple(text.split(","))
     for name in names:
         if name not in PEERS:
-            raise Mistake(f"--against {name}: wants some of {', '.join(PEERS)}")
+            raise UsageError(f"--against {name}: wants some of {', '.join(PEERS)}")
         if text is not None and PEERS[name]() is None:
-            raise Mistake(f"--against {name}: not installed")
+            raise UsageError(f"--against {name}: not installed")
     return names
 
 
@@ -77,10 +77,10 @@ def _cases(only: str) -> list:
     try:
         pattern = re.compile(only)
     except re.error as error:
-        raise Mistake(f"--only {only!r}: {error}") from error
+        raise UsageError(f"--only {only!r}: {error}") from error
     cases = [case for case in families.CASES if pattern.search(f"{case.family} {case.name}")]
     if not cases:
-        raise Mistake(f"--only {only!r}: matches no row")
+        raise UsageError(f"--only {only!r}: matches no row")
     return cases
 
 
@@ -88,4 +88,4 @@ def _write(path: Path, text: str) -> None:
     try:
         path.write_text(text + "\n")
     except OSError as error:
-        raise Mistake(f"cannot write {path}: {error.strerror}") from error
+        raise UsageError(f"cannot write {path}: {error.strerror}") from error

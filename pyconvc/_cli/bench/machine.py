@@ -13,7 +13,7 @@ import scipy.fft
 
 import pyconvc
 from pyconvc._cli.bench.case import PEERS, optional
-from pyconvc._cli.console import Mistake
+from pyconvc._cli.console import UsageError
 
 
 @contextlib.contextmanager
@@ -22,7 +22,7 @@ def threads(count: int | None) -> Iterator[int]:
     before = pyconvc.get_num_threads()
     count = before if count is None else count
     if count < 1:
-        raise Mistake(f"--threads {count}: wants at least 1")
+        raise UsageError(f"--threads {count}: wants at least 1")
     with contextlib.ExitStack() as stack:
         stack.callback(pyconvc.set_num_threads, before)
         pyconvc.set_num_threads(count)
