@@ -1,0 +1,59 @@
+"""src_c/include/pyconvc.h for Cython."""
+
+from libc.stdint cimport int32_t, int64_t
+
+
+cdef extern from "pyconvc.h" nogil:
+    enum:
+        PYCONVC_RANK
+
+    ctypedef enum pyconvc_dtype:
+        PYCONVC_F32
+        PYCONVC_F64
+        PYCONVC_C64
+        PYCONVC_C128
+        PYCONVC_U8
+        PYCONVC_U16
+        PYCONVC_U32
+        PYCONVC_U64
+        PYCONVC_BOOL
+
+    ctypedef enum pyconvc_status:
+        PYCONVC_OK
+        PYCONVC_BAD_PROBLEM
+        PYCONVC_OVERFLOW
+        PYCONVC_NO_MEMORY
+        PYCONVC_INTERRUPTED
+        PYCONVC_NO_ISA
+
+    ctypedef struct pyconvc_problem:
+        int32_t dtype
+        int32_t flip
+        int32_t conjugate
+        int32_t boundary[3]
+        unsigned char fill[16]
+        int64_t batch, groups, channels_in, channels_out
+        int64_t input[3]
+        int64_t kernel[3]
+        int64_t stride[3]
+        int64_t dilation[3]
+        int64_t pad_before[3]
+        int64_t pad_after[3]
+        int64_t output[3]
+        int64_t x_step[5]
+        int64_t w_step[5]
+        int64_t y_step[5]
+
+    ctypedef struct pyconvc_run:
+        int32_t workers
+        int32_t flush_denormals
+        int32_t (*interrupted)(void *data) noexcept
+        void *data
+
+    pyconvc_status pyconvc_complete(pyconvc_problem *p)
+    pyconvc_status pyconvc_correlate(const pyconvc_problem *p, const void *x, const void *w,
+                                     const void *bias, void *y, const pyconvc_run *run)
+    pyconvc_status pyconvc_isa_select(const char *name)
+    const char *pyconvc_isa_name()
+    const char *pyconvc_isa_available(int index)
+    int pyconvc_has_openmp()

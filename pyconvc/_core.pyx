@@ -1,0 +1,210 @@
+# cython: freethreading_compatible=True, boundscheck=False, wraparound=False, cdivision=True
+"""The one crossing: arrays -> pointers and steps, the GIL released, a status -> an exception.
+
+Callers (the public modules, through _check) hand over arrays of one dtype that the kernels know; what an
+argument may be and how an error reads is decided there, not here.
+"""
+
+from libc.string cimport memcpy
+from libc.stdint cimport int32_t, int64_t
+
+cimport numpy as cnp
+
+import os
+
+cnp.import_array()
+
+cdef extern from "Python.h":
+    int PyErr_CheckSignals()  # declared without `except`: the pending exception is raised later, with the GIL
+
+
+cdef int32_t _interrupted(void *data) noexcept with gil:
+    return PyErr_CheckSignals() != 0
+
+
+cdef int _raise_pending() except -1:
+    return -1
+
+
+cdef int _dtype_code(cnp.ndarray a) noexcept:
+    """pyconvc_dtype of the array, or -1."""
+    cdef int kind = a.descr.kind, size = <int>cnp.PyArray_ITEMSIZE(a)
+    if kind == c"f":
+        return PYCONVC_F32 if size == 4 else PYCONVC_F64 if size == 8 else -1
+    if kind == c"c":
+        return PYCONVC_C64 if size == 8 else PYCONVC_C128 if size == 16 else -1
+    if kind == c"i" or kind == c"u":
+        return PYCONVC_U8 if size == 1 else PYCONVC_U16 if size == 2 else PYCONVC_U32 if size == 4 else PYCONVC_U64
+    return PYCONVC_BOOL if kind == c"b" else -1
+
+
+def serves(dtype):
+    """Whether the kernels have this dtype in native byte order (float16, longdouble, object: not)."""
+    if dtype.kind == "f":
+        return dtype.itemsize in (4, 8) and dtype.isnative
+    if dtype.kind == "c":
+        return dtype.itemsize in (8, 16) and dtype.isnative
+    return dtype.kind in "iub" and dtype.isnative
+
+
+cdef inline bint _steps_fit(cnp.ndarray a) noexcept:
+    """Aligned, native, every stride a whole number of elements."""
+    cdef int i
+    cdef cnp.npy_intp size = cnp.PyArray_ITEMSIZE(a)
+    if not cnp.PyArray_ISBEHAVED_RO(a):
+        return False
+    for i in range(cnp.PyArray_NDIM(a)):
+        if cnp.PyArray_STRIDE(a, i) % size:
+            return False
+    return True
+
+
+def canonical(cnp.ndarray a):
+    """`a` itself where the kernels can read it in place, else a copy in native order."""
+    return a if _steps_fit(a) else a.astype(a.dtype.newbyteorder("="), order="C", copy=True)
+
+
+cdef void _blank(pyconvc_problem *p) noexcept nogil:
+    """One channel, one sample, everything 1."""
+    cdef int a
+    p.flip = p.conjugate = 0
+    p.batch = p.groups = p.channels_in = p.channels_out = 1
+    for a in range(16):
+        p.fill[a] = 0
+    for a in range(3):
+        p.boundary[a] = 0
+        p.input[a] = p.kernel[a] = p.stride[a] = p.dilation[a] = 1
+        p.pad_before[a] = p.pad_after[a] = 0
+    for a in range(5):
+        p.x_step[a] = p.w_step[a] = p.y_step[a] = 0
+    p.x_step[4] = p.w_step[4] = p.y_step[4] = 1
+
+
+cdef void _set_pad_after(pyconvc_problem *p, int a, int64_t output) noexcept nogil:
+    p.pad_after[a] = ((output - 1) * p.stride[a] + (p.kernel[a] - 1) * p.dilation[a] + 1
+                      - p.input[a] - p.pad_before[a])
+
+
+cdef inline int64_t _step(cnp.ndarray a, int axis) noexcept:
+    return cnp.PyArray_STRIDE(a, axis) // cnp.PyArray_ITEMSIZE(a)
+
+
+cdef void _set_axis(pyconvc_problem *p, int a, cnp.ndarray x, int ax, cnp.ndarray w, int aw, cnp.ndarray y,
+                    int ay) noexcept:
+    """Sizes and steps of spatial axis `a` of the problem from axes ax, aw, ay of the arrays."""
+    p.input[a] = cnp.PyArray_DIM(x, ax)
+    p.kernel[a] = cnp.PyArray_DIM(w, aw)
+    p.x_step[2 + a] = _step(x, ax)
+    p.w_step[2 + a] = _step(w, aw)
+    p.y_step[2 + a] = _step(y, ay)
+
+
+cdef int _check_status(pyconvc_status status) except -1:
+    if status == PYCONVC_OK:
+        return 0
+    if status == PYCONVC_NO_MEMORY:
+        raise MemoryError("pyconvc: no memory for packed weights or scratch")
+    if status == PYCONVC_OVERFLOW:
+        raise ValueError("sizes overflow: an array of this problem would not be addressable")
+    if status == PYCONVC_INTERRUPTED:
+        return _raise_pending()
+    if status == PYCONVC_NO_ISA:
+        raise RuntimeError(_isa_error(os.environ.get("PYCONVC_ISA", "")))
+    raise ValueError("inconsistent problem: a size, stride, dilation or boundary is out of range")
+
+
+cdef int32_t _flush = 0  # process-wide, counted by flush_denormals
+
+
+def set_flush(int change):
+    """Add `change` to the number of flush_denormals contexts in force."""
+    global _flush
+    _flush += change
+
+
+cdef int _run(pyconvc_problem *p, void *x, void *w, void *bias, void *y, int workers) except -1:
+    cdef pyconvc_run run
+    cdef pyconvc_status status
+    run.workers = workers
+    run.flush_denormals = _flush
+    run.interrupted = _interrupted
+    run.data = NULL
+    with nogil:
+        status = pyconvc_correlate(p, x, w, bias, y, &run)
+    return _check_status(status)
+
+
+def correlate(cnp.ndarray x, cnp.ndarray w, cnp.ndarray y, *, bias=None, bint channels=False, stride=None,
+              dilation=None, pad_before=None, boundary=None, fill=None, int64_t groups=1, bint flip=False,
+              bint conjugate=False, int workers=1):
+    """The correlate pass of pyconvc.h on arrays of one served dtype; writes and returns y.
+
+    Without `channels` x, w, y are purely spatial, of rank 1 to 3; with it they are (N, G*C, *space),
+    (G*K, C, *taps), (N, G*K, *space). Per-axis arguments are tuples of ints or None (stride and dilation
+    1, pad_before 0, boundary constant); what is padded behind follows from y's shape.
+    """
+    cdef pyconvc_problem p
+    cdef int lead = 2 if channels else 0
+    cdef int rank = cnp.PyArray_NDIM(x) - lead, i, a
+    cdef cnp.ndarray value
+    if not 1 <= rank <= 3 or cnp.PyArray_NDIM(w) != rank + lead or cnp.PyArray_NDIM(y) != rank + lead:
+        raise ValueError("x, w and y must have the same rank, 1 to 3 spatial axes")
+    _blank(&p)
+    p.dtype = _dtype_code(x)
+    if p.dtype < 0 or _dtype_code(w) != p.dtype or _dtype_code(y) != p.dtype:
+        raise TypeError(f"no kernels for dtypes {x.dtype}, {w.dtype}, {y.dtype}")
+    if not (_steps_fit(x) and _steps_fit(w) and _steps_fit(y)):
+        raise ValueError("x, w and y must be aligned, native, with whole strides")
+    p.flip, p.conjugate = flip, conjugate
+    if channels:
+        p.batch, p.groups = cnp.PyArray_DIM(x, 0), groups
+        p.channels_in, p.channels_out = cnp.PyArray_DIM(w, 1), cnp.PyArray_DIM(w, 0) // groups
+        for i in range(2):
+            p.x_step[i], p.w_step[i], p.y_step[i] = _step(x, i), _step(w, i), _step(y, i)
+    for i in range(rank):
+        a = 3 - rank + i
+        _set_axis(&p, a, x, lead + i, w, lead + i, y, lead + i)
+        if stride is not None:
+            p.stride[a] = stride[i]
+        if dilation is not None:
+            p.dilation[a] = dilation[i]
+        if pad_before is not None:
+            p.pad_before[a] = pad_before[i]
+        if boundary is not None:
+            p.boundary[a] = boundary[i]
+        _set_pad_after(&p, a, cnp.PyArray_DIM(y, lead + i))
+    if fill is not None:
+        value = fill
+        memcpy(p.fill, cnp.PyArray_DATA(value), cnp.PyArray_ITEMSIZE(value))
+    _run(&p, cnp.PyArray_DATA(x), cnp.PyArray_DATA(w), cnp.PyArray_DATA(bias) if bias is not None else NULL,
+         cnp.PyArray_DATA(y), workers)
+    return y
+
+
+# ---- instruction-set tiers ---------------------------------------------------------------------------
+
+
+def isa_available():
+    """Names of the tiers that this build has and this processor runs, slowest first."""
+    names, i = [], 0
+    while pyconvc_isa_available(i) != NULL:
+        names.append(pyconvc_isa_available(i).decode())
+        i += 1
+    return tuple(names)
+
+
+def _isa_error(name):
+    return f"PYCONVC_ISA={name!r} is not one of the tiers available here: {', '.join(isa_available())}"
+
+
+def isa():
+    """Name of the tier in force."""
+    cdef const char *name = pyconvc_isa_name()
+    if name == NULL:
+        raise RuntimeError(_isa_error(os.environ.get("PYCONVC_ISA", "")))
+    return name.decode()
+
+
+def has_openmp():
+    """Whether this build has threads."""
+    return bool(pyconvc_has_openmp())

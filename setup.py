@@ -1,0 +1,117 @@
+"""Build of the extension: every kernel source once for each instruction-set tier, with that tier's flags."""
+
+import os
+import platform
+import subprocess
+import tempfile
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+from setuptools import Extension, setup
+from setuptools.command.build_ext import build_ext
+
+ROOT = Path(__file__).parent
+SRC = Path("src_c")
+
+# The tiers, slowest first: name, flags. A tier's header is src_c/isa/<name>.h.
+AVX512 = ["-mavx512f", "-mavx512bw", "-mavx512dq", "-mavx512vl", "-mfma"]
+TIERS = {
+    "x86_64": [
+        ("scalar", ["-fno-tree-vectorize"]),
+        ("sse2", ["-msse2"]),
+        ("avx2", ["-mavx2", "-mfma"]),
+        ("avx512vl", AVX512),
+        ("avx512", [*AVX512, "-mprefer-vector-width=512"]),
+    ],
+    "aarch64": [("scalar", ["-fno-tree-vectorize"]), ("neon", [])],
+}
+TIERS["AMD64"], TIERS["arm64"] = TIERS["x86_64"], TIERS["aarch64"]
+
+# Kernel sources: each is compiled for every tier and every dtype it serves.
+FLOATS = ["f32", "f64"]
+ALL = [*FLOATS, "c64", "c128", "u8", "u16", "u32", "u64", "b8"]
+KERNELS = {"filter": ALL}
+
+BASE = ["-std=gnu11", "-O3", "-g0", "-fvisibility=hidden", "-ffp-contract=fast", "-Wall"]
+# Predictive commoning carries loaded vectors from one pass of a tap loop to the next and spills the taps.
+GCC_ONLY = ["-fno-predictive-commoning"]
+
+
+def tiers():
+    return TIERS.get(platform.machine(), [("scalar", ["-fno-tree-vectorize"])])
+
+
+def accepts(compiler, flags, code="int main(void){return 0;}"):
+    """Whether the compiler takes the flags and links the code."""
+    with tempfile.TemporaryDirectory() as d:
+        source = Path(d, "t.c")
+        source.write_text(code)
+        command = [*compiler, "-Werror", *flags, str(source), "-o", str(Path(d, "t"))]
+        return subprocess.run(command, capture_output=True).returncode == 0
+
+
+class Build(build_ext):
+    """build_ext that compiles the C library's objects first, in parallel, and links them in."""
+
+    def build_extension(self, extension):
+        compiler = self.compiler.compiler_so[:1]
+        self.base = [f for f in BASE + GCC_ONLY if f in BASE or accepts(compiler, [f])]
+        openmp = accepts(compiler, ["-fopenmp"], "#include <omp.h>\nint main(void){return omp_get_max_threads()<1;}")
+        self.openmp = ["-fopenmp"] if openmp else []
+        if not openmp:
+            print("pyconvc: this compiler has no OpenMP; building a serial library")
+        names = " ".join(f"X({name})" for name, _ in tiers())
+        self.macros = [("PYCONVC_TIERS(X)", names)]
+        with ThreadPoolExecutor(os.cpu_count()) as pool:
+            objects = list(pool.map(lambda unit: self.compile_unit(*unit), self.units()))
+        extension.extra_objects = objects
+        extension.extra_compile_args = [*self.base, "-Wno-unused-function"]
+        extension.extra_link_args = self.openmp
+        super().build_extension(extension)
+
+    def units(self):
+        """(object name, source, flags, macros) of everything in the library, the slowest first."""
+        for tier, flags in reversed(tiers()):
+            for kernel, dtypes in KERNELS.items():
+                for dtype in dtypes:
+                    macros = [("PYCONVC_TIER", tier), ("PYCONVC_DTYPE", dtype)]
+                    yield f"{kernel}_{dtype}__{tier}", SRC / "kernels" / f"{kernel}.c", flags, macros
+            yield f"table__{tier}", SRC / "isa" / "table.c", flags, [("PYCONVC_TIER", tier)]
+        portable = [*SRC.glob("*.c"), *(SRC / "drivers").glob("*.c")]
+        for source in sorted(portable):
+            yield f"{source.stem}_{source.parent.name}", source, self.openmp, self.macros
+
+    def compile_unit(self, name, source, flags, macros):
+        folder = Path(self.build_temp, "objects", name)
+        target = folder / source.with_suffix(".o")
+        newest = max(p.stat().st_mtime for p in [Path("setup.py"), source, *SRC.rglob("*.h")])
+        if not target.exists() or target.stat().st_mtime < newest:
+            folder.mkdir(parents=True, exist_ok=True)
+            includes = [str(SRC / part) for part in (".", "include", "kernels", "isa", "drivers")]
+            self.compiler.compile(
+                [str(source)],
+                output_dir=str(folder),
+                macros=macros,
+                include_dirs=includes,
+                extra_postargs=[*self.base, *flags],
+            )
+        return str(target)
+
+
+def extensions():
+    import numpy
+
+    # Cython stays out of `setup.py --help` and metadata-only runs.
+    from Cython.Build import cythonize
+
+    core = Extension(
+        "pyconvc._core",
+        ["pyconvc/_core.pyx"],
+        include_dirs=[str(SRC / "include"), numpy.get_include()],
+        define_macros=[("NPY_NO_DEPRECATED_API", "NPY_2_0_API_VERSION")],
+        depends=[str(p) for p in (*SRC.rglob("*.[ch]"), Path("pyconvc/_core.pxd"))],
+    )
+    return cythonize([core], language_level=3)
+
+
+setup(ext_modules=extensions(), cmdclass={"build_ext": Build})

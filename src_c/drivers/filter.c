@@ -1,0 +1,214 @@
+/* SPDX-License-Identifier: BSD-3-Clause
+ * filter.c -- one task: a band of rows and a block of columns of all output channels of an image.
+ *
+ * For each region of the columns: a table of pointers to the input rows that the band needs (built once,
+ * whatever the rank, the boundary or the number of channels), then the kernel for every output channel. */
+#include "filter.h"
+
+#include <string.h>
+
+#include "gather.h"
+#include "parallel.h"
+
+enum { D, H, W };
+
+typedef struct {
+    const filter_plan *plan;
+    const char *x, *bias;
+    char *y;
+} job;
+
+/* What a worker's scratch holds. */
+typedef struct {
+    const char **source; /* [plane][row]: input rows, NULL for rows of the constant */
+    const char **region; /* the same rows as a region of columns sees them */
+    const void **table;  /* as the kernel takes them: [plane][rows_per_plane] */
+    char *constant;      /* a line of the constant */
+    char *strips;
+} scratch;
+
+typedef struct {
+    int64_t image, group, depth, row, rows, column, columns; /* of the outputs */
+    int64_t first_plane, planes;
+    row_numbering rows_in;
+} task;
+
+static int64_t constant_columns(const filter_plan *plan) {
+    const int64_t inside = plan->block_columns + (plan->p->kernel[W] - 1) * plan->p->dilation[W];
+    return max64(inside, plan->phases * plan->phase_pitch) + plan->kernels->lanes;
+}
+
+static size_t aligned(int64_t bytes) { return (size_t)round_up(bytes, 64); }
+
+static size_t lay_out(const filter_plan *plan, char *base, scratch *s) {
+    const int64_t rows = plan->planes_at_once * filter_rows(plan->p, plan->band_rows).count;
+    const int64_t table = plan->planes_at_once * plan->rows_per_plane;
+    const size_t pointers = aligned(rows * (int64_t)sizeof(char *));
+    size_t at = 0;
+    s->source = (const char **)(base + at), at += pointers;
+    s->region = (const char **)(base + at), at += pointers;
+    s->table = (const void **)(base + at), at += aligned(max64(table, plan->band_rows) * (int64_t)sizeof(char *));
+    s->constant = base + at, at += aligned(constant_columns(plan) * plan->bytes);
+    s->strips = base + at, at += aligned(rows * plan->phases * plan->phase_pitch * plan->bytes);
+    return at;
+}
+
+size_t filter_scratch(const filter_plan *plan) {
+    scratch s;
+    return lay_out(plan, NULL, &s);
+}
+
+/* The input row, from the top edge on, that has number i of the task. */
+static int64_t row_at(const pyconvc_problem *p, const task *t, int64_t i) {
+    const int64_t output = t->rows_in.dense ? 0 : i % t->rows, tap = t->rows_in.dense ? 0 : i / t->rows;
+    const int64_t offset = t->rows_in.dense ? i : output * p->stride[H] + tap * p->dilation[H];
+    return t->row * p->stride[H] - p->pad_before[H] + offset;
+}
+
+static int64_t plane_at(const pyconvc_problem *p, const task *t, int64_t tap) {
+    const int64_t z = t->depth * p->stride[D] + tap * p->dilation[D] - p->pad_before[D];
+    return pyconvc_boundary_index(p->boundary[D], z, p->input[D]);
+}
+
+/* Pointers to the first sample of each input row that the task needs. */
+static void find_rows(const job *j, const task *t, const scratch *s) {
+    const filter_plan *plan = j->plan;
+    const pyconvc_problem *p = plan->p;
+    const char **to = s->source;
+    int outside = 0;
+    for (int64_t plane = t->first_plane; plane < t->first_plane + t->planes; plane++) {
+        const int64_t channel = t->group * p->channels_in + plane / p->kernel[D], z = plane_at(p, t, plane % p->kernel[D]);
+        const int64_t first = t->image * p->x_step[0] + channel * p->x_step[1] + z * p->x_step[2];
+        for (int64_t i = 0; i < t->rows_in.count; i++, to++) {
+            const int64_t row = pyconvc_boundary_index(p->boundary[H], row_at(p, t, i), p->input[H]);
+            const int constant = z < 0 || row < 0;
+            *to = constant ? NULL : j->x + (first + row * p->x_step[3]) * plan->bytes;
+            outside |= constant;
+        }
+    }
+    if (outside) gather_fill(plan->bytes, p->fill, constant_columns(plan), s->constant);
+}
+
+/* The inside: x itself, from the first column that the region reads. */
+static void see_inside(const job *j, const task *t, const scratch *s) {
+    const filter_plan *plan = j->plan;
+    const int64_t offset = (t->column - plan->p->pad_before[W]) * plan->bytes;
+    for (int64_t i = 0; i < t->planes * t->rows_in.count; i++)
+        s->region[i] = s->source[i] ? s->source[i] + offset : s->constant;
+}
+
+/* Elsewhere: strips, gathered through the boundary rule, one phase of a strided line after the other. */
+static void see_strips(const job *j, const task *t, const scratch *s) {
+    const filter_plan *plan = j->plan;
+    const pyconvc_problem *p = plan->p;
+    const gather_line line = {plan->bytes, p->input[W], p->x_step[4], p->boundary[W], p->fill};
+    const int64_t first = t->column * p->stride[W] - p->pad_before[W];
+    const int64_t count = t->columns + (p->kernel[W] - 1) * p->dilation[W] / p->stride[W];
+    const int64_t slack = min64(plan->phase_pitch - count, plan->kernels->lanes);
+    char *strip = s->strips;
+    for (int64_t i = 0; i < t->planes * t->rows_in.count; i++) {
+        s->region[i] = s->constant;
+        if (!s->source[i]) continue;
+        s->region[i] = strip;
+        for (int64_t f = 0; f < plan->phases; f++) {
+            gather(&line, s->source[i], first + plan->phase_offset[f], p->stride[W], count, strip);
+            memset(strip + count * plan->bytes, 0, (size_t)(slack * plan->bytes));
+            strip += plan->phase_pitch * plan->bytes;
+        }
+    }
+}
+
+/* The kernel for every output channel, on `rows` output rows, the first one at `row` of the band. */
+static void apply(const job *j, const task *t, const void *const *table, int64_t row, int64_t pitch, int64_t rows, int flags) {
+    const filter_plan *plan = j->plan;
+    const pyconvc_problem *p = plan->p;
+    filter_program program = plan->program;
+    program.count = t->planes * plan->blocks_per_plane;
+    for (int64_t k = 0; k < p->channels_out; k++) {
+        const int64_t channel = t->group * p->channels_out + k;
+        const char *taps = plan->taps + (channel * plan->planes + t->first_plane) * plan->taps_per_plane * plan->bytes;
+        char *y = j->y + (t->image * p->y_step[0] + channel * p->y_step[1] + t->depth * p->y_step[2] + (t->row + row) * p->y_step[3] + t->column) * plan->bytes;
+        const char *bias = j->bias ? j->bias + channel * plan->bytes : NULL;
+        plan->kernel(&program, taps, bias, table, y, pitch * p->y_step[3] * plan->parts, rows, t->columns * plan->parts, flags);
+    }
+}
+
+/* Rows that share input rows go to the kernel together: all of one residue modulo the dilation; with a
+ * stride, which shares fewer, each on its own. */
+static void apply_rows(const job *j, const task *t, const scratch *s, int flags) {
+    const filter_plan *plan = j->plan;
+    const pyconvc_problem *p = plan->p;
+    const int64_t step = p->stride[H] == 1 ? p->dilation[H] : 1;
+    if (plan->use_line) {
+        for (int64_t r = 0; r < t->rows; r++) s->table[r] = s->region[r * t->rows_in.by_output];
+        apply(j, t, s->table, 0, 1, t->rows, flags);
+        return;
+    }
+    const int64_t sets = p->stride[H] == 1 ? min64(step, t->rows) : t->rows;
+    for (int64_t set = 0; set < sets; set++) {
+        const int64_t rows = p->stride[H] == 1 ? ceil_div(t->rows - set, step) : 1;
+        for (int64_t i = 0; i < t->planes; i++)
+            for (int64_t r = 0; r < rows + p->kernel[H] - 1; r++) {
+                const int64_t output = min64(r, rows - 1), tap = r - output;
+                const int64_t number = (set + output * step) * t->rows_in.by_output + tap * t->rows_in.by_tap;
+                s->table[i * plan->rows_per_plane + r] = s->region[i * t->rows_in.count + number];
+            }
+        apply(j, t, s->table, set, step, rows, flags);
+    }
+}
+
+/* One region of columns; regions that need strips come in pieces that fit. */
+static void apply_region(const job *j, const task *t, const scratch *s, int64_t from, int64_t to, int inside, int flags) {
+    const int64_t most = inside ? to - from : j->plan->strip_columns;
+    for (int64_t column = from; column < to; column += most) {
+        task piece = *t;
+        piece.column = column;
+        piece.columns = min64(most, to - column);
+        if (inside)
+            see_inside(j, &piece, s);
+        else
+            see_strips(j, &piece, s);
+        apply_rows(j, &piece, s, inside ? flags : flags & ~FILTER_STREAM);
+    }
+}
+
+static void locate(const filter_plan *plan, int64_t index, task *t, int64_t *from, int64_t *to) {
+    const pyconvc_problem *p = plan->p;
+    const int64_t block = index % plan->column_blocks, band = index / plan->column_blocks % plan->bands;
+    const int64_t image = index / (plan->column_blocks * plan->bands);
+    t->depth = image % p->output[D];
+    t->group = image / p->output[D] % p->groups;
+    t->image = image / p->output[D] / p->groups;
+    t->row = band * plan->band_rows;
+    t->rows = min64(plan->band_rows, p->output[H] - t->row);
+    t->rows_in = filter_rows(p, t->rows);
+    *from = block ? plan->inside_from + block * plan->block_columns : 0;
+    *to = block == plan->column_blocks - 1 ? p->output[W] : plan->inside_from + (block + 1) * plan->block_columns;
+}
+
+static void do_task(const void *context, int64_t index, void *memory) {
+    const job *j = context;
+    const filter_plan *plan = j->plan;
+    scratch s;
+    task t;
+    int64_t from, to;
+    lay_out(plan, memory, &s);
+    locate(plan, index, &t, &from, &to);
+    const int64_t a = min64(max64(from, plan->inside_from), to), b = max64(a, min64(to, plan->inside_to));
+    const int none = plan->inside_to <= plan->inside_from;
+    for (t.first_plane = 0; t.first_plane < plan->planes; t.first_plane += plan->planes_at_once) {
+        t.planes = min64(plan->planes_at_once, plan->planes - t.first_plane);
+        const int flags = t.first_plane ? plan->flags | FILTER_ACCUMULATE : plan->flags;
+        find_rows(j, &t, &s);
+        apply_region(j, &t, &s, from, none ? to : a, 0, flags);
+        if (none) continue;
+        apply_region(j, &t, &s, a, b, 1, flags);
+        apply_region(j, &t, &s, b, to, 0, flags);
+    }
+}
+
+pyconvc_status filter_run(const filter_plan *plan, const void *x, const void *bias, void *y,
+                          const pyconvc_run *run) {
+    const job j = {plan, x, bias, y};
+    return parallel_for(plan->tasks, plan->workers, filter_scratch(plan), do_task, &j, run);
+}

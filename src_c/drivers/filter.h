@@ -1,0 +1,63 @@
+/* filter.h -- how the filter kernels are applied to a problem: decided once a call, read by all workers.
+ *
+ * Regions of an output line: `before` and `after` the inside, where taps meet padding, are computed from
+ * strips: short copies of the input lines with the boundary rule applied. Inside, kernels read x itself.
+ * Above, below, in front and behind, a row pointer leads to the line that the rule names, or to a line of
+ * the constant. So no kernel knows of borders, and no padded copy of the input exists.
+ */
+#ifndef PYCONVC_FILTER_H
+#define PYCONVC_FILTER_H
+
+#include <stddef.h>
+
+#include "dispatch.h"
+#include "problem.h"
+
+typedef struct {
+    const pyconvc_problem *p;
+    const filter_kernels *kernels;
+    filter_fn *kernel;
+    int use_line;
+    int64_t bytes, parts; /* of a sample */
+
+    /* Taps, packed block by block for every output channel. Planes (input channel, depth tap) are summed
+     * `planes` at a time, so that their strips fit; the program is that of one such group. */
+    filter_program program;
+    filter_block *blocks;
+    char *taps;
+    int64_t planes, planes_at_once, blocks_per_plane, taps_per_plane;
+    int64_t rows_per_plane; /* pitch of the kernel's row table */
+
+    /* Columns: the inside [inside_from, inside_to), empty where lines are always gathered. A strip holds
+     * the phases of a strided line one after the other, phase_pitch samples each. */
+    int64_t inside_from, inside_to;
+    int64_t phases, phase_pitch;
+    int64_t *phase_offset; /* of each phase that taps use: its first input column, relative */
+
+    /* Tasks: image x output depth x band of rows x block of columns. */
+    int64_t band_rows, block_columns, strip_columns;
+    int64_t bands, column_blocks, images, tasks;
+    int flags, workers;
+} filter_plan;
+
+/* Packs w and decides everything; free with filter_plan_free also after a failure. */
+pyconvc_status filter_plan_make(filter_plan *plan, const pyconvc_problem *p, const void *w, const void *y,
+                                const pyconvc_run *run);
+void filter_plan_free(filter_plan *plan);
+
+/* A band of output rows needs input rows from all its taps. They are numbered densely, or, where stride or
+ * dilation leave gaps, tap by tap: output row o meets tap t in row o * by_output + t * by_tap. */
+typedef struct {
+    int64_t count, by_output, by_tap;
+    int dense;
+} row_numbering;
+
+row_numbering filter_rows(const pyconvc_problem *p, int64_t outputs);
+
+/* Scratch bytes that one worker needs. */
+size_t filter_scratch(const filter_plan *plan);
+
+pyconvc_status filter_run(const filter_plan *plan, const void *x, const void *bias, void *y,
+                          const pyconvc_run *run);
+
+#endif

@@ -1,0 +1,280 @@
+/* SPDX-License-Identifier: BSD-3-Clause
+ * filter_plan.c -- tap programs, regions, tiling (see filter.h). Nothing here depends on who computes
+ * what, except the number of tasks: results have the same bits for every number of workers. */
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "filter.h"
+#include "parallel.h"
+
+#define STRIP_BYTES (1 << 19)     /* what strips should fit in: about half an L2 cache */
+#define STRIP_LIMIT (6 << 20)     /* what they may take at most */
+#define SWEEP_BYTES (1 << 18)     /* input rows that a sweep down a block of columns keeps in cache */
+#define MOST_COLUMNS 4096
+#define LINE_BLOCK 16384
+#define TASKS_PER_WORKER 8
+
+enum { D, H, W }; /* the spatial axes */
+
+static int is_line(const pyconvc_problem *p, const filter_kernels *k) {
+    return p->channels_in == 1 && p->kernel[D] == 1 && p->kernel[H] == 1 && p->stride[W] == 1 &&
+           p->dilation[W] == 1 && p->output[W] >= 4 * k->lanes;
+}
+
+/* ---- taps ---------------------------------------------------------------------------------------- */
+
+/* Chunks of nearly equal length, none longer than `most`. */
+static int64_t chunk_length(int64_t count, int64_t most, int64_t chunk) {
+    const int64_t chunks = ceil_div(count, most);
+    return count / chunks + (chunk < count % chunks);
+}
+
+typedef struct {
+    filter_plan *plan;
+    int64_t block;
+    const char *w; /* first tap of the plane, when packing; NULL when only counting and placing */
+    char *to;
+} packer;
+
+static int64_t flipped(const pyconvc_problem *p, int a, int64_t tap) {
+    return p->flip ? p->kernel[a] - 1 - tap : tap;
+}
+
+static void conjugate(const pyconvc_problem *p, char *sample) {
+    if (p->dtype == PYCONVC_C64) ((float *)sample)[1] = -((float *)sample)[1];
+    if (p->dtype == PYCONVC_C128) ((double *)sample)[1] = -((double *)sample)[1];
+}
+
+static void put_tap(packer *k, int64_t row, int64_t column) {
+    const pyconvc_problem *p = k->plan->p;
+    const size_t bytes = (size_t)k->plan->bytes;
+    if (!k->w) return;
+    memcpy(k->to, k->w + (flipped(p, H, row) * p->w_step[3] + flipped(p, W, column) * p->w_step[4]) * k->plan->bytes, bytes);
+    if (p->conjugate) conjugate(p, k->to);
+    k->to += bytes;
+}
+
+static void put_block(packer *k, int64_t row, int64_t column, int64_t length) {
+    if (!k->w) k->plan->blocks[k->block] = (filter_block){row, column, (int32_t)length};
+    k->block++;
+}
+
+/* Where tap column t reads, from the pointer of a row or strip. */
+static int64_t tap_column(const filter_plan *plan, int64_t t) {
+    const pyconvc_problem *p = plan->p;
+    const int64_t at = t * p->dilation[W];
+    if (plan->phases == 1 && p->stride[W] == 1) return at * plan->parts;
+    int64_t phase = 0;
+    while (plan->phase_offset[phase] != at % p->stride[W]) phase++;
+    return (phase * plan->phase_pitch + at / p->stride[W]) * plan->parts;
+}
+
+/* One plane for the tile kernel: chunks of kernel rows, for each the kernel columns. */
+static void walk_tile(packer *k, int64_t first_row) {
+    const pyconvc_problem *p = k->plan->p;
+    for (int64_t row = 0, chunk = 0; row < p->kernel[H]; chunk++) {
+        const int64_t length = chunk_length(p->kernel[H], k->plan->kernels->tile_chunk, chunk);
+        for (int64_t column = 0; column < p->kernel[W]; column++) {
+            put_block(k, first_row + row, tap_column(k->plan, column), length);
+            for (int64_t i = 0; i < length; i++) put_tap(k, row + i, column);
+        }
+        row += length;
+    }
+}
+
+/* The line kernel reads a line as rows of `lanes` samples: tap s + lanes * q is kernel row q, column s. */
+static void walk_line(packer *k) {
+    const int64_t taps = k->plan->p->kernel[W], lanes = k->plan->kernels->lanes;
+    const int64_t rows = ceil_div(taps, lanes);
+    for (int64_t row = 0, chunk = 0; row < rows; chunk++) {
+        const int64_t length = chunk_length(rows, k->plan->kernels->line_chunk, chunk);
+        for (int64_t s = 0; s < lanes && row * lanes + s < taps; s++) {
+            const int64_t first = row * lanes + s, here = min64(length, ceil_div(taps - first, lanes));
+            put_block(k, 0, first * k->plan->parts, here);
+            for (int64_t i = 0; i < here; i++) put_tap(k, 0, first + i * lanes);
+        }
+        row += length;
+    }
+}
+
+static void walk(packer *k, int64_t plane) {
+    if (k->plan->use_line)
+        walk_line(k);
+    else
+        walk_tile(k, plane * k->plan->rows_per_plane);
+}
+
+static int64_t count_blocks(const filter_plan *plan) {
+    const int64_t lanes = plan->kernels->lanes, taps = plan->p->kernel[W];
+    if (!plan->use_line) return ceil_div(plan->p->kernel[H], plan->kernels->tile_chunk) * taps;
+    return min64(taps, ceil_div(ceil_div(taps, lanes), plan->kernels->line_chunk) * lanes);
+}
+
+static pyconvc_status pack_taps(filter_plan *plan, const char *w) {
+    const pyconvc_problem *p = plan->p;
+    const int64_t outputs = p->groups * p->channels_out, plane_bytes = plan->taps_per_plane * plan->bytes;
+    plan->blocks = malloc((size_t)(plan->planes_at_once * plan->blocks_per_plane) * sizeof *plan->blocks);
+    plan->taps = malloc((size_t)(outputs * plan->planes * plane_bytes));
+    if (!plan->blocks || !plan->taps) return PYCONVC_NO_MEMORY;
+    packer place = {plan, 0, NULL, NULL};
+    for (int64_t plane = 0; plane < plan->planes_at_once; plane++) walk(&place, plane);
+    plan->program = (filter_program){plan->blocks, place.block};
+    plan->blocks_per_plane = place.block / plan->planes_at_once;
+    packer pack = {plan, 0, NULL, plan->taps};
+    for (int64_t k = 0; k < outputs; k++)
+        for (int64_t c = 0; c < p->channels_in; c++)
+            for (int64_t d = 0; d < p->kernel[D]; d++) {
+                pack.w = w + (k * p->w_step[0] + c * p->w_step[1] + flipped(p, D, d) * p->w_step[2]) * plan->bytes;
+                walk(&pack, 0);
+            }
+    return PYCONVC_OK;
+}
+
+/* ---- columns ------------------------------------------------------------------------------------- */
+
+static int64_t halo(const pyconvc_problem *p) { return (p->kernel[W] - 1) * p->dilation[W]; }
+
+/* The phases of a strided line that some tap meets. */
+static pyconvc_status find_phases(filter_plan *plan) {
+    const pyconvc_problem *p = plan->p;
+    const int64_t stride = p->stride[W];
+    plan->phases = 0;
+    plan->phase_offset = malloc((size_t)min64(stride, p->kernel[W]) * sizeof *plan->phase_offset);
+    if (!plan->phase_offset) return PYCONVC_NO_MEMORY;
+    for (int64_t t = 0; t < p->kernel[W]; t++) {
+        const int64_t phase = t * p->dilation[W] % stride;
+        int64_t known = 0;
+        while (known < plan->phases && plan->phase_offset[known] != phase) known++;
+        if (known == plan->phases) plan->phase_offset[plan->phases++] = phase;
+        if (plan->phases == stride) break;
+    }
+    return PYCONVC_OK;
+}
+
+/* Columns whose taps all meet x itself, read in whole vectors; from where stores may be streamed. */
+static void find_inside(filter_plan *plan, const char *y) {
+    const pyconvc_problem *p = plan->p;
+    const int64_t lanes = plan->kernels->lanes, vector = lanes * plan->bytes;
+    plan->inside_from = plan->inside_to = 0;
+    if (p->x_step[4] != 1 || p->stride[W] != 1) return;
+    int64_t from = max64(0, p->pad_before[W]);
+    if (plan->flags & FILTER_STREAM)
+        while ((intptr_t)(y + from * plan->bytes) % vector) from++;
+    const int64_t to = min64(p->output[W], p->input[W] + p->pad_before[W] - halo(p));
+    if (to - from < 2 * plan->kernels->tile_columns) return;
+    plan->inside_from = from;
+    plan->inside_to = from + (to - from) / lanes * lanes;
+}
+
+static int64_t cache_bytes(void) {
+#ifdef _SC_LEVEL3_CACHE_SIZE
+    const long bytes = sysconf(_SC_LEVEL3_CACHE_SIZE);
+    if (bytes > 0) return bytes;
+#endif
+    return 16 << 20;
+}
+
+/* Streaming pays where y outgrows the cache; it needs every line to start alike, on a sample's bound. */
+static int may_stream(const filter_plan *plan, const char *y) {
+    const pyconvc_problem *p = plan->p;
+    const int64_t vector = plan->kernels->lanes * plan->bytes, images = p->batch * p->groups * p->channels_out;
+    const int64_t size = images * p->output[D] * p->output[H] * p->output[W] * plan->bytes;
+    int aligned = (intptr_t)y % plan->bytes == 0 && plan->planes_at_once == plan->planes;
+    for (int i = 0; i < 4; i++) {
+        const int64_t count = i == 0 ? p->batch : i == 1 ? p->groups * p->channels_out : p->output[i - 2];
+        if (count > 1 && p->y_step[i] * plan->bytes % vector) aligned = 0;
+    }
+    return aligned && size >= min64(cache_bytes() / 2, 16 << 20);
+}
+
+/* ---- tiling -------------------------------------------------------------------------------------- */
+
+row_numbering filter_rows(const pyconvc_problem *p, int64_t outputs) {
+    const int64_t dense = (outputs - 1) * p->stride[H] + (p->kernel[H] - 1) * p->dilation[H] + 1;
+    const int64_t sparse = outputs * p->kernel[H];
+    if (dense <= sparse) return (row_numbering){dense, p->stride[H], p->dilation[H], 1};
+    return (row_numbering){sparse, 1, outputs, 0};
+}
+
+/* Fewest rows of outputs that use a kernel's reuse of rows fully. */
+static int64_t least_rows(const filter_plan *plan) {
+    const pyconvc_problem *p = plan->p;
+    return p->stride[H] == 1 && p->dilation[H] == 1 ? min64(p->output[H], plan->kernels->tile_rows) : 1;
+}
+
+static int64_t strip_pitch(const filter_plan *plan, int64_t columns) {
+    return plan->phases * (columns + halo(plan->p) / plan->p->stride[W] + 1 + plan->kernels->lanes);
+}
+
+static double strip_bytes(const filter_plan *plan, int64_t planes, int64_t rows, int64_t columns) {
+    return (double)planes * (double)filter_rows(plan->p, rows).count * (double)strip_pitch(plan, columns) * (double)plan->bytes;
+}
+
+/* Strips first at a comfortable size; where even the least is too large, fewer planes at a time. */
+static void size_strips(filter_plan *plan) {
+    const int64_t tile = plan->use_line ? plan->kernels->line_columns : plan->kernels->tile_columns;
+    const int64_t rows = least_rows(plan);
+    int64_t columns = round_up(min64(plan->p->output[W], plan->use_line ? LINE_BLOCK : 1024), tile);
+    while (columns > tile && strip_bytes(plan, plan->planes, rows, columns) > STRIP_BYTES) columns = round_up(columns / 2, tile);
+    plan->strip_columns = columns;
+    plan->planes_at_once = plan->planes;
+    while (plan->planes_at_once > 1 && strip_bytes(plan, plan->planes_at_once, rows, columns) > STRIP_LIMIT)
+        plan->planes_at_once = ceil_div(plan->planes_at_once, 2);
+    plan->phase_pitch = strip_pitch(plan, columns) / plan->phases;
+}
+
+static void size_tasks(filter_plan *plan) {
+    const pyconvc_problem *p = plan->p;
+    const int64_t tile = plan->use_line ? plan->kernels->line_columns : plan->kernels->tile_columns;
+    const int64_t rows = least_rows(plan);
+    int64_t columns = plan->strip_columns;
+    if (plan->inside_to > plan->inside_from) {
+        columns = plan->use_line ? LINE_BLOCK : SWEEP_BYTES / ((p->kernel[H] + plan->kernels->tile_rows) * plan->bytes);
+        columns = round_up(max64(min64(columns, plan->use_line ? LINE_BLOCK : MOST_COLUMNS), 2 * tile), tile);
+    }
+    plan->block_columns = columns;
+    plan->column_blocks = max64(1, ceil_div(p->output[W] - plan->inside_from, columns));
+    plan->images = p->batch * p->groups * p->output[D];
+    const int64_t enough = ceil_div(TASKS_PER_WORKER * plan->workers, max64(1, plan->images * plan->column_blocks));
+    int64_t band = plan->workers == 1 ? 128 : ceil_div(p->output[H], enough);
+    band = max64(min64(band, 128), 16);
+    while (band > rows && strip_bytes(plan, plan->planes_at_once, band, plan->strip_columns) > STRIP_BYTES) band /= 2;
+    plan->band_rows = min64(round_up(band, rows), max64(1, p->output[H]));
+    plan->bands = ceil_div(p->output[H], plan->band_rows);
+    plan->tasks = plan->images * plan->bands * plan->column_blocks;
+}
+
+static double multiply_adds(const filter_plan *plan) {
+    const pyconvc_problem *p = plan->p;
+    return (double)(p->batch * p->groups * p->channels_out) * (double)(p->output[D] * p->output[H]) *
+           (double)p->output[W] * (double)(plan->planes * plan->taps_per_plane);
+}
+
+pyconvc_status filter_plan_make(filter_plan *plan, const pyconvc_problem *p, const void *w, const void *y,
+                                const pyconvc_run *run) {
+    const kernel_table *table = pyconvc_kernels();
+    *plan = (filter_plan){.p = p, .planes = p->channels_in * p->kernel[D], .taps_per_plane = p->kernel[H] * p->kernel[W]};
+    if (!table) return PYCONVC_NO_ISA;
+    plan->kernels = &table->filter[p->dtype];
+    plan->use_line = is_line(p, plan->kernels);
+    plan->kernel = plan->use_line ? plan->kernels->line : plan->kernels->tile;
+    plan->bytes = pyconvc_sample_bytes(p->dtype);
+    plan->parts = p->dtype == PYCONVC_C64 || p->dtype == PYCONVC_C128 ? 2 : 1;
+    pyconvc_status status = find_phases(plan);
+    if (status) return status;
+    size_strips(plan);
+    if (may_stream(plan, y)) plan->flags |= FILTER_STREAM;
+    find_inside(plan, y);
+    plan->workers = parallel_workers(run, multiply_adds(plan) * (double)plan->bytes);
+    size_tasks(plan);
+    plan->rows_per_plane = p->stride[H] == 1 ? plan->band_rows + p->kernel[H] - 1 : p->kernel[H];
+    plan->blocks_per_plane = count_blocks(plan);
+    return pack_taps(plan, w);
+}
+
+void filter_plan_free(filter_plan *plan) {
+    free(plan->blocks);
+    free(plan->taps);
+    free(plan->phase_offset);
+}

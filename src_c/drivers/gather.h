@@ -1,0 +1,22 @@
+/* gather.h -- copies samples of one line, extended by its boundary rule, into a contiguous strip. */
+#ifndef PYCONVC_GATHER_H
+#define PYCONVC_GATHER_H
+
+#include "pyconvc.h"
+
+typedef struct {
+    int64_t bytes;  /* of a sample: 1, 2, 4, 8 or 16 */
+    int64_t length; /* samples of the line */
+    int64_t step;   /* samples from one to the next in memory */
+    int32_t rule;   /* pyconvc_boundary */
+    const unsigned char *fill;
+} gather_line;
+
+/* to[j] = line[first + j * stride] for j < count; stride >= 1, first may lie anywhere. */
+void gather(const gather_line *line, const void *from, int64_t first, int64_t stride, int64_t count,
+            void *to);
+
+/* to[j] = *sample for j < count. */
+void gather_fill(int64_t bytes, const void *sample, int64_t count, void *to);
+
+#endif

@@ -1,0 +1,90 @@
+/* SPDX-License-Identifier: BSD-3-Clause
+ * parallel.c -- OpenMP, where the compiler has it, behind parallel_for. */
+#include "parallel.h"
+
+#include <stdlib.h>
+#include <time.h>
+#ifdef _OPENMP
+#include <omp.h>
+#include <pthread.h>
+#endif
+
+#include "fpmode.h"
+#include "problem.h"
+
+#define SCRATCH_ALIGNMENT 64
+#define POLL_SECONDS 0.03
+#define SERIAL_WORK 2e7 /* about 0.1 ms of one core: what waking a second one costs */
+
+int pyconvc_has_openmp(void) {
+#ifdef _OPENMP
+    return 1;
+#else
+    return 0;
+#endif
+}
+
+#ifdef _OPENMP
+/* GNU's pool of threads does not survive a fork, and using it then hangs: a child computes alone. */
+static int forked;
+static void in_child(void) { forked = 1; }
+__attribute__((constructor)) static void watch_forks(void) { pthread_atfork(NULL, NULL, in_child); }
+#endif
+
+int parallel_workers(const pyconvc_run *run, double work) {
+#ifdef _OPENMP
+    if (forked || work < SERIAL_WORK || omp_in_parallel()) return 1;
+    return run->workers;
+#else
+    (void)run, (void)work;
+    return 1;
+#endif
+}
+
+static double now(void) {
+    struct timespec t;
+    clock_gettime(CLOCK_MONOTONIC, &t);
+    return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
+}
+
+typedef struct {
+    int64_t count, next;
+    task_fn *task;
+    const void *context;
+    const pyconvc_run *run;
+    int stop;
+} queue;
+
+/* Takes tasks until none is left; the calling thread also asks now and then whether to stop. */
+static void work_off(queue *q, void *scratch, int caller) {
+    const fpmode saved = q->run->flush_denormals ? fpmode_flush() : fpmode_get();
+    double asked = caller && q->run->interrupted ? now() : 0;
+    while (!__atomic_load_n(&q->stop, __ATOMIC_RELAXED)) {
+        const int64_t task = __atomic_fetch_add(&q->next, 1, __ATOMIC_RELAXED);
+        if (task >= q->count) break;
+        q->task(q->context, task, scratch);
+        if (caller && q->run->interrupted && now() - asked > POLL_SECONDS) {
+            if (q->run->interrupted(q->run->data)) __atomic_store_n(&q->stop, 1, __ATOMIC_RELAXED);
+            asked = now();
+        }
+    }
+    fpmode_set(saved);
+}
+
+pyconvc_status parallel_for(int64_t count, int workers, size_t scratch_bytes, task_fn *task,
+                            const void *context, const pyconvc_run *run) {
+    queue q = {count, 0, task, context, run, 0};
+    const int threads = (int)max64(1, min64(workers, count));
+    const size_t each = (size_t)round_up((int64_t)scratch_bytes + 1, SCRATCH_ALIGNMENT);
+    char *scratch = NULL;
+    if (posix_memalign((void **)&scratch, SCRATCH_ALIGNMENT, each * (size_t)threads)) return PYCONVC_NO_MEMORY;
+#ifdef _OPENMP
+    if (threads > 1) {
+#pragma omp parallel num_threads(threads)
+        work_off(&q, scratch + each * (size_t)omp_get_thread_num(), omp_get_thread_num() == 0);
+    } else
+#endif
+        work_off(&q, scratch, 1);
+    free(scratch);
+    return q.stop ? PYCONVC_INTERRUPTED : PYCONVC_OK;
+}

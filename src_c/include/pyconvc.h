@@ -1,0 +1,101 @@
+/* SPDX-License-Identifier: BSD-3-Clause
+ *
+ * pyconvc.h -- the only header that Cython and other projects see.
+ *
+ * One problem, three passes (only the first needs a header entry per layer below):
+ *
+ *   correlate    y[n,g,k,o] = bias[g,k] + sum_{c,t} X[n,g,c, o*stride + t*dilation - pad_before] * w[g,k,c,t]
+ *
+ * with X the input extended beyond its edges by the boundary rule of each axis. Convolution in the
+ * mathematical sense is the same sum with the taps index-reversed (`flip`).
+ *
+ * Units: sizes, strides and pads count samples; steps count elements of the dtype, never bytes. The
+ * spatial axes are depth, height, width; a problem of lower rank has size 1 on the leading ones.
+ */
+#ifndef PYCONVC_H
+#define PYCONVC_H
+
+#include <stdint.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+#define PYCONVC_RANK 3
+
+/* Signed integers use the unsigned type of their width: products and sums wrap to the same bits. */
+typedef enum {
+    PYCONVC_F32,
+    PYCONVC_F64,
+    PYCONVC_C64,
+    PYCONVC_C128,
+    PYCONVC_U8,
+    PYCONVC_U16,
+    PYCONVC_U32,
+    PYCONVC_U64,
+    PYCONVC_BOOL,
+    PYCONVC_DTYPES
+} pyconvc_dtype;
+
+typedef enum {
+    PYCONVC_CONSTANT,  /*  f f f | a b c d | f f f */
+    PYCONVC_REPLICATE, /*  a a a | a b c d | d d d */
+    PYCONVC_REFLECT,   /*  d c b | a b c d | c b a */
+    PYCONVC_SYMMETRIC, /*  c b a | a b c d | d c b */
+    PYCONVC_CIRCULAR   /*  b c d | a b c d | a b c */
+} pyconvc_boundary;
+
+typedef enum {
+    PYCONVC_OK,
+    PYCONVC_BAD_PROBLEM, /* a size, stride, dilation, rule or dtype out of its range */
+    PYCONVC_OVERFLOW,    /* a size that does not fit in 63 bits */
+    PYCONVC_NO_MEMORY,
+    PYCONVC_INTERRUPTED, /* run->interrupted said stop; y is partly written */
+    PYCONVC_NO_ISA       /* unknown tier, or one that this machine or build lacks */
+} pyconvc_status;
+
+typedef struct {
+    int32_t dtype;                  /* pyconvc_dtype */
+    int32_t flip;                   /* nonzero: index-reverse the taps (convolution) */
+    int32_t conjugate;              /* nonzero: conjugate the taps (complex dtypes) */
+    int32_t boundary[PYCONVC_RANK]; /* pyconvc_boundary of each axis */
+    unsigned char fill[16];         /* one element: the value beyond a CONSTANT edge */
+    int64_t batch, groups;
+    int64_t channels_in, channels_out; /* of one group */
+    int64_t input[PYCONVC_RANK], kernel[PYCONVC_RANK];
+    int64_t stride[PYCONVC_RANK], dilation[PYCONVC_RANK];
+    int64_t pad_before[PYCONVC_RANK], pad_after[PYCONVC_RANK]; /* negative: crops */
+    int64_t output[PYCONVC_RANK];                              /* set by pyconvc_complete */
+    /* Elements from one item to the next along (batch, channel, depth, height, width); any sign, zero
+     * allowed in x and w. The channel axis of x and y runs over groups * channels. */
+    int64_t x_step[2 + PYCONVC_RANK];
+    int64_t w_step[2 + PYCONVC_RANK]; /* (output channel, input channel, depth, height, width) */
+    int64_t y_step[2 + PYCONVC_RANK]; /* last one must be 1 */
+} pyconvc_problem;
+
+typedef struct {
+    int32_t workers;                    /* threads that may work on the call, >= 1 */
+    int32_t flush_denormals;            /* nonzero: subnormal numbers count as zero in this call */
+    int32_t (*interrupted)(void *data); /* polled by the calling thread; nonzero stops; may be NULL */
+    void *data;
+} pyconvc_run;
+
+/* Checks p and sets p->output; an axis that the kernel does not fit has output 0. */
+pyconvc_status pyconvc_complete(pyconvc_problem *p);
+
+/* y = correlate(x, w) + bias. bias (groups * channels_out contiguous elements) may be NULL. The caller
+ * grants: p completed; x, w, y valid for their steps; y overlaps neither x nor w. */
+pyconvc_status pyconvc_correlate(const pyconvc_problem *p, const void *x, const void *w,
+                                 const void *bias, void *y, const pyconvc_run *run);
+
+/* Tiers are chosen once, at the first call of any function here, or by name before that. */
+pyconvc_status pyconvc_isa_select(const char *name); /* NULL: the best available */
+const char *pyconvc_isa_name(void);
+const char *pyconvc_isa_available(int index); /* NULL after the last, slowest first */
+
+int pyconvc_has_openmp(void);
+
+#ifdef __cplusplus
+}
+#endif
+#endif

@@ -1,0 +1,9 @@
+/* avx2 -- 16 registers of 32 bytes with FMA: 8 accumulators cover latency 4 x 2 pipes, 4 hold taps. */
+#include <immintrin.h>
+#define VEC_BYTES 32
+#define TILE_ROWS 4
+#define TILE_VECS 2
+#define TILE_CHUNK 4
+#define LINE_ROWS 8
+#define LINE_CHUNK 4
+#define STREAM(p, v) _mm256_stream_si256((__m256i *)(p), (__m256i)(v))

@@ -1,0 +1,10 @@
+/* avx512vl -- AVX-512 on 32-byte vectors: for cores that run 64-byte operations in two halves (Zen 4),
+ * where loads across a cache line then cost half as often. */
+#include <immintrin.h>
+#define VEC_BYTES 32
+#define TILE_ROWS 4
+#define TILE_VECS 4
+#define TILE_CHUNK 7
+#define LINE_ROWS 16
+#define LINE_CHUNK 8
+#define STREAM(p, v) _mm256_stream_si256((__m256i *)(p), (__m256i)(v))

@@ -1,0 +1,7 @@
+/* neon -- AArch64's baseline: 32 registers of 16 bytes with FMA. */
+#define VEC_BYTES 16
+#define TILE_ROWS 4
+#define TILE_VECS 4
+#define TILE_CHUNK 7
+#define LINE_ROWS 16
+#define LINE_CHUNK 8

@@ -1,0 +1,56 @@
+/* kernel_types.h -- what a kernel is: its type, its contract, its place in the table of a tier.
+ *
+ * Everything a driver may know about a tier is in kernel_table; a driver holds no machine number.
+ */
+#ifndef PYCONVC_KERNEL_TYPES_H
+#define PYCONVC_KERNEL_TYPES_H
+
+#include <stdint.h>
+
+#include "dtypes.h"
+
+/* A run of taps in one kernel column: they meet input rows row, row + 1, ... of the table, `column`
+ * elements to the right of the row's pointer. A filter is a list of such blocks; the taps of all blocks
+ * lie one after the other in `taps`. The order of the list is the order of summation. */
+typedef struct {
+    int64_t row, column;
+    int32_t length; /* 1 .. chunk of the kernel */
+} filter_block;
+
+typedef struct {
+    const filter_block *blocks;
+    int64_t count;
+} filter_program;
+
+enum { FILTER_ACCUMULATE = 1, FILTER_STREAM = 2 };
+
+/* filter: y[r][j] = (accumulate ? y[r][j] : bias) + sum over blocks b, taps i of b:
+ *                       taps[b][i] * rows[r + b.row + i][b.column + j],  r < height, j < width
+ *
+ * rows points to a table of row pointers; y_pitch and width count elements (a complex sample has two).
+ * The caller grants: block lengths within the kernel's chunk; every row readable up to
+ * column + width rounded up to whole vectors; with FILTER_STREAM, y and y_pitch aligned to a vector.
+ * Elements of y from width on are not written. */
+typedef void filter_fn(const filter_program *program, const void *taps, const void *bias,
+                       const void *const *rows, void *y, int64_t y_pitch, int64_t height,
+                       int64_t width, int flags);
+
+/* Two kernels of that type. `tile` reuses each loaded input vector for the kernel rows that meet it, in
+ * tiles of tile_rows x tile_columns. `line` is for a table of one row a line (row = 0 in all blocks) and
+ * reuses loads along the line: it reads the line as rows of one vector, so a block of length n in it
+ * holds the taps column, column + lanes, ... column + (n-1) * lanes. */
+typedef struct {
+    filter_fn *tile, *line;
+    int32_t lanes;                                /* samples in a vector */
+    int32_t tile_rows, tile_columns, tile_chunk;  /* rows, samples, taps */
+    int32_t line_columns, line_chunk;             /* samples, taps */
+} filter_kernels;
+
+#define PYCONVC_DTYPE_COUNT 9
+
+typedef struct {
+    const char *name;
+    filter_kernels filter[PYCONVC_DTYPE_COUNT];
+} kernel_table;
+
+#endif

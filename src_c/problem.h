@@ -1,0 +1,18 @@
+/* problem.h -- plain arithmetic on a problem: sizes, index maps, offsets. No samples are touched. */
+#ifndef PYCONVC_PROBLEM_H
+#define PYCONVC_PROBLEM_H
+
+#include "pyconvc.h"
+
+/* Where sample i of an axis of n samples is read, or -1 for the constant. n >= 1 unless CONSTANT.
+ * Rules repeat: an index far outside is reflected or wrapped again. */
+int64_t pyconvc_boundary_index(int32_t rule, int64_t i, int64_t n);
+
+int64_t pyconvc_sample_bytes(int32_t dtype);
+
+static inline int64_t min64(int64_t a, int64_t b) { return a < b ? a : b; }
+static inline int64_t max64(int64_t a, int64_t b) { return a > b ? a : b; }
+static inline int64_t ceil_div(int64_t a, int64_t b) { return (a + b - 1) / b; }
+static inline int64_t round_up(int64_t a, int64_t b) { return ceil_div(a, b) * b; }
+
+#endif
