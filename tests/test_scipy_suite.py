@@ -1,0 +1,115 @@
+"""scipy's own tests, from the installed scipy, run against our functions (see peers/README.md).
+
+A suite runs whole with all names replaced, then its judges of each name with that name alone: some
+tests compare two of the functions with each other, and would not see an error that both share.
+"""
+
+import os
+import subprocess
+import sys
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import pytest
+import scipy
+
+PEERS = Path(__file__).with_name("peers")
+
+
+@dataclass(frozen=True)
+class Suite:
+    """A test module of scipy and how it is used.
+
+    place, source: the module whose functions are replaced, and ours, which replace them.
+    judges: for each function, the tests that judge it when it is replaced alone.
+    spoil: how a function's result is made wrong, where that is not by 0.1 %.
+    left_out, left_out_alone: test -> the reason why no run has it, or no run of one name.
+    """
+
+    module: str
+    place: str
+    source: str
+    judges: dict[str, list[str]]
+    spoil: dict[str, str] = field(default_factory=dict)
+    left_out: dict[str, str] = field(default_factory=dict)
+    left_out_alone: dict[str, str] = field(default_factory=dict)
+
+    def run_whole(self):
+        return self.run(self.source, list(self.judges), [self.module], self.left_out)
+
+    def run_judges(self, name, *options, source=None):
+        tests = [f"{self.module}::{test}" for test in self.judges[name]]
+        left_out = self.left_out | self.left_out_alone
+        return self.run(source or self.source, [name], tests, left_out, *options)
+
+    def run(self, source, names, tests, left_out, *options):
+        path = self.module.replace(".", "/") + ".py"
+        command = [sys.executable, "-m", "pytest", "-c", PEERS / "suite.ini"]
+        command += ["--rootdir", Path(scipy.__file__).parents[1]]
+        command += ["--place", self.place, "--source", source, "--names", ",".join(names)]
+        command += [f"--deselect={path}::{test}" for test in left_out]
+        command += [*options, "--pyargs", *tests]
+        env = _environment()
+        return subprocess.run(command, capture_output=True, text=True, timeout=600, env=env)
+
+
+def _environment():
+    """This process's environment without what would steer the inner pytest or scipy's backends."""
+    unwanted = ("PYTEST_ADDOPTS", "PYTEST_PLUGINS", "SCIPY_ARRAY_API")
+    env = {key: value for key, value in os.environ.items() if key not in unwanted}
+    path = os.pathsep.join(filter(None, [str(PEERS), env.get("PYTHONPATH")]))
+    return env | {"PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1", "PYTHONPATH": path}
+
+
+SIGNAL = Suite(
+    module="scipy.signal.tests.test_signaltools",
+    place="scipy.signal",
+    source="pyconvc.signal",
+    judges={
+        "convolve": ["TestConvolve", "TestResample", "test_convolve_longdtype_input"],
+        "correlate": ["TestCorrelateReal", "TestCorrelate", "TestCorrelateComplex"],
+        "convolve2d": ["TestConvolve2d", "TestFFTConvolve"],
+        "correlate2d": ["TestCorrelate2d", "TestConvolve2d"],
+        "fftconvolve": ["TestFFTConvolve", "TestAllFreqConvolves"],
+        "oaconvolve": ["TestOAConvolve", "TestAllFreqConvolves"],
+        "choose_conv_method": ["test_choose_conv_method", "TestConvolve::test_convolve_method"],
+        "correlation_lags": ["test_correlation_lags", "test_correlation_lags_invalid_mode"],
+    },
+    spoil={"choose_conv_method": "word", "correlation_lags": "count"},
+    left_out_alone={
+        "TestConvolve2d::test_large_array": "2 GB and 12 s in scipy; the whole run has it"
+    },
+)
+SUITES = [SIGNAL]
+ONE_BY_ONE = [pytest.param(suite, name, id=name) for suite in SUITES for name in suite.judges]
+
+
+@pytest.mark.parametrize("suite", SUITES, ids=lambda suite: suite.place)
+def test_all_names_together(suite):
+    result = suite.run_whole()
+    assert result.returncode == pytest.ExitCode.OK, _tail(result)
+
+
+@pytest.mark.parametrize("suite, name", ONE_BY_ONE)
+def test_one_name_alone(suite, name):
+    result = suite.run_judges(name)
+    assert result.returncode == pytest.ExitCode.OK, _tail(result)
+
+
+@pytest.mark.parametrize("suite, name", ONE_BY_ONE)
+def test_small_error_is_seen(suite, name):
+    """scipy's own function, spoiled, put in its own place: the set-up has to notice."""
+    spoil = suite.spoil.get(name, "fraction")
+    result = suite.run_judges(name, "-x", "--spoil", spoil, source=suite.place)
+    assert result.returncode == pytest.ExitCode.TESTS_FAILED, _tail(result)
+    assert "AssertionError" in result.stdout and f"{name} 0" not in result.stdout, _tail(result)
+
+
+def test_run_that_never_reaches_us_fails():
+    result = SIGNAL.run(SIGNAL.place, ["fftconvolve"], [f"{SIGNAL.module}::TestMedFilt"], {})
+    assert result.returncode == pytest.ExitCode.TESTS_FAILED, _tail(result)
+    assert "passed" in result.stdout and "fftconvolve 0" in result.stdout, _tail(result)
+
+
+def _tail(result):
+    return result.stdout[-6000:] + result.stderr[-2000:]
