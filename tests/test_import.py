@@ -6,7 +6,7 @@ from isolated import run_python
 import pyconvc
 
 HEAVY = ["scipy", "matplotlib", "dask", "torch", "PIL", "rich", "cv2"]
-SUBMODULES = ["signal", "arithmetic"]
+SUBMODULES = ["arithmetic", "reference", "signal"]
 SIGNAL_NAMES = [
     "convolve",
     "correlate",
@@ -17,6 +17,7 @@ SIGNAL_NAMES = [
     "choose_conv_method",
     "correlation_lags",
     "convolve1d",
+    "choose",
 ]
 
 

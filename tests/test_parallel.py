@@ -13,6 +13,7 @@ from isolated import run_python
 
 import pyconvc
 
+linux = pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
 posix = pytest.mark.skipif(not hasattr(os, "fork"), reason="needs fork")
 
 # Large enough that several threads take part.
@@ -46,7 +47,7 @@ def test_same_bits_for_any_number_of_workers(shapes, method, dtype):
         assert_same_bits(pyconvc.convolve(x, w, "same", method=method, workers=workers), one)
 
 
-@pytest.mark.parametrize("boundary", ["reflect", "circular"])
+@pytest.mark.parametrize("boundary", ["symm", "wrap"])
 @pytest.mark.parametrize("shapes", SHAPES, ids=["1d", "2d", "3d"])
 def test_same_bits_with_a_boundary(shapes, boundary):
     rng = np.random.default_rng(2)
@@ -71,6 +72,29 @@ def assert_same_bits(a, b):
     assert a.dtype == b.dtype
     assert a.shape == b.shape
     assert a.tobytes() == b.tobytes()
+
+
+# ---- how many threads work
+
+
+@linux
+def test_threads_are_started_for_large_work_only(tmp_path):
+    code = """
+        import os
+        import numpy as np
+        import pyconvc
+
+        def started(size, workers):
+            before = len(os.listdir("/proc/self/task"))
+            x, w = np.ones((size, size)), np.ones((9, 9))
+            pyconvc.convolve(x, w, method="direct", workers=workers)
+            return len(os.listdir("/proc/self/task")) - before
+
+        pyconvc.set_num_threads(1)
+        print(started(20, 3), started(900, 1), started(900, None), started(900, 3))
+    """
+    expected = [0, 0, 0, 2] if pyconvc.has_openmp() else [0, 0, 0, 0]
+    assert [int(n) for n in run_python(code, tmp_path).split()] == expected
 
 
 # ---- threads beside ours
