@@ -228,6 +228,27 @@ def signal_calls(draw, ranks=(1, 2, 3)):
     return SignalCall(tuple(zip(*pairs, strict=True)), mode, draw(st.integers(0, 2**32 - 1)))
 
 
+def random(shape, dtype=float, seed=0):
+    """`values` from a seed."""
+    return values(np.random.default_rng(seed), shape, dtype)
+
+
+def of_rank(module, name, rank, suffix=""):
+    """The function of a family: ``of_rank(nn, "conv", 2)`` is ``nn.conv2d``."""
+    return getattr(module, f"{name}{rank}d{suffix}")
+
+
+def torch_gradients(call, arrays, *arguments, **keywords):
+    """Output of a PyTorch call, a random gradient of it, and what comes back for each array."""
+    import torch
+
+    inputs = [torch.tensor(a, requires_grad=True) for a in arrays]
+    y = call(*inputs, *arguments, **keywords)
+    g = random(y.shape, arrays[0].dtype, 9)
+    y.backward(torch.tensor(g))
+    return y.detach().numpy(), g, [i.grad.numpy() for i in inputs]
+
+
 def assert_same(got, want, dtype=None, *, terms=64, scale=None, precision=None, **context):
     """Compare a result with the expected one as closely as its dtype allows.
 

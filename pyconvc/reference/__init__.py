@@ -6,19 +6,13 @@ ANDs, complex is complex, floats accumulate in their own precision unless told o
 here shares code with the kernels, so the tests compare the two.
 
 This module holds the three passes on arrays ``(N, channels, *space)``; `pyconvc.reference.signal`
-holds the public operations built on them.
+and `pyconvc.reference.nn` hold the public operations built on them.
 """
 
-from . import signal
-from ._passes import (
-    BOUNDARIES,
-    bias_grad,
-    boundary_index,
-    correlate,
-    input_grad,
-    output_size,
-    weight_grad,
-)
+from . import nn, signal
+from ._boundary import BOUNDARIES, boundary_index
+from ._passes import bias_grad, correlate, input_grad, weight_grad
+from ._problem import output_size
 
 __all__ = [
     "BOUNDARIES",
@@ -26,6 +20,7 @@ __all__ = [
     "boundary_index",
     "correlate",
     "input_grad",
+    "nn",
     "output_size",
     "signal",
     "weight_grad",

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-3-Clause
-"""The correlate pass, its two adjoints, and the boundary rules they share.
+"""The correlate pass and its two adjoints.
 
 For input ``x`` of shape ``(N, G*C, *space)`` and weights ``w`` of shape ``(G*K, C, *taps)``::
 
@@ -9,72 +9,9 @@ where ``xp`` is ``x`` extended on every spatial axis by ``padding`` samples of t
 Padding is values: an infinite weight times a padded zero is NaN.
 """
 
-from itertools import product
-
 import numpy as np
 
-BOUNDARIES = ("constant", "replicate", "reflect", "symmetric", "circular")
-
-
-def boundary_index(n, before, after, boundary):
-    """Where each sample of an extended axis comes from.
-
-    Parameters
-    ----------
-    n : int
-        Length of the axis.
-    before, after : int
-        Samples added at each end; a negative number drops samples.
-    boundary : str
-        ``"constant"``, ``"replicate"`` (aaa|abc|ccc), ``"reflect"`` (cb|abc|ba), ``"symmetric"``
-        (ba|abc|cb) or ``"circular"`` (bc|abc|ab). Extensions longer than the axis turn again.
-
-    Returns
-    -------
-    ndarray of intp, shape (before + n + after,)
-        Index into the axis, or -1 for a sample of the constant.
-
-    Raises
-    ------
-    ValueError
-        For an unknown boundary, and for an empty axis that has nothing to repeat.
-
-    Examples
-    --------
-    >>> boundary_index(3, 2, 4, "reflect")
-    array([2, 1, 0, 1, 2, 1, 0, 1, 2])
-    """
-    if boundary not in BOUNDARIES:
-        raise ValueError(f"boundary={boundary!r}: must be one of {BOUNDARIES}")
-    i = np.arange(-before, n + after)
-    if boundary == "constant":
-        return np.where((i >= 0) & (i < n), i, -1)
-    if n == 0 and i.size:
-        raise ValueError(f"boundary={boundary!r}: an empty axis cannot be extended")
-    if boundary == "replicate":
-        return i.clip(0, max(n - 1, 0))
-    if boundary == "circular":
-        return i % max(n, 1)
-    if boundary == "symmetric":
-        period, fold = max(2 * n, 1), 2 * n - 1
-    else:
-        period, fold = max(2 * n - 2, 1), 2 * n - 2
-    i = i % period
-    return np.where(i < n, i, fold - i)
-
-
-def output_size(n, k, stride=1, dilation=1, before=0, after=0):
-    """Number of outputs along one axis.
-
-    ``floor((n + before + after - dilation*(k - 1) - 1) / stride) + 1``, never below 0 (Dumoulin &
-    Visin, *A guide to convolution arithmetic for deep learning*, arXiv:1603.07285).
-
-    Examples
-    --------
-    >>> output_size(5, 3, stride=2, before=1, after=1)
-    3
-    """
-    return max((n + before + after - dilation * (k - 1) - 1) // stride + 1, 0)
+from ._problem import Problem
 
 
 def correlate(
@@ -128,11 +65,11 @@ def correlate(
     array([[[-1, -2, -2, -2, -1]]])
     """
     x, w = np.asarray(x), np.asarray(w)
-    p = _Problem(x.shape, w.shape, stride, dilation, padding, boundary, groups)
+    p = Problem(x.shape, w.shape, stride, dilation, padding, boundary, groups, flip)
     arrays = (x, w) if bias is None else (x, w, np.asarray(bias))
-    dtype, work = _dtypes(arrays, accumulate)
+    dtype, work = result_and_work(arrays, accumulate)
     xg = p.split_channels(p.extend(x.astype(work), fill), p.c)
-    wg = p.split_filters(w.astype(work), flip)
+    wg = p.split_filters(w.astype(work))
     y = np.zeros((p.n, groups, p.k, *p.out), work)
     for tap in p.taps():
         y += np.einsum("ngc...,gkc->ngk...", xg[(..., *p.seen_by(tap))], wg[(..., *tap)])
@@ -175,11 +112,11 @@ def input_grad(
     ndarray of shape `x_shape`
     """
     w, g = np.asarray(w), np.asarray(g)
-    p = _Problem(x_shape, w.shape, stride, dilation, padding, boundary, groups)
+    p = Problem(x_shape, w.shape, stride, dilation, padding, boundary, groups, flip)
     p.check_outputs(g.shape)
-    dtype, work = _dtypes((w, g), accumulate)
+    dtype, work = result_and_work((w, g), accumulate)
     gg = p.split_channels(g.astype(work), p.k)
-    wg = p.split_filters(w.astype(work), flip)
+    wg = p.split_filters(w.astype(work))
     xg = np.zeros((p.n, groups, p.c, *p.extended), work)
     for tap in p.taps():
         xg[(..., *p.seen_by(tap))] += np.einsum("ngk...,gkc->ngc...", gg, wg[(..., *tap)])
@@ -220,127 +157,27 @@ def weight_grad(
     ndarray of shape `w_shape`
     """
     x, g = np.asarray(x), np.asarray(g)
-    p = _Problem(x.shape, w_shape, stride, dilation, padding, boundary, groups)
+    p = Problem(x.shape, w_shape, stride, dilation, padding, boundary, groups, flip)
     p.check_outputs(g.shape)
-    dtype, work = _dtypes((x, g), accumulate)
+    dtype, work = result_and_work((x, g), accumulate)
     xg = p.split_channels(p.extend(x.astype(work), fill), p.c)
     gg = p.split_channels(g.astype(work), p.k)
     gw = np.zeros((groups, p.k, p.c, *p.kernel), work)
     for tap in p.taps():
         terms = np.einsum("ngc...,ngk...->gkc...", xg[(..., *p.seen_by(tap))], gg)
         gw[(..., *tap)] = terms.sum(tuple(range(3, 3 + p.rank)), dtype=work)
-    return _reverse(gw.reshape(w_shape), flip).astype(dtype)
+    return p.join_filters(gw).astype(dtype)
 
 
 def bias_grad(g, *, accumulate=None):
     """Transpose of `correlate` in its bias: the sum of `g` over batch and space, shape (G*K,)."""
     g = np.asarray(g)
-    dtype, work = _dtypes((g,), accumulate)
+    dtype, work = result_and_work((g,), accumulate)
     return g.sum((0, *range(2, g.ndim)), dtype=work).astype(dtype)
 
 
-class _Problem:
-    """The plain numbers of one problem, and the views and index maps that follow from them."""
-
-    def __init__(self, x_shape, w_shape, stride, dilation, padding, boundary, groups):
-        self.rank = len(x_shape) - 2
-        if self.rank < 1 or len(w_shape) != len(x_shape):
-            raise ValueError(f"shapes {x_shape} and {w_shape}: need equal ranks of at least 3")
-        self.n, channels, *self.space = x_shape
-        filters, self.c, *self.kernel = w_shape
-        if channels != groups * self.c or filters % groups:
-            raise ValueError(f"shapes {x_shape} and {w_shape} do not fit groups={groups}")
-        self.groups, self.k = groups, filters // groups
-        self.stride = _per_axis(stride, self.rank)
-        self.dilation = _per_axis(dilation, self.rank)
-        self.padding = [_per_axis(ends, 2) for ends in _per_axis(padding, self.rank)]
-        self.boundary = _per_axis(boundary, self.rank)
-        self.extended = [
-            max(n + before + after, 0)
-            for n, (before, after) in zip(self.space, self.padding, strict=True)
-        ]
-        self.out = [
-            output_size(*size)
-            for size in zip(self.extended, self.kernel, self.stride, self.dilation, strict=True)
-        ]
-
-    def check_outputs(self, g_shape):
-        """Reject a gradient that is not of the output's shape."""
-        want = (self.n, self.groups * self.k, *self.out)
-        if g_shape != want:
-            raise ValueError(f"g has shape {g_shape}: the outputs have {want}")
-
-    def taps(self):
-        """Every tap of the kernel as an index tuple."""
-        return product(*map(range, self.kernel))
-
-    def seen_by(self, tap):
-        """Slices of the extended input that a tap multiplies, one sample for each output."""
-        return tuple(
-            slice(t * d, t * d + s * (o - 1) + 1, s) if o else slice(0)
-            for t, d, s, o in zip(tap, self.dilation, self.stride, self.out, strict=True)
-        )
-
-    def split_channels(self, a, size):
-        """View (N, G*size, *space) as (N, G, size, *space)."""
-        return a.reshape(a.shape[0], self.groups, size, *a.shape[2:])
-
-    def split_filters(self, w, flip):
-        """Filters as (G, K, C, *taps), reversed for a convolution."""
-        return _reverse(w, flip).reshape(self.groups, self.k, self.c, *self.kernel)
-
-    def index_maps(self):
-        """(axis, index map) of every spatial axis."""
-        axes = zip(self.space, self.padding, self.boundary, strict=True)
-        for axis, (n, (before, after), boundary) in enumerate(axes, start=2):
-            yield axis, boundary_index(n, before, after, boundary)
-
-    def extend(self, x, fill):
-        """`x` with its padding."""
-        for axis, index in self.index_maps():
-            outside = _along(index < 0, axis, x.ndim)
-            if x.shape[axis]:
-                x = np.where(outside, _cast(fill, x.dtype), x.take(index.clip(0), axis))
-            else:
-                shape = (*x.shape[:axis], index.size, *x.shape[axis + 1 :])
-                x = np.full(shape, _cast(fill, x.dtype))
-        return x
-
-    def fold_back(self, xp):
-        """Transpose of `extend`: each added sample is summed into the one it repeats."""
-        for axis, index in self.index_maps():
-            xp = np.moveaxis(xp, axis, 0)
-            x = np.zeros((self.space[axis - 2], *xp.shape[1:]), xp.dtype)
-            for i, sample in zip(index, xp, strict=True):
-                if i >= 0:
-                    x[i] += sample
-            xp = np.moveaxis(x, 0, axis)
-        return xp
-
-
-def _per_axis(value, rank):
-    """One value for each axis, from one for all or a sequence."""
-    if isinstance(value, str) or not hasattr(value, "__len__"):
-        return [value] * rank
-    if len(value) != rank:
-        raise ValueError(f"{value!r}: need one entry for each of {rank} axes")
-    return list(value)
-
-
-def _dtypes(arrays, accumulate):
+def result_and_work(arrays, accumulate):
     """(type of the result, type to compute in)."""
     dtype = np.result_type(*arrays).newbyteorder("=")
     narrow = dtype.name in ("float16", "bfloat16")
     return dtype, np.dtype(accumulate or (np.float32 if narrow else dtype))
-
-
-def _reverse(w, flip):
-    return np.flip(w, tuple(range(2, w.ndim))) if flip else w
-
-
-def _along(vector, axis, ndim):
-    return vector.reshape([-1 if i == axis else 1 for i in range(ndim)])
-
-
-def _cast(value, dtype):
-    return np.asarray(value).astype(dtype)

@@ -14,7 +14,7 @@ import math
 import numpy as np
 from numpy.lib.array_utils import normalize_axis_tuple
 
-from . import _passes
+from . import _boundary, _passes
 
 _BOUNDARIES = {
     "fill": "constant",
@@ -70,7 +70,7 @@ def correlate(in1, in2, mode="full", method="auto", *, boundary="fill", fillvalu
     array([0.5, 2. , 3.5, 3. , 0. ])
     """
     conjugate = np.asarray(in2).conj()
-    return _filter(in1, conjugate, mode, axes, boundary, fillvalue, late=_passes.BOUNDARIES[1:])
+    return _filter(in1, conjugate, mode, axes, boundary, fillvalue, late=_boundary.BOUNDARIES[1:])
 
 
 def convolve2d(in1, in2, mode="full", boundary="fill", fillvalue=0):
@@ -96,7 +96,7 @@ def correlate2d(in1, in2, mode="full", boundary="fill", fillvalue=0):
     array([[3, 5, 3]])
     """
     conjugate = np.asarray(in2).conj()
-    z = _filter(in1, conjugate, mode, None, boundary, fillvalue, late=_passes.BOUNDARIES)
+    z = _filter(in1, conjugate, mode, None, boundary, fillvalue, late=_boundary.BOUNDARIES)
     swapped = mode == "valid" and np.less(np.shape(in1), np.shape(in2)).any()
     return z.conj() if swapped else z
 
