@@ -36,7 +36,7 @@ define install
 endef
 
 demo:
-	$(call install,'.[demo]')
+	$(call install,'.[cli]' scikit-image)
 	-$(PIP) install --only-binary :all: opencv-python-headless
 	$(BIN)/python demo/photo.py
 

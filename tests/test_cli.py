@@ -1,23 +1,31 @@
 """The command line: kernels by name, files in and out, bands, mistakes, tables."""
 
 import json
+import os
 import subprocess
 import sys
 
 import numpy as np
 import PIL.Image
-import pyconvc.signal
 import pytest
 import scipy.ndimage
 import scipy.signal
 
 import pyconvc
+import pyconvc.signal
 from pyconvc._cli import console, filter, images, kernels, main
 from pyconvc._cli.bench import families, measure, table
 from pyconvc._cli.bench.signal import SignalCase
 
 SIZES = [((7, 9), (3, 3)), ((7, 9), (4, 2)), ((7, 9), (1, 6))]
 TAPS_BEYOND_THE_PICTURE = [((5, 4), (11, 9)), ((1, 1), (3, 3))]  # no sample is valid
+EXTENSIONS = {
+    "fill": {"mode": "constant", "constant_values": 2.5},
+    "nearest": {"mode": "edge"},
+    "mirror": {"mode": "reflect"},
+    "symm": {"mode": "symmetric"},
+    "wrap": {"mode": "wrap"},
+}
 MODES = [(mode, *sizes) for mode in ("same", "full", "valid") for sizes in SIZES]
 MODES += [(mode, *sizes) for mode in ("same", "full") for sizes in TAPS_BEYOND_THE_PICTURE]
 
@@ -54,6 +62,18 @@ def opened(name):
     with PIL.Image.open(name) as picture:
         picture.load()
         return picture
+
+
+def extended_convolution(array, taps, mode, extension):
+    """The array extended as numpy.pad does, its valid part, and of that what `mode` keeps."""
+    padded = np.pad(array, [(size - 1, size - 1) for size in taps.shape], **extension)
+    full = scipy.signal.convolve2d(padded, taps, "valid")
+    keep = {
+        "full": lambda size, taps: slice(None),
+        "same": lambda size, taps: slice((taps - 1) // 2, (taps - 1) // 2 + size),
+        "valid": lambda size, taps: slice(taps - 1, size),
+    }[mode]
+    return full[tuple(map(keep, array.shape, taps.shape))]
 
 
 # Kernels
@@ -141,7 +161,7 @@ def test_bad_kernel_is_a_mistake(place, text, message):
 
 
 @pytest.mark.parametrize("height", [1, 2, 100])
-@pytest.mark.parametrize("boundary", ["fill", "wrap", "symm"])
+@pytest.mark.parametrize("boundary", EXTENSIONS)
 @pytest.mark.parametrize(("mode", "shape", "size"), MODES)
 def test_bands_join_to_the_whole(place, monkeypatch, rng, mode, shape, size, boundary, height):
     monkeypatch.setattr(filter, "_band_height", lambda *_: height)
@@ -149,7 +169,7 @@ def test_bands_join_to_the_whole(place, monkeypatch, rng, mode, shape, size, bou
     np.save("taps.npy", taps)
     options = ("--mode", mode, "--boundary", boundary, "--fillvalue", "2.5")
     result = filtered(array, "taps.npy", *options)
-    expected = scipy.signal.convolve2d(array, taps, mode, boundary, 2.5)
+    expected = extended_convolution(array, taps, mode, EXTENSIONS[boundary])
     np.testing.assert_allclose(result, expected, rtol=1e-12, atol=1e-12)
 
 
@@ -362,6 +382,17 @@ def test_info_in_its_own_process(place):
     assert facts["pyconvc"].startswith(pyconvc.__version__)
     assert pyconvc.isa() in facts["instruction"]
     assert f"CPUs {pyconvc._threads.explain()['CPUs']}" in facts["threads"]
+
+
+@pytest.mark.parametrize("variable", ["PYCONVC_ISA", "PYCONVC_NUM_THREADS"])
+def test_bad_environment_is_a_mistake(place, variable):
+    command = [sys.executable, "-m", "pyconvc", "info"]
+    environment = os.environ | {variable: "many"}
+    done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
+    assert done.returncode == 2
+    assert done.stderr.startswith("pyconvc: error: ")
+    assert variable in done.stderr
+    assert done.stderr.count("\n") == 1
 
 
 @pytest.fixture

@@ -41,7 +41,7 @@ def commands():
     return sorted({line for text in texts for line in pattern.findall(text)})
 
 
-@pytest.mark.parametrize("name", modules())
+@pytest.mark.parametrize("name", list(modules()))
 def test_docstring_examples(name):
     module = importlib.import_module(name)
     assert doctest.testmod(module, optionflags=FLAGS).failed == 0

@@ -2,9 +2,10 @@
 
 import matplotlib.pyplot as plt
 import numpy as np
+
 from pyconvc.signal import convolve
 
-RULES = ("fill", "wrap", "symm")
+RULES = ("fill", "nearest", "mirror", "symm", "wrap")
 SAMPLES = np.array([3.0, 5.0, 4.0, 1.0, 2.0])
 BEYOND = 8  # more than the input has: the rules go on
 
@@ -13,7 +14,7 @@ one[BEYOND] = 1
 places = np.arange(-BEYOND, SAMPLES.size + BEYOND)
 inside = (places >= 0) & (places < SAMPLES.size)
 
-figure, axes = plt.subplots(len(RULES), sharex=True, figsize=(7, 1.5 * len(RULES)))
+figure, axes = plt.subplots(len(RULES), sharex=True, figsize=(7, 1.2 * len(RULES)))
 for rule, axis in zip(RULES, axes, strict=True):
     extended = convolve(SAMPLES, one, mode="full", boundary=rule)
     axis.vlines(places, 0, extended, color="0.6")

@@ -9,6 +9,7 @@ import argparse
 import sys
 from collections.abc import Sequence
 
+import pyconvc
 from pyconvc._cli import bench, filter, info
 from pyconvc._cli.console import UsageError
 
@@ -17,6 +18,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Run one command line and return its exit code."""
     arguments = _parser().parse_args(argv)
     try:
+        _check_environment()
         arguments.run(arguments)
     except UsageError as error:
         print(f"pyconvc: error: {error}", file=sys.stderr)
@@ -25,6 +27,15 @@ def main(argv: Sequence[str] | None = None) -> int:
         print("pyconvc: interrupted", file=sys.stderr)
         return 130
     return 0
+
+
+def _check_environment() -> None:
+    """Read PYCONVC_ISA and PYCONVC_NUM_THREADS now, so that an error in them is one line."""
+    try:
+        pyconvc.isa()
+        pyconvc.get_num_threads()
+    except (RuntimeError, ValueError) as error:
+        raise UsageError(error) from error
 
 
 def _parser() -> argparse.ArgumentParser:

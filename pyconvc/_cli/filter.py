@@ -15,8 +15,8 @@ from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
-import pyconvc.signal
 
+import pyconvc.signal
 from pyconvc._cli import images, kernels
 from pyconvc._cli.console import UsageError, progress
 
@@ -26,8 +26,10 @@ BAND_SAMPLES = 1 << 22  # of one channel, computed at once: 16 MiB of float32
 # How numpy.pad extends row numbers by each boundary; -1 marks a row of fillvalue.
 _PAD = {
     "fill": {"mode": "constant", "constant_values": -1},
-    "wrap": {"mode": "wrap"},
+    "nearest": {"mode": "edge"},
+    "mirror": {"mode": "reflect"},
     "symm": {"mode": "symmetric"},
+    "wrap": {"mode": "wrap"},
 }
 
 

@@ -45,7 +45,8 @@ def _thread_count() -> str:
     in_use, default = limits.pop("in use"), limits.pop("default")
     known = ", ".join(f"{name} {limit:g}" for name, limit in limits.items() if limit is not None)
     changed = "" if in_use == default else f", default {default}"
-    return f"{in_use}{changed} ({known})"
+    serial = "" if pyconvc.has_openmp() else "; built without OpenMP: all calls are serial"
+    return f"{in_use}{changed} ({known}){serial}"
 
 
 def _blas() -> str:

@@ -7,8 +7,8 @@ import math
 from dataclasses import dataclass
 
 import numpy as np
-import pyconvc.signal
 
+import pyconvc.signal
 from pyconvc._cli.bench.case import PEERS, Call, tolerance_of
 
 LONGEST_DIRECT = 2e10  # multiplications a peer without an FFT is asked for
