@@ -181,6 +181,55 @@ def correlate(cnp.ndarray x, cnp.ndarray w, cnp.ndarray y, *, bias=None, bint ch
     return y
 
 
+SMALL = 1 << 17  # multiply-adds below which the direct method is taken unasked
+cdef double SMALL_WORK = SMALL
+
+
+cdef inline bint _is_small_input(object a) noexcept:
+    return type(a) is cnp.ndarray and cnp.PyArray_TYPE(a) in (cnp.NPY_FLOAT32, cnp.NPY_FLOAT64)
+
+
+def small(object in1, object in2, object mode, object fillvalue, *, bint flip):
+    """convolve (flip) or correlate for small plain floating arrays, where checking would outlast computing.
+
+    None where the arguments are anything else: float32 or float64 arrays of one dtype and rank 1 to 3,
+    zero beyond the edges, in2 within in1 for mode "valid", little work.
+    """
+    cdef pyconvc_problem p
+    cdef cnp.ndarray x, w, y
+    cdef cnp.npy_intp shape[3]
+    cdef int64_t n, k, size, first
+    cdef double work = 1
+    cdef int i, a, rank, how = 0 if mode == "full" else 1 if mode == "same" else 2 if mode == "valid" else 3
+    if how == 3 or fillvalue is not 0 or not _is_small_input(in1) or not _is_small_input(in2):
+        return None
+    x, w = in1, in2
+    rank = cnp.PyArray_NDIM(x)
+    if (cnp.PyArray_TYPE(x) != cnp.PyArray_TYPE(w) or rank != cnp.PyArray_NDIM(w) or not 1 <= rank <= 3
+            or not _steps_fit(x) or not _steps_fit(w)):
+        return None
+    _blank(&p)
+    p.dtype, p.flip = _dtype_code(x), flip
+    for i in range(rank):
+        n, k, a = cnp.PyArray_DIM(x, i), cnp.PyArray_DIM(w, i), 3 - rank + i
+        if n == 0 or k == 0 or (how == 2 and k > n):
+            return None
+        size = n + k - 1 if how == 0 else n if how == 1 else n - k + 1
+        first = 0 if how == 0 else (k - 1) // 2 if how == 1 else k - 1
+        work *= <double>size * <double>k
+        shape[i] = size
+        p.pad_before[a] = k - 1 - first
+    if work > SMALL_WORK:
+        return None
+    y = cnp.PyArray_EMPTY(rank, shape, cnp.PyArray_TYPE(x), 0)
+    for i in range(rank):
+        a = 3 - rank + i
+        _set_axis(&p, a, x, i, w, i, y, i)
+        _set_pad_after(&p, a, shape[i])
+    _run(&p, cnp.PyArray_DATA(x), cnp.PyArray_DATA(w), NULL, cnp.PyArray_DATA(y), 1)
+    return y
+
+
 # ---- instruction-set tiers ---------------------------------------------------------------------------
 
 

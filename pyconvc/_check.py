@@ -1,0 +1,160 @@
+"""Anything -> canonical arrays, integers and names. All error texts about arguments are here.
+
+An error names the argument, its value and what is allowed; nothing is written before the last check.
+"""
+
+import operator
+
+import numpy as np
+
+from . import _core
+
+# Canonical boundaries, in the order of the C enumeration.
+BOUNDARIES = ("constant", "replicate", "reflect", "symmetric", "circular")
+
+# scipy.signal's names, and unambiguous ones for the rules that it lacks.
+SIGNAL_BOUNDARIES = {
+    "fill": 0,
+    "pad": 0,
+    "constant": 0,
+    "edge": 1,
+    "nearest": 1,
+    "replicate": 1,
+    "mirror": 2,
+    "symm": 3,
+    "symmetric": 3,
+    "wrap": 4,
+    "circular": 4,
+}
+
+MODES = ("full", "same", "valid")
+
+
+def bad(argument, value, allowed):
+    """The error for a value out of its range."""
+    return ValueError(f"{argument}={value!r}: {allowed}")
+
+
+def mode(value):
+    """One of scipy.signal's output modes."""
+    if not isinstance(value, str) or value not in MODES:
+        raise bad("mode", value, "must be 'full', 'same' or 'valid'")
+    return value
+
+
+def one_of(argument, value, allowed):
+    """A member of a small set of names."""
+    if not isinstance(value, str) or value not in allowed:
+        raise bad(argument, value, "must be one of " + ", ".join(map(repr, allowed)))
+    return value
+
+
+def signal_boundaries(boundary, rank):
+    """Codes of the boundary rule of each axis, from one of scipy.signal's names or one for each axis."""
+    names = [boundary] * rank if isinstance(boundary, str) else boundary
+    try:
+        names = list(names)
+    except TypeError:
+        raise bad("boundary", boundary, "must be a name or a sequence of names") from None
+    if len(names) != rank:
+        raise bad("boundary", boundary, f"must be one name, or one for each of {rank} axes")
+    for name in names:
+        if name == "reflect":
+            raise bad("boundary", boundary, "ambiguous: say 'symm' (edge repeated) or 'mirror' (edge not repeated)")
+        if not isinstance(name, str) or name not in SIGNAL_BOUNDARIES:
+            raise bad("boundary", boundary, "must be one of " + ", ".join(map(repr, SIGNAL_BOUNDARIES)))
+    return tuple(SIGNAL_BOUNDARIES[name] for name in names)
+
+
+def axes(value, rank, name="axes"):
+    """Distinct axes, counted from the front, in the order given; None is all of them."""
+    if value is None:
+        return tuple(range(rank))
+    given = value if isinstance(value, (tuple, list, np.ndarray)) else (value,)
+    result = []
+    for axis in given:
+        try:
+            axis = operator.index(axis)
+        except TypeError:
+            raise TypeError(f"{name}={value!r}: must be an int or a sequence of ints") from None
+        if not -rank <= axis < rank:
+            raise bad(name, value, f"must lie in [-{rank}, {rank}) for arrays of rank {rank}")
+        result.append(axis % rank)
+    if not result:
+        raise bad(name, value, "must not be empty")
+    if len(set(result)) != len(result):
+        raise bad(name, value, "must not repeat an axis")
+    return tuple(result)
+
+
+def numeric(**arrays):
+    """The arguments as arrays; strings, dates and records are refused."""
+    result = []
+    for name, value in arrays.items():
+        array = np.asarray(value)
+        if array.dtype.kind not in "biufcO":
+            kind = TypeError if array.dtype.kind in "mM" else ValueError
+            raise kind(f"{name}: dtype {array.dtype} is not numeric")
+        result.append(array)
+    return result
+
+
+def same_rank(**arrays):
+    """Both arrays have one rank, and something in them."""
+    (a, x), (b, w) = arrays.items()
+    if x.ndim != w.ndim:
+        raise ValueError(f"{a} and {b} should have the same dimensionality, not {x.ndim} and {w.ndim}")
+
+
+def not_empty(**arrays):
+    """No axis has length 0."""
+    for name, array in arrays.items():
+        if array.size == 0:
+            raise ValueError(f"{name} cannot be empty, but has shape {array.shape}")
+
+
+def fill_value(value, dtype):
+    """A scalar as an array of one element of `dtype`."""
+    value = np.asarray(value)
+    if value.size != 1:
+        raise ValueError(f"fillvalue must be scalar or an array with one element, not of shape {value.shape}")
+    if value.dtype.kind not in "biufc" or (value.dtype.kind == "c" and dtype.kind != "c" and value.imag.item() != 0):
+        raise bad("fillvalue", value.item(), f"cannot be cast to the result's dtype {dtype}")
+    if value.dtype.kind == "c" and dtype.kind != "c":
+        value = value.real
+    with np.errstate(invalid="ignore", over="ignore"):
+        return value.reshape(()).astype(dtype)
+
+
+def output(out, shape, dtype, **inputs):
+    """`out` if it fits, or a new C-contiguous array."""
+    shape = tuple(shape)
+    if out is None:
+        try:
+            return np.empty(shape, dtype)
+        except ValueError as error:
+            raise ValueError(f"result of shape {shape} and dtype {dtype} is too large: {error}") from None
+    if not isinstance(out, np.ndarray):
+        raise TypeError(f"out: must be an ndarray, not {type(out).__name__}")
+    if out.shape != shape:
+        raise bad("out.shape", out.shape, f"must be {shape}")
+    if out.dtype != dtype:
+        raise TypeError(f"out.dtype={out.dtype}: must be {dtype}")
+    if not out.flags.writeable:
+        raise ValueError("out: must be writeable")
+    for name, array in inputs.items():
+        if _overlap(out, array):
+            raise ValueError(f"out: must not overlap {name}")
+    return out
+
+
+def _overlap(a, b):
+    try:
+        return np.shares_memory(a, b, max_work=10_000)
+    except np.exceptions.TooHardError:
+        return True
+
+
+def served(array):
+    """The array as the kernels can read it: in place, or copied where bytes are swapped or unaligned."""
+    return _core.canonical(array)

@@ -1,0 +1,117 @@
+"""Which method a filtering takes: the only place that decides.
+
+Times are estimated from the numbers of the problem with constants measured by
+``python benchmarks/calibrate.py``, which prints them anew for the machine that it runs on; only their
+ratios matter. A method is taken only where it keeps the documented accuracy.
+"""
+
+import math
+from dataclasses import dataclass
+
+import numpy as np
+
+from . import _core, _methods
+
+# Multiply-adds per nanosecond of one worker, by tier and dtype.
+DIRECT_RATE = {
+    "scalar": {"f4": 1.4, "f8": 1.4, "c8": 0.6, "c16": 0.6, "1": 1.5, "2": 1.5, "4": 1.5, "8": 1.5},
+    "sse2": {"f4": 12, "f8": 6, "c8": 3, "c16": 1.5, "1": 10, "2": 25, "4": 5, "8": 2},
+    "avx2": {"f4": 45, "f8": 22, "c8": 11, "c16": 5.5, "1": 20, "2": 60, "4": 15, "8": 4},
+    "avx512vl": {"f4": 50, "f8": 25, "c8": 13, "c16": 6.5, "1": 20, "2": 60, "4": 15, "8": 7},
+    "avx512": {"f4": 55, "f8": 27, "c8": 13, "c16": 6.5, "1": 20, "2": 60, "4": 15, "8": 7},
+    "neon": {"f4": 20, "f8": 10, "c8": 5, "c16": 2.5, "1": 20, "2": 30, "4": 15, "8": 4},
+}
+SAMPLE_NS = 0.25  # one pass over a sample of the output, whatever the kernel
+
+# Integers go through a float64 transform only where the largest possible sum leaves so many bits for
+# the transform's error, which then stays far below the half that rounding removes.
+EXACT_BITS = 40
+
+
+@dataclass(frozen=True)
+class Choice:
+    """What `choose` would take, and why.
+
+    Attributes
+    ----------
+    method : {"direct", "separable", "fft"}
+    reason : str
+        One sentence.
+    seconds : dict
+        Estimated time of one worker for each method that was weighed.
+    """
+
+    method: str
+    reason: str
+    seconds: dict
+
+
+def method(f, wanted="auto"):
+    """(method, vectors): what to run, with the kernel's factors where that is separable."""
+    if wanted == "auto":
+        if f.multiply_adds < _core.SMALL:
+            return "direct", None
+        choice, vectors = weigh(f)
+        return choice.method, vectors
+    if wanted == "separable":
+        vectors = _methods.factors(f.w, f.axes)
+        if vectors is None:
+            raise ValueError("method='separable': the kernel is not an outer product of vectors")
+        return wanted, vectors
+    return wanted, None
+
+
+def weigh(f):
+    """(Choice, vectors) for a filtering."""
+    seconds = {"direct": _direct_seconds(f, math.prod(f.w.shape[a] for a in f.axes))}
+    if f.multiply_adds < _core.SMALL:
+        return Choice("direct", "so little work that asking costs more than doing it", seconds), None
+    vectors = _methods.factors(f.w, f.axes)
+    if vectors is not None:
+        seconds["separable"] = sum(_direct_seconds(f, len(v)) + 1e-9 * f.y.size for v in vectors)
+    refused = _refuse_fft(f, min(seconds.values()), seconds)
+    best = min((s, m) for m, s in seconds.items() if not (m == "fft" and refused))[1]
+    if best == "fft":
+        reason = "the fewest operations: transforms cost less than the taps"
+    elif refused:
+        reason = f"fft would be faster, but {refused}"
+    elif best == "separable":
+        reason = "the kernel is an outer product of vectors: fewer taps"
+    else:
+        reason = "so few taps that transforms would cost more"
+    return Choice(best, reason, seconds), vectors if best == "separable" else None
+
+
+def _direct_seconds(f, taps):
+    rates = DIRECT_RATE.get(_core.isa(), DIRECT_RATE["scalar"])
+    dtype = f.x.dtype
+    key = dtype.str[1:] if dtype.kind in "fc" else str(dtype.itemsize)
+    return 1e-9 * f.y.size * (taps / rates[key] + SAMPLE_NS)
+
+
+def _refuse_fft(f, rival, seconds):
+    """Estimate fft; where it would win, the reason why its result would not do, or an empty string."""
+    if f.multiply_adds < 1 << 22:
+        return ""
+    from . import _fft
+
+    dtype = f.x.dtype if f.x.dtype.kind in "fc" else np.dtype(np.float64)
+    seconds["fft"] = _fft.plan(f.x.shape, f.w.shape, f.y.shape, f.axes, dtype).seconds
+    if seconds["fft"] >= rival:
+        return ""
+    if f.x.dtype.kind == "b":
+        return "bool has its own sums"
+    if f.x.dtype.kind in "iu":
+        return "" if _integers_stay_exact(f) else "its rounding could reach a unit of the integers"
+    if f.fill != 0 and not np.isfinite(f.fill):
+        return "the fill value is not finite"
+    return "" if _fft.is_safe(f.x, f.w) else "values are not finite, or so different in size that small outputs would be lost"
+
+
+def _integers_stay_exact(f):
+    taps = math.prod(f.w.shape[a] for a in f.axes)
+    return math.log2(max(1, _largest(f.x, f.fill) * _largest(f.w) * taps)) <= EXACT_BITS
+
+
+def _largest(a, *more):
+    return max(abs(int(v)) for b in (a, *more) if b.size for v in (b.min(), b.max()))

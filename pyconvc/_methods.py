@@ -1,0 +1,292 @@
+"""How a filtering is computed: direct, separable or fft, each over the same `Filtering`.
+
+A filtering convolves `x` with `w` along `axes` and multiplies with broadcasting along the others:
+
+    y[o] = sum_t w[K - 1 - t] * X[o - pad + t]        (flip: convolution; without it w[t]: correlation)
+
+where X is x extended by the boundary rule of each axis.
+"""
+
+import math
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from . import _check, _core
+
+BAND_BYTES = 4 << 20  # what one intermediate of the separable method takes
+
+
+@dataclass(frozen=True, slots=True)
+class Filtering:
+    """One problem on arrays of equal rank and dtype.
+
+    Attributes
+    ----------
+    x, w, y : ndarray
+        Input, kernel, output.
+    axes : tuple of int
+        Convolved axes; along the others x and w broadcast.
+    pad : tuple of int
+        Samples of the extension before the first window, for each axis of the arrays (0 where not convolved).
+    boundary : tuple of int
+        Code of each axis of the arrays, as in `_check.BOUNDARIES`.
+    fill : ndarray
+        One element: the value beyond a constant edge.
+    flip : bool
+        Whether the taps are index-reversed.
+    workers : int
+        Threads.
+    """
+
+    x: np.ndarray
+    w: np.ndarray
+    y: np.ndarray
+    axes: tuple
+    pad: tuple
+    boundary: tuple
+    fill: np.ndarray
+    flip: bool
+    workers: int
+
+    @property
+    def multiply_adds(self):
+        """Products that the direct method computes."""
+        return self.y.size * math.prod(self.w.shape[a] for a in self.axes)
+
+    def grouped(self):
+        """Whether the kernel differs along an axis that is not convolved."""
+        return any(n != 1 for a, n in enumerate(self.w.shape) if a not in self.axes)
+
+
+# ---- direct ------------------------------------------------------------------------------------------
+
+
+def direct(f):
+    """Compute with the filter kernels, in the order of the definition."""
+    if not f.grouped() and f.x.ndim <= 3 and _writable_in_place(f.y):
+        _core.correlate(
+            f.x, f.w, f.y, pad_before=f.pad, boundary=f.boundary, fill=f.fill, flip=f.flip, workers=f.workers
+        )
+    elif not _writable_in_place(f.y):
+        y = np.empty(f.y.shape, f.y.dtype.newbyteorder("="))
+        direct(replace(f, y=y))
+        f.y[...] = y
+    elif f.grouped():
+        _direct_groups(f)
+    else:
+        _direct_planes(f)
+
+
+def _writable_in_place(y):
+    """The kernels write lines of contiguous samples."""
+    contiguous = y.strides[-1] == y.itemsize or y.shape[-1] == 1
+    return contiguous and _core.canonical(y) is y
+
+
+def _direct_groups(f):
+    """One filter for each row: rows are the channels of a grouped problem."""
+    last = range(-len(f.axes), 0)
+    x, w, y = (np.moveaxis(a, f.axes, last) for a in (f.x, f.w, f.y))
+    lead = y.ndim - len(f.axes)
+    rows = y.shape[:lead]
+    x, w = (np.broadcast_to(a, rows + a.shape[lead:]) for a in (x, w))
+    pad, boundary = ([v[a] for a in f.axes] for v in (f.pad, f.boundary))
+    if len(f.axes) > 3:
+        for row in np.ndindex(rows):
+            part = {"x": x[row], "w": w[row], "y": y[row], "axes": tuple(range(len(f.axes)))}
+            direct(replace(f, **part, pad=tuple(pad), boundary=tuple(boundary)))
+        return
+    groups = math.prod(rows)
+    result = np.empty((1, groups, *y.shape[lead:]), y.dtype)
+    _core.correlate(
+        _check.served(x.reshape(1, groups, *x.shape[lead:])),
+        _check.served(w.reshape(groups, 1, *w.shape[lead:])),
+        result,
+        channels=True,
+        groups=groups,
+        pad_before=pad,
+        boundary=boundary,
+        fill=f.fill,
+        flip=f.flip,
+        workers=f.workers,
+    )
+    y[...] = result.reshape(y.shape)
+
+
+def _direct_planes(f):
+    """Ranks above 3: the sum over the taps of the first axis, each a filtering of lower rank."""
+    taps = f.w.shape[0]
+    below = {"axes": tuple(a - 1 for a in f.axes if a), "pad": f.pad[1:], "boundary": f.boundary[1:]}
+    part = np.empty(f.y.shape[1:], f.y.dtype)
+    for o in range(f.y.shape[0]):
+        for t in range(taps):
+            i = int(boundary_index(np.array(o - f.pad[0] + t), f.x.shape[0], f.boundary[0]))
+            plane = np.broadcast_to(f.fill, f.x.shape[1:]) if i < 0 else f.x[i]
+            tap = f.w[taps - 1 - t if f.flip else t]
+            direct(replace(f, x=plane, w=tap, y=part if t else f.y[o], **below))
+            if t:
+                np.add(f.y[o], part, out=f.y[o])
+
+
+def boundary_index(i, n, boundary):
+    """Where the samples `i` of an axis of `n` samples are read, -1 for the constant."""
+    i = np.asarray(i)
+    name = _check.BOUNDARIES[boundary]
+    if name == "replicate":
+        return np.clip(i, 0, n - 1)
+    if name == "circular":
+        return i % n
+    if name == "symmetric":
+        i = i % (2 * n)
+        return np.minimum(i, 2 * n - 1 - i)
+    if name == "reflect":
+        period = max(1, 2 * n - 2)
+        i = i % period
+        return np.minimum(i, period - i)
+    return np.where((i >= 0) & (i < n), i, -1)
+
+
+# ---- separable ---------------------------------------------------------------------------------------
+
+
+def factors(w, axes):
+    """Vectors whose outer product is `w` along `axes`, to the last digits of its dtype; None if there are none.
+
+    Integers and bool: exactly equal. Floating point: each element of the product within 4 ulp of w's, so
+    that the method adds no more error than rounding the kernel once.
+    """
+    taps = tuple(w.shape[a] for a in axes)
+    if sum(k > 1 for k in taps) < 2 or w.size != math.prod(taps) or w.size == 0:
+        return None
+    kernel = w.reshape(taps) if axes == tuple(range(w.ndim)) else np.moveaxis(w, axes, range(-len(axes), 0)).reshape(taps)
+    with np.errstate(all="ignore"):
+        return _integer_factors(kernel) if w.dtype.kind in "iub" else _float_factors(kernel)
+
+
+def _lines(kernel, pivot):
+    """The line of the kernel along each axis through the pivot."""
+    return [kernel[tuple(slice(None) if a == b else pivot[b] for b in range(kernel.ndim))] for a in range(kernel.ndim)]
+
+
+def _outer(vectors):
+    product = vectors[0]
+    for v in vectors[1:]:
+        product = product[..., None] * v
+    return product
+
+
+def _float_factors(kernel):
+    size = np.abs(kernel)
+    pivot = np.unravel_index(np.argmax(size), kernel.shape)
+    top = kernel[pivot]
+    if not np.isfinite(top) or top == 0:
+        return None
+    lines = _lines(kernel, pivot)
+    vectors = [lines[0]] + [line / top for line in lines[1:]]
+    error = np.abs(_outer(vectors) - kernel)
+    if not (error <= 4 * np.finfo(kernel.dtype).eps * size).all():
+        return None
+    return [np.ascontiguousarray(v) for v in vectors]
+
+
+def _integer_factors(kernel):
+    """Divides each line by its greatest common divisor; what remains goes to the first vector."""
+    if kernel.dtype.kind == "b":
+        pivot = np.unravel_index(np.argmax(kernel), kernel.shape)
+        vectors = _lines(kernel, pivot)
+        return [np.ascontiguousarray(v) for v in vectors] if kernel[pivot] and (_outer(vectors) == kernel).all() else None
+    wide = kernel.astype(object)
+    pivot = np.unravel_index(np.argmax(np.abs(wide)), kernel.shape)
+    if not wide[pivot]:
+        return None
+    vectors = [line // np.gcd.reduce(line) for line in _lines(wide, pivot)]
+    scale, rest = divmod(wide[pivot], math.prod(v[p] for v, p in zip(vectors, pivot, strict=True)))
+    vectors[0] = vectors[0] * scale
+    if rest or not (_outer(vectors) == wide).all():
+        return None
+    return [v.astype(kernel.dtype) for v in vectors]
+
+
+def separable(f, vectors):
+    """Convolve with one vector after the other, in bands of the first axis so that intermediates stay small."""
+    lead, taps = f.axes[0], len(vectors[0])
+    rows = f.y.shape[lead]
+    row_bytes = max(1, f.x.size // max(1, f.x.shape[lead])) * f.x.itemsize
+    band = max(16, taps, BAND_BYTES // row_bytes)
+    for first in range(0, rows, band):
+        last = min(rows, first + band)
+        index = slice(first - f.pad[lead], last - f.pad[lead] + taps - 1)
+        block = _rows(f.x, lead, index, f.boundary[lead], f.fill)
+        for axis, vector in zip(f.axes[1:], vectors[1:], strict=True):
+            block = _pass(f, block, axis, vector, f.pad[axis], f.y.shape[axis])
+        target = f.y[(slice(None),) * lead + (slice(first, last),)]
+        _pass(f, block, lead, vectors[0], 0, last - first, target)
+
+
+def _rows(x, axis, index, boundary, fill):
+    """Rows of x extended along one axis: a view where none is beyond the edge."""
+    n = x.shape[axis]
+    if index.start >= 0 and index.stop <= n:
+        return x[(slice(None),) * axis + (index,)]
+    i = boundary_index(np.arange(index.start, index.stop), n, boundary)
+    if n == 0:
+        return np.full((*x.shape[:axis], len(i), *x.shape[axis + 1 :]), fill, x.dtype)
+    block = x.take(np.maximum(i, 0), axis=axis)
+    block[(slice(None),) * axis + (i < 0,)] = fill
+    return block
+
+
+def _pass(f, x, axis, vector, pad, size, y=None):
+    """One vector along one axis."""
+    shape = [1] * x.ndim
+    shape[axis] = len(vector)
+    if y is None:
+        y = np.empty((*x.shape[:axis], size, *x.shape[axis + 1 :]), x.dtype)
+    only = [0] * x.ndim
+    only[axis] = pad
+    direct(replace(f, x=x, w=vector.reshape(shape), y=y, axes=(axis,), pad=tuple(only)))
+    return y
+
+
+# ---- fft ---------------------------------------------------------------------------------------------
+
+
+def fft(f):
+    """Compute by overlap-save, in floating point; integer results are rounded."""
+    from . import _fft
+
+    x, w, y = f.x, f.w, f.y
+    kind = np.dtype(np.float64) if x.dtype.kind in "iub" else x.dtype
+    if kind != y.dtype or y.dtype.kind in "iub":
+        x, w, y = x.astype(kind), w.astype(kind), np.empty(y.shape, kind)
+    if not f.flip:
+        w = np.flip(w, f.axes)
+    names = {f.boundary[a] for a in f.axes}
+    if len(names) > 1:
+        x, pad = _extend(f, x)
+    else:
+        pad = tuple(f.pad[a] for a in f.axes)
+    _fft.overlap_save(
+        x, w, y, axes=f.axes, pad_before=pad, boundary=_check.BOUNDARIES[names.pop()], fill=f.fill, workers=f.workers
+    )
+    if y is not f.y:
+        _round_into(y, f.y)
+
+
+def _extend(f, x):
+    """Axes with different rules: extend here, and hand over an input that needs no rule."""
+    for axis in f.axes:
+        first = -f.pad[axis]
+        x = _rows(x, axis, slice(first, first + f.y.shape[axis] + f.w.shape[axis] - 1), f.boundary[axis], f.fill)
+    return x, (0,) * len(f.axes)
+
+
+def _round_into(y, out):
+    if out.dtype.kind == "b":
+        out[...] = np.rint(y) != 0
+    elif out.dtype.kind in "iu":
+        with np.errstate(invalid="ignore"):
+            out[...] = np.rint(y).astype(np.int64)
+    else:
+        out[...] = y

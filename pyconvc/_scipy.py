@@ -1,0 +1,50 @@
+"""Where object and longdouble arrays go: scipy's own functions.
+
+They are taken from a private copy of scipy's module, so they are scipy's also while ours stand in for
+them under scipy's names.
+"""
+
+import functools
+import importlib.util
+
+import numpy as np
+
+from . import _check
+
+__all__ = ["call", "takes"]
+
+
+def takes(*arrays):
+    """Whether a dtype here is one that only scipy computes."""
+    return any(a.dtype.kind == "O" or a.dtype in (np.longdouble, np.clongdouble) and a.dtype.itemsize > 16 // (2 - (a.dtype.kind == "c")) for a in arrays)
+
+
+@functools.cache
+def _module():
+    spec = importlib.util.find_spec("scipy.signal._signaltools")
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+def call(name, in1, in2, mode, boundary, fillvalue, axes, out):
+    """scipy's function of that name; arguments that it lacks are refused unless they have their default."""
+    function = getattr(_module(), name, None)
+    where = f"dtypes {in1.dtype} and {in2.dtype} are computed by scipy.signal"
+    if function is None:
+        raise TypeError(f"{name}: {where}, which has no such function")
+    options = {}
+    if name.endswith("2d"):
+        options = {"boundary": boundary, "fillvalue": fillvalue}
+    elif boundary != "fill" or fillvalue != 0:
+        raise TypeError(f"boundary={boundary!r}: {where}, whose {name} has none")
+    if axes is not None:
+        if name in ("convolve", "correlate"):
+            raise TypeError(f"axes={axes!r}: {where}, whose {name} has none")
+        options["axes"] = axes
+    result = function(in1, in2, mode, **options)
+    if out is None:
+        return result
+    _check.output(out, result.shape, result.dtype, in1=in1, in2=in2)
+    out[...] = result
+    return out

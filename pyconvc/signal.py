@@ -1,0 +1,534 @@
+"""The functions of scipy.signal that convolve, call for call, on the kernels of this package.
+
+Beyond scipy: ``boundary=`` and ``axes=`` on `convolve` and `correlate` at any rank, `convolve1d` that
+broadcasts, ``workers=`` and ``out=`` everywhere, and exact results in every integer dtype.
+
+Padding is values: the result is that of `numpy.pad` followed by mode ``"valid"``.
+"""
+
+import math
+import operator
+
+import numpy as np
+
+from . import _check, _choose, _core, _methods, _scipy, _threads
+
+__all__ = [
+    "choose",
+    "choose_conv_method",
+    "convolve",
+    "convolve1d",
+    "convolve2d",
+    "correlate",
+    "correlate2d",
+    "correlation_lags",
+    "fftconvolve",
+    "oaconvolve",
+]
+
+METHODS = ("auto", "direct", "fft", "separable")
+
+
+def convolve(
+    in1, in2, mode="full", method="auto", *, boundary="fill", fillvalue=0, axes=None, workers=None, out=None
+):
+    """Convolve two N-dimensional arrays: ``y[o] = sum over t of in2[t] * in1[o - t]``.
+
+    Parameters
+    ----------
+    in1, in2 : array_like
+        Arrays of one rank. Any numeric dtype; the result has their common dtype (`numpy.result_type`),
+        integers wrap and bool is the OR of ANDs. Along axes that are not convolved they broadcast.
+    mode : {"full", "same", "valid"}
+        All ``n + k - 1`` samples; the middle ones, as many as in1 has; or those that need no padding.
+    method : {"auto", "direct", "fft", "separable"}
+        How to compute. ``"auto"`` takes the fastest that keeps the documented error bound; see `choose`.
+    boundary : str or sequence of str
+        What in1 is beyond its edges, for all axes or one for each: ``"fill"``, ``"wrap"``, ``"symm"``
+        (edge repeated), ``"mirror"`` (edge not repeated), ``"edge"`` (last sample repeated).
+    fillvalue : scalar
+        Value beyond the edges for ``boundary="fill"``.
+    axes : int or sequence of int, optional
+        Axes to convolve over. Default: all.
+    workers : int, optional
+        Threads for this call. Default: `pyconvc.get_num_threads`.
+    out : ndarray, optional
+        Where to put the result: its shape and dtype, no overlap with an input.
+
+    Returns
+    -------
+    ndarray
+
+    Raises
+    ------
+    ValueError
+        If ranks differ, an input is empty, a name is unknown, in mode ``"valid"`` neither array contains
+        the other, or `out` does not fit.
+    TypeError
+        If a dtype is not numeric or `out` has another.
+
+    Notes
+    -----
+    The full result and its three modes are those of scipy.signal.convolve.
+
+    Examples
+    --------
+    >>> from pyconvc import signal
+    >>> signal.convolve([1, 2, 3], [0, 1, 0.5])
+    array([0. , 1. , 2.5, 4. , 1.5])
+    >>> signal.convolve([1, 2, 3], [1, 1], boundary="wrap", mode="same")
+    array([4, 3, 5])
+    """
+    if out is None and axes is None and workers is None and method == "auto" and boundary == "fill":
+        y = _core.small(in1, in2, mode, fillvalue, flip=True)
+        if y is not None:
+            return y
+    plain = (boundary, fillvalue, axes, workers, out)
+    return _filter("convolve", in1, in2, mode, method, *plain, convolution=True)
+
+
+def correlate(
+    in1, in2, mode="full", method="auto", *, boundary="fill", fillvalue=0, axes=None, workers=None, out=None
+):
+    """Correlate two N-dimensional arrays: ``z[k] = sum over l of in1[l] * conj(in2[l - k])``.
+
+    Parameters
+    ----------
+    in1, in2, mode, method, boundary, fillvalue, axes, workers, out
+        As in `convolve`. Mode ``"same"`` is centred as scipy.signal.correlate has it; under a boundary
+        that only scipy's correlate2d knows, as that one has it (one sample later for even sizes).
+
+    Returns
+    -------
+    ndarray
+
+    Raises
+    ------
+    ValueError, TypeError
+        As `convolve`.
+
+    Examples
+    --------
+    >>> from pyconvc import signal
+    >>> signal.correlate([1, 2, 3], [0, 1, 0.5])
+    array([0.5, 2. , 3.5, 3. , 0. ])
+    """
+    if out is None and axes is None and workers is None and method == "auto" and boundary == "fill":
+        y = _core.small(in1, in2, mode, fillvalue, flip=False)
+        if y is not None:
+            return y
+    plain = (boundary, fillvalue, axes, workers, out)
+    return _filter("correlate", in1, in2, mode, method, *plain, late=_LATE_UNLESS_FILL)
+
+
+def convolve2d(in1, in2, mode="full", boundary="fill", fillvalue=0, *, workers=None, out=None):
+    """Convolve two 2-dimensional arrays, in1 being extended by `boundary`.
+
+    Parameters
+    ----------
+    in1, in2, mode, boundary, fillvalue, workers, out
+        As in `convolve`.
+
+    Returns
+    -------
+    ndarray
+
+    Raises
+    ------
+    ValueError, TypeError
+        As `convolve`, and if an array is not 2-dimensional.
+
+    Examples
+    --------
+    >>> from pyconvc import signal
+    >>> signal.convolve2d([[1, 2], [3, 4]], [[1, 1]], mode="same", boundary="symm")
+    array([[2, 3],
+           [6, 7]])
+    """
+    return _filter2d("convolve2d", in1, in2, mode, boundary, fillvalue, workers, out, convolution=True)
+
+
+def correlate2d(in1, in2, mode="full", boundary="fill", fillvalue=0, *, workers=None, out=None):
+    """Correlate two 2-dimensional arrays, in1 being extended by `boundary`.
+
+    Parameters
+    ----------
+    in1, in2, mode, boundary, fillvalue, workers, out
+        As in `convolve2d`. Mode ``"same"`` starts at ``k // 2`` of the full result, one sample later
+        than `correlate` for even k, as in scipy.
+
+    Returns
+    -------
+    ndarray
+        In mode ``"valid"`` with in2 the larger, in1 is the one conjugated, as scipy 1.17 has it.
+
+    Raises
+    ------
+    ValueError, TypeError
+        As `convolve2d`.
+
+    Examples
+    --------
+    >>> from pyconvc import signal
+    >>> signal.correlate2d([[1, 2, 3]], [[1, 1]], mode="same")
+    array([[3, 5, 3]])
+    """
+    y = _filter2d("correlate2d", in1, in2, mode, boundary, fillvalue, workers, out, late=_LATE)
+    swapped = mode == "valid" and np.less(np.shape(in1), np.shape(in2)).any()
+    return np.conjugate(y, out=y) if swapped and y.dtype.kind == "c" else y
+
+
+def fftconvolve(in1, in2, mode="full", axes=None, *, workers=None, out=None):
+    """Convolve by the fast Fourier transform, in floating point, along `axes`.
+
+    Parameters
+    ----------
+    in1, in2, mode, axes, workers, out
+        As in `convolve`. Integers and bool are computed and returned in float64, float16 in float32.
+
+    Returns
+    -------
+    ndarray
+        Empty, of shape (0,), where an input is empty, as in scipy.
+
+    Raises
+    ------
+    ValueError, TypeError
+        As `convolve`.
+
+    Notes
+    -----
+    Long inputs are cut into overlapping tiles (overlap-save; Oppenheim & Schafer, "Discrete-Time Signal
+    Processing", section 8.7), so that memory stays bounded; transforms are those of `scipy.fft`, whose
+    backend may be set.
+
+    Examples
+    --------
+    >>> from pyconvc import signal
+    >>> signal.fftconvolve([1.0, 2.0, 3.0], [1.0, 1.0]).round(6)
+    array([1., 3., 5., 3.])
+    """
+    return _transform("fftconvolve", in1, in2, mode, axes, workers, out)
+
+
+def oaconvolve(in1, in2, mode="full", axes=None, *, workers=None, out=None):
+    """Convolve by tiles of fast Fourier transforms: `fftconvolve` under the name that scipy has for it.
+
+    Parameters
+    ----------
+    in1, in2, mode, axes, workers, out
+        As in `fftconvolve`.
+
+    Returns
+    -------
+    ndarray
+
+    Examples
+    --------
+    >>> from pyconvc import signal
+    >>> signal.oaconvolve([1.0, 2.0, 3.0], [1.0, 1.0], mode="valid").round(6)
+    array([3., 5.])
+    """
+    return _transform("oaconvolve", in1, in2, mode, axes, workers, out)
+
+
+def convolve1d(a, v, axis=-1, mode="full", boundary="fill", fillvalue=0, *, workers=None, out=None):
+    """Convolve along one axis: one filter for all rows, or one for each.
+
+    Parameters
+    ----------
+    a : array_like
+        Signal, extended along `axis` by `boundary`.
+    v : array_like
+        Filter of rank 1, or of higher rank with its taps along `axis` and other axes that broadcast
+        against those of `a`.
+    axis : int
+        Axis of the samples, of the result as well.
+    mode, boundary, fillvalue, workers, out
+        As in `convolve`.
+
+    Returns
+    -------
+    ndarray
+
+    Raises
+    ------
+    ValueError, TypeError
+        As `convolve`.
+
+    Examples
+    --------
+    >>> from pyconvc import signal
+    >>> signal.convolve1d([[1, 2, 3], [4, 5, 6]], [[1, 1], [1, -1]], mode="valid")
+    array([[3, 5],
+           [1, 1]])
+    """
+    a, v = _check.numeric(a=a, v=v)
+    rank = max(a.ndim, v.ndim)
+    if a.ndim == 0 or v.ndim == 0:
+        raise ValueError(f"a and v must have at least 1 axis, not {a.ndim} and {v.ndim}")
+    (axis,) = _check.axes(axis, rank, name="axis")
+    if v.ndim == 1:
+        v = v.reshape([-1 if i == axis else 1 for i in range(rank)])
+    a, v = (r.reshape((1,) * (rank - r.ndim) + r.shape) for r in (a, v))
+    plain = (boundary, fillvalue, axis, workers, out)
+    return _filter("convolve1d", a, v, mode, "auto", *plain, names=("a", "v"), convolution=True)
+
+
+def choose(in1, in2, mode="full", *, boundary="fill", fillvalue=0, axes=None, correlation=False):
+    """Tell which method ``method="auto"`` takes, and why.
+
+    Parameters
+    ----------
+    in1, in2, mode, boundary, fillvalue, axes
+        As in `convolve`.
+    correlation : bool
+        Whether `correlate` is meant.
+
+    Returns
+    -------
+    Choice
+        ``method``, ``reason``, and the estimated ``seconds`` of each method that was weighed.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from pyconvc import signal
+    >>> signal.choose(np.ones((64, 64)), np.ones((3, 3))).method
+    'direct'
+    """
+    in1, in2 = _check.numeric(in1=in1, in2=in2)
+    _check.same_rank(in1=in1, in2=in2)
+    if in1.ndim == 0 or _scipy.takes(in1, in2):
+        return _choose.Choice("direct", "a single product, or a dtype that only scipy computes", {})
+    f = _filtering(
+        in1, in2, mode, axes, boundary, fillvalue, None, None, convolution=not correlation, late=_LATE_UNLESS_FILL
+    )
+    return _choose.weigh(f)[0]
+
+
+def choose_conv_method(in1, in2, mode="full", measure=False):
+    """Find the faster of scipy's two methods for ``convolve(in1, in2, mode)``.
+
+    Parameters
+    ----------
+    in1, in2, mode
+        As in `convolve`.
+    measure : bool
+        Whether to run and time both.
+
+    Returns
+    -------
+    method : {"direct", "fft"}
+        ``"direct"`` also where `convolve` takes its separable method.
+    times : dict of str to float
+        Seconds of each; only with ``measure=True``.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from pyconvc import signal
+    >>> signal.choose_conv_method(np.ones(100), np.ones(10))
+    'direct'
+    """
+    if measure:
+        times = {m: _best_time(lambda m=m: convolve(in1, in2, mode, m)) for m in ("direct", "fft")}
+        return min(times, key=times.get), times
+    return "fft" if choose(in1, in2, mode).method == "fft" else "direct"
+
+
+def correlation_lags(in1_len, in2_len, mode="full"):
+    """Lag of each sample of ``correlate(in1, in2, mode)`` for 1-dimensional inputs.
+
+    Parameters
+    ----------
+    in1_len, in2_len : int
+        Lengths of the inputs.
+    mode : {"full", "same", "valid"}
+
+    Returns
+    -------
+    ndarray of int
+
+    Raises
+    ------
+    ValueError
+        If `mode` is unknown.
+
+    Examples
+    --------
+    >>> from pyconvc import signal
+    >>> signal.correlation_lags(4, 3)
+    array([-2, -1,  0,  1,  2,  3])
+    """
+    _check.mode(mode)
+    n, k = operator.index(in1_len), operator.index(in2_len)
+    if mode == "valid":
+        return np.arange(min(0, n - k), max(0, n - k) + 1)
+    if mode == "same":
+        first = (n + k - 1) // 2 - n // 2 - (k - 1)
+        return np.arange(first, first + n)
+    return np.arange(1 - k, n)
+
+
+# ---- from arguments to a filtering -------------------------------------------------------------------
+
+# Boundaries under which mode "same" of a correlation starts at k // 2 of the full result.
+_LATE = frozenset(range(len(_check.BOUNDARIES)))
+_LATE_UNLESS_FILL = _LATE - {0}
+
+
+def _filter(name, in1, in2, mode, method, boundary, fillvalue, axes, workers, out, *, names=("in1", "in2"), **kind):
+    """The common body of the functions whose result has the inputs' dtype."""
+    _check.mode(mode)
+    _check.one_of("method", method, METHODS)
+    in1, in2 = _check.numeric(**dict(zip(names, (in1, in2), strict=True)))
+    _check.same_rank(**dict(zip(names, (in1, in2), strict=True)))
+    if _scipy.takes(in1, in2):
+        return _scipy.call(name, in1, in2, mode, boundary, fillvalue, axes, out)
+    if in1.ndim == 0:
+        return _product(in1, in2 if kind.get("convolution") else in2.conj(), out)
+    _check.not_empty(**dict(zip(names, (in1, in2), strict=True)))
+    f = _filtering(in1, in2, mode, axes, boundary, fillvalue, workers, out, **kind)
+    return _compute(f, method, np.result_type(in1, in2), out)
+
+
+def _filter2d(name, in1, in2, mode, boundary, fillvalue, workers, out, **kind):
+    in1, in2 = _check.numeric(in1=in1, in2=in2)
+    if in1.ndim != 2 or in2.ndim != 2:
+        raise ValueError(f"{name} inputs must both be 2-D arrays, but in1 is {in1.ndim}-D and in2 {in2.ndim}-D")
+    _check.mode(mode)
+    if _scipy.takes(in1, in2):
+        return _scipy.call(name, in1, in2, mode, boundary, fillvalue, None, out)
+    f = _filtering(in1, in2, mode, None, boundary, fillvalue, workers, out, **kind)
+    return _compute(f, "auto", np.result_type(in1, in2), out)
+
+
+def _transform(name, in1, in2, mode, axes, workers, out):
+    """The common body of the functions that always compute by Fourier transforms."""
+    in1, in2 = _check.numeric(in1=in1, in2=in2)
+    _check.same_rank(in1=in1, in2=in2)
+    _check.mode(mode)
+    if _scipy.takes(in1, in2):
+        return _scipy.call(name, in1, in2, mode, "fill", 0, axes, out)
+    if in1.ndim == 0:
+        return _product(in1, in2, out)
+    if in1.size == 0 or in2.size == 0:
+        return np.array([])
+    wanted = [a for a in _check.axes(axes, in1.ndim) if in1.shape[a] != 1 != in2.shape[a]]
+    _broadcast_lead(in1, in2, wanted)
+    if not wanted:
+        return _product(in1, in2, out)
+    in1, in2 = (a.astype(_transformed(a.dtype), copy=False) for a in (in1, in2))
+    f = _filtering(in1, in2, mode, tuple(wanted), "fill", 0, workers, out, convolution=True)
+    return _compute(f, "fft", np.result_type(in1, in2), out)
+
+
+def _transformed(dtype):
+    """Type in which a transform computes."""
+    return np.dtype(np.float64) if dtype.kind in "biu" else np.result_type(dtype, np.float32)
+
+
+def _product(in1, in2, out):
+    result = in1 * in2
+    if out is None:
+        return result
+    _check.output(out, np.shape(result), result.dtype)
+    out[...] = result
+    return out
+
+
+def _filtering(in1, in2, mode, axes, boundary, fillvalue, workers, out, *, convolution=False, late=frozenset()):
+    """Check everything, then state the problem; `late` holds the boundaries under which "same" starts later."""
+    axes = _check.axes(axes, in1.ndim)
+    codes = _check.signal_boundaries(boundary, len(axes))
+    workers = _threads.resolve(workers)
+    dtype = np.result_type(in1, in2)
+    kernel_dtype = np.dtype(np.float32) if dtype == np.float16 else dtype.newbyteorder("=")
+    fill = _check.fill_value(fillvalue, kernel_dtype)
+    lead = _broadcast_lead(in1, in2, axes)
+    n, k = ([a.shape[i] for i in axes] for a in (in1, in2))
+    windows = [_window(*sizes, mode, c in late) for *sizes, c in zip(n, k, codes, strict=True)]
+    shape = list(lead)
+    for a, (_, size) in zip(axes, windows, strict=True):
+        shape[a] = size
+    swap = _must_swap(n, k) if mode == "valid" else False
+    if mode == "valid":
+        codes, fill = (0,) * len(axes), fill * 0
+    elif not in1.size and any(codes):
+        raise ValueError(f"in1 cannot be empty with boundary={boundary!r}, but has shape {in1.shape}")
+    if not any(codes) and fill == 0 and math.prod(k) > math.prod(n):
+        swap = True
+    y = _check.output(out, shape, dtype, in1=in1, in2=in2)
+    x, w = (_check.served(a.astype(kernel_dtype, copy=False)) for a in (in1, in2))
+    if not convolution:
+        w = w.conj() if w.dtype.kind == "c" else w
+        if swap:  # the commuted form exists for convolutions: turn the kernel into one
+            w, convolution = np.flip(w, axes), True
+    if swap:
+        x, w = w, x
+    pad, rules = [0] * in1.ndim, [0] * in1.ndim
+    for a, (first, _), code in zip(axes, windows, codes, strict=True):
+        pad[a], rules[a] = w.shape[a] - 1 - first, code
+    if kernel_dtype != dtype:
+        y = np.empty(shape, kernel_dtype)
+    return _methods.Filtering(x, w, y, axes, tuple(pad), tuple(rules), fill, convolution, workers)
+
+
+def _compute(f, method, dtype, out):
+    """Run a filtering; the result in its own dtype."""
+    if not f.w.size or not f.x.size:
+        f.y[...] = 0
+    elif f.y.size:
+        chosen, vectors = _choose.method(f, method)
+        if chosen == "separable":
+            _methods.separable(f, vectors)
+        else:
+            getattr(_methods, chosen)(f)
+    if f.y.dtype == dtype:
+        return f.y
+    if out is None:
+        return f.y.astype(dtype)
+    out[...] = f.y
+    return out
+
+
+def _window(n, k, mode, late):
+    """(first, size) of the samples of the full output that a mode keeps."""
+    if mode == "full":
+        return 0, max(0, n + k - 1)
+    if mode == "same":
+        return (k // 2 if late else (k - 1) // 2), n
+    return min(n, k) - 1, abs(n - k) + 1
+
+
+def _must_swap(n, k):
+    """Whether in mode "valid" the second array is the one that contains the other."""
+    if all(a >= b for a, b in zip(n, k, strict=True)):
+        return False
+    if all(a <= b for a, b in zip(n, k, strict=True)):
+        return True
+    raise ValueError(
+        "mode='valid': one of in1 and in2 must be at least as large as the other in every dimension, "
+        f"but they have {tuple(n)} and {tuple(k)} samples"
+    )
+
+
+def _broadcast_lead(in1, in2, axes):
+    """Shape of the result where axes are not convolved; 1 where they are."""
+    lead = [[1 if i in axes else n for i, n in enumerate(a.shape)] for a in (in1, in2)]
+    try:
+        return np.broadcast_shapes(*lead)
+    except ValueError:
+        raise ValueError(
+            f"incompatible shapes for in1 and in2: {in1.shape} and {in2.shape} must broadcast "
+            f"along axes other than {tuple(axes)}"
+        ) from None
+
+
+def _best_time(call):
+    import timeit
+
+    timer = timeit.Timer(call)
+    number, _ = timer.autorange()
+    return min(timer.repeat(3, max(1, number // 4))) / max(1, number // 4)
