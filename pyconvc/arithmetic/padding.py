@@ -10,18 +10,20 @@ def resolve_padding(padding, kernel, stride=1, dilation=1, input=None):
 
     With `e` the effective kernel size ``dilation * (kernel - 1) + 1`` of an axis:
 
-    ============== ===================== =====================================================
-    padding        total                 where it goes
-    ============== ===================== =====================================================
-    ``"valid"``    0                     nowhere: the kernel stays inside the input
-    ``"same"``     what gives the output half before, half after; an odd one goes *after*
-                   ``ceil(input/stride)`` (TensorFlow's SAME, ONNX's SAME_UPPER)
-    ``same_lower`` as ``"same"``         an odd one goes *before* (ONNX's SAME_LOWER)
-    ``"full"``     ``2 * (e - 1)``       ``e - 1`` on both sides: every partial overlap counts
-    ``"causal"``   ``e - 1``             all before: no output sees a later input
-    int            ``2 * int``           as many on both sides
-    (before, after) their sum            as said
-    ============== ===================== =====================================================
+    ================== ================ ====================================================
+    padding            total            where it goes
+    ================== ================ ====================================================
+    ``"valid"``        0                nowhere: the kernel stays inside the input
+    ``"same"``         see below        half on either side, an odd one *after*
+    ``"same_lower"``   see below        half on either side, an odd one *before*
+    ``"full"``         ``2 * (e - 1)``  ``e - 1`` on both sides: every partial overlap counts
+    ``"causal"``       ``e - 1``        all before: no output sees a later input
+    int                ``2 * int``      as many on both sides
+    (before, after)    their sum        as said
+    ================== ================ ====================================================
+
+    ``"same"`` (TensorFlow's SAME, ONNX's SAME_UPPER) and ``"same_lower"`` (ONNX's SAME_LOWER) pad
+    just enough for an output of ``ceil(input / stride)``.
 
     Parameters
     ----------

@@ -123,7 +123,7 @@ def pool_output_size(input, kernel, stride=None, padding=0, dilation=1, ceil_mod
     >>> pool_output_size(7, kernel=2), pool_output_size(7, kernel=2, ceil_mode=True)
     (3, 4)
 
-    The fourth window would start at sample 6 of a padded input whose real samples end before 5:
+    Rounding up would make three windows here, but the third would start at 6, past the input:
 
     >>> pool_output_size(5, kernel=1, stride=3, ceil_mode=True)
     2
