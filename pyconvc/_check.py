@@ -38,7 +38,7 @@ def bad(argument, value, allowed):
 def mode(value):
     """One of scipy.signal's output modes."""
     if not isinstance(value, str) or value not in MODES:
-        raise bad("mode", value, "must be 'full', 'same' or 'valid'")
+        raise bad("mode", value, "acceptable mode flags are 'valid', 'same', or 'full'")
     return value
 
 
@@ -81,7 +81,7 @@ def axes(value, rank, name="axes"):
             raise bad(name, value, f"must lie in [-{rank}, {rank}) for arrays of rank {rank}")
         result.append(axis % rank)
     if not result:
-        raise bad(name, value, "must not be empty")
+        raise bad(name, value, "when provided, axes cannot be empty")
     if len(set(result)) != len(result):
         raise bad(name, value, "must not repeat an axis")
     return tuple(result)
@@ -117,9 +117,9 @@ def fill_value(value, dtype):
     """A scalar as an array of one element of `dtype`."""
     value = np.asarray(value)
     if value.size != 1:
-        raise ValueError(f"fillvalue must be scalar or an array with one element, not of shape {value.shape}")
+        raise ValueError(f"`fillvalue` must be scalar or an array with one element, not of shape {value.shape}")
     if value.dtype.kind not in "biufc" or (value.dtype.kind == "c" and dtype.kind != "c" and value.imag.item() != 0):
-        raise bad("fillvalue", value.item(), f"cannot be cast to the result's dtype {dtype}")
+        raise bad("fillvalue", value.item(), f"could not cast `fillvalue` directly to the output type {dtype}")
     if value.dtype.kind == "c" and dtype.kind != "c":
         value = value.real
     with np.errstate(invalid="ignore", over="ignore"):

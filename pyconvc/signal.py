@@ -8,6 +8,7 @@ Padding is values: the result is that of `numpy.pad` followed by mode ``"valid"`
 
 import math
 import operator
+import warnings
 
 import numpy as np
 
@@ -361,7 +362,8 @@ def correlation_lags(in1_len, in2_len, mode="full"):
     >>> signal.correlation_lags(4, 3)
     array([-2, -1,  0,  1,  2,  3])
     """
-    _check.mode(mode)
+    if mode not in _check.MODES:
+        raise ValueError(f"Mode {mode} is invalid: must be 'full', 'same' or 'valid'")
     n, k = operator.index(in1_len), operator.index(in2_len)
     if mode == "valid":
         return np.arange(min(0, n - k), max(0, n - k) + 1)
@@ -421,7 +423,7 @@ def _transform(name, in1, in2, mode, axes, workers, out):
         return _product(in1, in2, out)
     in1, in2 = (a.astype(_transformed(a.dtype), copy=False) for a in (in1, in2))
     f = _filtering(in1, in2, mode, tuple(wanted), "fill", 0, workers, out, convolution=True)
-    return _compute(f, "fft", np.result_type(in1, in2), out)
+    return _compute(f, "fft", np.result_type(in1, in2), out, warn=False)
 
 
 def _transformed(dtype):
@@ -454,7 +456,7 @@ def _filtering(in1, in2, mode, axes, boundary, fillvalue, workers, out, *, convo
         shape[a] = size
     swap = _must_swap(n, k) if mode == "valid" else False
     if mode == "valid":
-        codes, fill = (0,) * len(axes), fill * 0
+        codes, fill = (0,) * len(axes), np.zeros_like(fill)
     elif not in1.size and any(codes):
         raise ValueError(f"in1 cannot be empty with boundary={boundary!r}, but has shape {in1.shape}")
     if not any(codes) and fill == 0 and math.prod(k) > math.prod(n):
@@ -475,7 +477,16 @@ def _filtering(in1, in2, mode, axes, boundary, fillvalue, workers, out, *, convo
     return _methods.Filtering(x, w, y, axes, tuple(pad), tuple(rules), fill, convolution, workers)
 
 
-def _compute(f, method, dtype, out):
+def _warn_not_finite():
+    warnings.warn(
+        "Use of fft convolution on input with NAN or inf, or with sums that overflow, results in NAN or inf "
+        "output far from them. Consider using method='direct' instead.",
+        RuntimeWarning,
+        stacklevel=5,
+    )
+
+
+def _compute(f, method, dtype, out, *, warn=True):
     """Run a filtering; the result in its own dtype."""
     if not f.w.size or not f.x.size:
         f.y[...] = 0
@@ -485,6 +496,8 @@ def _compute(f, method, dtype, out):
             _methods.separable(f, vectors)
         else:
             getattr(_methods, chosen)(f)
+        if method == "fft" and dtype.kind in "fc" and warn and not np.isfinite(f.y).all():
+            _warn_not_finite()
     if f.y.dtype == dtype:
         return f.y
     if out is None:
@@ -509,8 +522,8 @@ def _must_swap(n, k):
     if all(a <= b for a, b in zip(n, k, strict=True)):
         return True
     raise ValueError(
-        "mode='valid': one of in1 and in2 must be at least as large as the other in every dimension, "
-        f"but they have {tuple(n)} and {tuple(k)} samples"
+        "For 'valid' mode, one must be at least as large as the other in every dimension, "
+        f"but in1 and in2 have {tuple(n)} and {tuple(k)} samples"
     )
 
 
