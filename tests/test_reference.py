@@ -121,6 +121,13 @@ def test_half_precision_is_summed_in_single():
     assert reference.correlate(x, w, accumulate=np.float16) < 3000
 
 
+def test_bfloat16_is_summed_in_single():
+    bfloat16 = pytest.importorskip("ml_dtypes").bfloat16
+    y = reference.correlate(np.ones((1, 1, 512), bfloat16), np.ones((1, 1, 512), bfloat16))
+    assert y == 512  # 256 + 1 is 256 in bfloat16
+    assert y.dtype == bfloat16
+
+
 def test_accumulate_in_double():
     x = along(1e8, 1, -1e8, dtype=np.float32)
     ones = along(1, 1, 1, dtype=np.float32)
@@ -193,6 +200,7 @@ def test_bias_gradient_sums_outputs():
     assert reference.bias_grad(g.astype(np.int8)).dtype == np.int8
     assert reference.bias_grad(np.ones((2, 1, 200), np.int8)).tolist() == [400 - 512]
     assert reference.bias_grad(np.ones((2, 1, 2), bool)).tolist() == [True]
+    assert reference.bias_grad(np.ones((2, 1, 2), ">f4")).dtype.isnative
 
 
 NDIMAGE = {

@@ -77,7 +77,7 @@ def test_maximum_by_hand():
 WINDOWS = [
     (kernel, stride, padding, ceil_mode)
     for kernel, stride, padding, ceil_mode in itertools.product(
-        (1, 2, 3, 4), (None, 1, 2, 3, 5), (0, 1, 2), (False, True)
+        (1, 2, 3, 4), (None, 1, 3, 5), (0, 1, 2), (False, True)
     )
     if padding <= kernel // 2
 ]

@@ -124,7 +124,14 @@ def test_boundary_for_each_axis():
 @pytest.mark.parametrize("order", ORDERS)
 @pytest.mark.parametrize("function", ["fftconvolve", "oaconvolve"])
 def test_fourier(function, order, mode):
-    shapes = [((6, 5), (3, 2)), ((6, 5), (1, 2)), ((1, 5), (1, 2)), ((4, 5), (4, 2)), ((1, 1),) * 2]
+    shapes = [
+        ((6, 5), (3, 2)),
+        ((6, 5), (1, 2)),
+        ((1, 5), (4, 2)),
+        ((1, 5), (1, 2)),
+        ((4, 5), (4, 2)),
+        ((1, 1),) * 2,
+    ]
     dtypes = [np.float16, np.float32, float, complex, np.complex64, np.int8, bool]
     for pair, kinds in itertools.product(shapes, itertools.product(dtypes, dtypes)):
         a, b = inputs(pair, order, kinds)
