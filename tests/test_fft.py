@@ -1,6 +1,7 @@
-"""Overlap-save against direct sums in double precision."""
+"""Overlap-save against direct sums in higher precision."""
 
 import itertools
+import math
 
 import numpy as np
 import pytest
@@ -9,6 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from pyconvc import _fft
+from pyconvc._fft import _plan, _save, _transform
 
 DTYPES = [np.float32, np.float64, np.complex64, np.complex128]
 PAD_MODES = {
@@ -22,7 +24,7 @@ PAD_MODES = {
 
 def direct(x, w, out_shape, axes, pad_before, boundary="constant", fill=0):
     """The sum of the contract, term by term, on numpy.pad's extension."""
-    x, w = x.astype(np.complex128), w.astype(np.complex128)
+    x, w = x.astype(np.clongdouble), w.astype(np.clongdouble)
     for a, before in zip(axes, pad_before, strict=True):
         length = out_shape[a] + w.shape[a] - 1
         widths = [(0, 0)] * x.ndim
@@ -30,7 +32,7 @@ def direct(x, w, out_shape, axes, pad_before, boundary="constant", fill=0):
         value = {"constant_values": fill} if boundary == "constant" else {}
         x = np.pad(x, widths, mode=PAD_MODES[boundary], **value)
         x = x.take(range(length), axis=a)
-    y = np.zeros(out_shape, np.complex128)
+    y = np.zeros(out_shape, np.clongdouble)
     for taps in itertools.product(*[range(w.shape[a]) for a in axes]):
         window, tap = [slice(None)] * x.ndim, [slice(None)] * x.ndim
         for a, t in zip(axes, taps, strict=True):
@@ -48,18 +50,20 @@ def random_array(rng, shape, dtype):
     return values.astype(dtype)
 
 
-def assert_close(out, expected, x, w):
-    scale = np.linalg.norm(w) * np.linalg.norm(x) + np.abs(expected).max(initial=0)
+def assert_close(out, expected, x, w, fill=0):
+    scale = np.linalg.norm(w) * (np.linalg.norm(x) + abs(fill) * math.sqrt(out.size + w.size))
     np.testing.assert_allclose(out, expected, rtol=0, atol=20 * np.finfo(out.dtype).eps * scale)
 
 
-def check(x, w, out_shape, axes, pad_before, boundary="constant", fill=0, **options):
+def check(x, w, out_shape, axes, pad_before, boundary="constant", fill=0, workers=1):
     out = np.full(out_shape, np.nan, x.dtype)
+    before = x.copy(), w.copy()
     _fft.overlap_save(
-        x, w, out, axes=axes, pad_before=pad_before, boundary=boundary, fill=fill, **options
+        x, w, out, axes=axes, pad_before=pad_before, boundary=boundary, fill=fill, workers=workers
     )
-    assert_close(out, direct(x, w, out_shape, axes, pad_before, boundary, fill), x, w)
-    return out
+    assert_close(out, direct(x, w, out_shape, axes, pad_before, boundary, fill), x, w, fill)
+    np.testing.assert_array_equal(x, before[0])
+    np.testing.assert_array_equal(w, before[1])
 
 
 @st.composite
@@ -90,23 +94,30 @@ def test_direct_sum(problem):
     check(*problem, fill=0.5)
 
 
-@settings(deadline=None, max_examples=100)
-@given(problems(), st.sampled_from([1, 2000, 20000]), st.integers(0, 100))
-def test_seams_of_any_tiling(problem, block_bytes, choice):
-    """Every tiling on offer gives the same sums, whole or in blocks."""
+@settings(deadline=None, max_examples=200)
+@given(problems(), st.sampled_from([1, 2000, 20000]), st.integers(0, 100), st.integers(1, 2))
+def test_seams_of_any_tiling(problem, block_bytes, choice, workers):
+    """Every tiling on offer gives the same sums, whole or in blocks, in one step or four."""
+
+    def any_plan(x_shape, w_shape, out_shape, axes, dtype, *, pad_before, boundary):
+        pads = pad_before if boundary == "constant" else [None] * len(axes)
+        real = np.dtype(dtype).kind == "f"
+        picked = []
+        for a, pad in zip(axes, pads, strict=True):
+            options = _plan._axis_options(x_shape[a], w_shape[a], out_shape[a], pad, real)
+            picked.append(options[choice % len(options)])
+        fft, tile = zip(*picked, strict=True)
+        split = ()
+        if len(axes) == 1 and choice % 3:
+            split = (choice % 5 + 1, -(-fft[0] // (choice % 5 + 1)))
+            fft = (math.prod(split),)
+        return _fft.Plan(fft, tile, split, 0.0, 0)
+
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(_fft, "BLOCK_BYTES", block_bytes)
-        patch.setattr(_fft, "_plan", lambda *numbers: tiling(choice, *numbers[3:]))
-        check(*problem)
-
-
-def tiling(choice, taps, outs, char):
-    picked = []
-    for k, m in zip(taps, outs, strict=True):
-        options = _fft._axis_options(k, m, char in "fd")
-        picked.append(options[choice % len(options)])
-    fft, tile = zip(*picked, strict=True)
-    return _fft.Plan(fft, tile, 0.0, 0)
+        patch.setattr(_save, "BLOCK_BYTES", block_bytes)
+        patch.setattr(_save, "SPECTRA_BYTES", block_bytes)
+        patch.setattr(_save, "plan", any_plan)
+        check(*problem, fill=0.5, workers=workers)
 
 
 @pytest.mark.parametrize("dtype", DTYPES)
@@ -115,10 +126,8 @@ def test_strided_arrays(dtype):
     x = random_array(rng, (40, 60), dtype)[::-2, ::3].T
     w = random_array(rng, (7, 5), dtype)[::-1, ::-1]
     out = np.full((40, 40), np.nan, dtype)[::2, ::-2].T
-    before = x.copy()
     _fft.overlap_save(x, w, out, axes=(0, 1), pad_before=(3, 2))
     assert_close(out, direct(x, w, out.shape, (0, 1), (3, 2)), x, w)
-    np.testing.assert_array_equal(x, before)
 
 
 def test_nothing_to_do():
@@ -134,43 +143,246 @@ def test_no_axes_multiplies():
     np.testing.assert_array_equal(out, 2 * x)
 
 
+def test_many_kernels():
+    """One image, more spectra than are kept."""
+    rng = np.random.default_rng(4)
+    x, w = rng.standard_normal((1, 50, 40)), rng.standard_normal((6, 9, 7))
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(_save, "SPECTRA_BYTES", 0)
+        check(x, w, (6, 50, 40), (1, 2), (4, 3), workers=2)
+
+
+@pytest.mark.parametrize(("rows", "columns"), [(17, 9), (32, 40), (40, 1)])
+def test_twiddles(rows, columns):
+    length = 2 * rows * columns
+    angle = np.outer(np.arange(rows), np.arange(columns)) * (2 * np.pi / length)
+    table = _transform._twiddles(rows, columns, length, "D")
+    np.testing.assert_allclose(table, np.exp(-1j * angle), rtol=0, atol=1e-15)
+
+
+# ---- plan --------------------------------------------------------------------------------------
+
+
+@settings(deadline=None, max_examples=100)
+@given(st.integers(1, 10**6), st.integers(1, 10**5), st.sampled_from("fdFD"))
+def test_plan_of_a_line_covers_it(n, taps, char):
+    found = _fft.plan((n,), (taps,), (n + taps - 1,), (0,), char)
+    (fft,), (tile,) = found.fft, found.tile
+    assert 1 <= tile <= n + taps - 1
+    assert fft >= (tile if tile == n + taps - 1 else tile + taps - 1)
+    assert not found.split or math.prod(found.split) == fft
+    assert found.seconds > 0
+    assert found.extra_bytes > 0
+
+
+def test_plan_does_not_depend_on_the_batch():
+    one = _fft.plan((1, 500, 400), (1, 31, 31), (1, 500, 400), (1, 2), "f")
+    many = _fft.plan((64, 500, 400), (1, 31, 31), (64, 500, 400), (1, 2), "f")
+    assert (one.fft, one.tile, one.split) == (many.fft, many.tile, many.split)
+    assert many.seconds > one.seconds
+
+
+def test_plan_bounds_memory():
+    found = _fft.plan((8192, 8192), (31, 31), (8192, 8192), (0, 1), "d")
+    assert found.extra_bytes < 24 << 20
+
+
+# ---- backends and threads ----------------------------------------------------------------------
+
+
 class CountingBackend:
     """Backend that counts the calls and hands them on."""
 
     __ua_domain__ = "numpy.scipy.fft"
 
     def __init__(self):
-        self.calls = 0
+        self.calls = []
 
     def __ua_function__(self, method, args, kwargs):
-        self.calls += 1
+        self.calls.append(method.__name__)
         with scipy.fft.skip_backend(self):
             return method(*args, **kwargs)
 
 
-def test_backend_is_used():
-    backend = CountingBackend()
+@pytest.mark.parametrize("workers", [1, 2])
+def test_backend_makes_every_transform(workers, monkeypatch):
+    monkeypatch.setattr(_save, "BLOCK_BYTES", 1 << 14)
     rng = np.random.default_rng(2)
-    x, w = rng.standard_normal((30, 30)), rng.standard_normal((5, 5))
-    with scipy.fft.set_backend(backend):
-        check(x, w, (34, 34), (0, 1), (4, 4))
-    assert backend.calls > 0
-
-
-@pytest.mark.parametrize("workers", [2, 3])
-def test_workers_give_the_same_bits(workers):
-    rng = np.random.default_rng(3)
-    x, w = random_array(rng, (300, 700), np.float32), random_array(rng, (31, 17), np.float32)
-    one, many = (
-        _fft.overlap_save(x, w, np.empty_like(x), axes=(0, 1), pad_before=(15, 8), workers=n)
-        for n in (1, workers)
+    x, w = rng.standard_normal((90, 120)), rng.standard_normal((5, 5))
+    backend, blocks = CountingBackend(), []
+    finish = _save._Convolution._finish
+    monkeypatch.setattr(
+        _save._Convolution, "_finish", lambda *a, **k: (blocks.append(a), finish(*a, **k))
     )
-    np.testing.assert_array_equal(one, many)
+    with scipy.fft.set_backend(backend):
+        check(x, w, (94, 124), (0, 1), (4, 4), workers=workers)
+    assert len(blocks) > 1
+    assert backend.calls.count("rfft") == backend.calls.count("irfft") + 1 == len(blocks) + 1
 
 
-@pytest.mark.parametrize("value", [np.nan, np.inf])
-def test_not_safe_with(value):
-    x, w = np.ones(100), np.ones(5)
-    x[50] = value
+@pytest.mark.parametrize("shape", [(300, 700), (1, 200_000)])
+def test_workers_give_the_same_bits(shape):
+    rng = np.random.default_rng(3)
+    x, w = random_array(rng, shape, np.float32), random_array(rng, (1, 301), np.float32)
+    results = [
+        _fft.overlap_save(x, w, np.empty_like(x), axes=(0, 1), pad_before=(0, 8), workers=n)
+        for n in (1, 2, 3, 5)
+    ]
+    for other in results[1:]:
+        np.testing.assert_array_equal(results[0], other)
+
+
+def test_batch_gives_the_same_bits():
+    rng = np.random.default_rng(5)
+    x, w = random_array(rng, (7, 3000), np.float32), random_array(rng, (1, 301), np.float32)
+    whole = _fft.overlap_save(x, w, np.empty_like(x), axes=(1,), pad_before=(150,))
+    for i in range(len(x)):
+        row = x[i : i + 1]
+        alone = _fft.overlap_save(row, w, np.empty_like(row), axes=(1,), pad_before=(150,))
+        np.testing.assert_array_equal(whole[i : i + 1], alone)
+
+
+def test_error_in_a_thread_is_raised(monkeypatch):
+    monkeypatch.setattr(_save, "BLOCK_BYTES", 1)
+    monkeypatch.setattr(_save, "_store", lambda *_: 1 / 0)
+    x = np.ones(10_000)
+    with pytest.raises(ZeroDivisionError):
+        _fft.overlap_save(x, np.ones(100), np.empty(9901), axes=(0,), pad_before=(0,), workers=2)
+
+
+# ---- error bound -------------------------------------------------------------------------------
+
+
+def promised(x, w, fft):
+    """What the docstring of `is_safe` promises for each output of the full convolution."""
+    u = np.finfo(x.dtype).eps / 2
+    half = (len(w) + 1) // 2
+    padded = np.pad(np.abs(x), len(w) - 1 + half)
+    near = np.lib.stride_tricks.sliding_window_view(padded, len(w) + 2 * half).max(axis=1)
+    near[near == 0] = np.abs(x).max()
+    return math.sqrt(u) * math.log2(fft) * np.abs(w).sum(dtype=float) * near
+
+
+def full_error(x, w):
+    """Error of each output of the full convolution, and the plan's transform length."""
+    axes, pads, m = (0,), (len(w) - 1,), len(x) + len(w) - 1
+    found = _fft.plan(x.shape, w.shape, (m,), axes, x.dtype)
+    out = _fft.overlap_save(x, w, np.empty(m, x.dtype), axes=axes, pad_before=pads)
+    exact = np.convolve(x.astype(np.longdouble), w.astype(np.longdouble))
+    return np.abs(out - exact).astype(float), found.fft
+
+
+@st.composite
+def uneven_lines(draw):
+    """Noise with steps, silent stretches and ramps of level, and a kernel with an envelope."""
+    dtype = draw(st.sampled_from([np.float32, np.float64]))
+    rng = np.random.default_rng(draw(st.integers(0, 2**32)))
+    digits = draw(st.floats(0, 12))
+    levels = rng.uniform(-digits, 0, draw(st.integers(2, 12)))
+    levels[rng.random(len(levels)) < 0.3] = -np.inf
+    if draw(st.booleans()):
+        level = np.repeat(levels, 400)
+    else:
+        level = np.linspace(0, -digits, 400 * len(levels))
+    x = rng.standard_normal(len(level)) * 10**level
+    taps = draw(st.integers(8, 300))
+    w = rng.standard_normal(taps) * 10 ** np.linspace(0, -draw(st.floats(0, 10)), taps)
+    return x.astype(dtype), w.astype(dtype)
+
+
+@settings(deadline=None, max_examples=200)
+@given(uneven_lines())
+def test_safe_keeps_the_promise(line):
+    x, w = line
+    error, fft = full_error(x, w)
+    if _fft.is_safe(x, w, fft=fft):
+        assert (error <= promised(x, w, math.prod(fft))).all()
+
+
+def quiet_half(dtype):
+    x = np.sin(np.arange(4000.0)) + 0.5
+    x[2000:] *= np.finfo(dtype).eps
+    return x.astype(dtype), np.ones(99, dtype)
+
+
+def one_loud_sample(dtype):
+    x = np.cos(np.arange(4000.0))
+    x[1000] = 100 / np.finfo(dtype).eps
+    return x.astype(dtype), np.ones(99, dtype)
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+@pytest.mark.parametrize("make", [quiet_half, one_loud_sample])
+def test_unsafe_would_break_the_promise(make, dtype):
+    x, w = make(dtype)
+    error, fft = full_error(x, w)
+    assert not _fft.is_safe(x, w, fft=fft)
+    assert (error > promised(x, w, math.prod(fft))).any()
+
+
+def powers(silent):
+    return np.array([0.0] * silent + [10.0 ** (9 * i) for i in range(10)])
+
+
+def tails(n=1000):
+    t = (np.arange(n) - n / 2) / 16
+    return np.exp(-0.5 * t * t)
+
+
+@pytest.mark.parametrize(
+    ("x", "w"),
+    [
+        (powers(10_000), powers(10_000)),
+        (tails(), tails()),
+        (np.ones(1000), 0.5 ** np.arange(200)),
+        (np.float32(0.97) ** np.arange(4000, dtype=np.float32), np.ones(50, np.float32)),
+        (np.full(1000, 1e300), np.full(100, 1e10)),
+        (np.full(1000, 1e-200), np.full(100, 1e-150)),
+    ],
+    ids=["powers", "tails", "decaying taps", "decaying input", "overflow", "underflow"],
+)
+def test_unsafe(x, w):
+    assert not _fft.is_safe(x, w)
+
+
+def silent_stretches():
+    x = np.random.default_rng(6).standard_normal(50_000)
+    x[::3000] = 0
+    x[10_000:30_000] = 0
+    return x
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64, np.complex64])
+@pytest.mark.parametrize(
+    ("x", "w"),
+    [
+        (silent_stretches(), np.hanning(255)),
+        (silent_stretches(), np.r_[np.zeros(500), np.sinc(np.arange(-50, 50) / 4), np.zeros(9)]),
+        (np.arange(100 * 90).reshape(100, 90) % 256, np.outer(tails(31), tails(31))),
+        (np.zeros(1000), np.ones(10)),
+        (np.ones(1000), np.zeros(10)),
+    ],
+    ids=["silence", "zero ends", "pixels", "all silent", "no kernel"],
+)
+def test_safe(x, w, dtype):
+    assert _fft.is_safe(np.asarray(x, dtype), np.asarray(w, dtype))
+
+
+def test_only_the_tile_counts():
+    """A slow fade over far more than the range that one tile allows."""
+    x = np.cos(np.arange(400_000.0)) * np.logspace(0, -12, 400_000)
+    x, w = x.astype(np.float32), np.ones(101, np.float32)
+    assert not _fft.is_safe(x, w)
+    assert _fft.is_safe(x, w, fft=(2048,))
+    assert not _fft.is_safe(x, w, fft=(2048,), boundary="circular")
+
+
+@pytest.mark.parametrize("value", [np.nan, np.inf, -np.inf])
+@pytest.mark.parametrize("dtype", DTYPES)
+def test_unsafe_with(value, dtype):
+    x, w = np.ones((30, 40), dtype), np.ones((5, 5), dtype)
+    assert not _fft.is_safe(x, w, fill=value)
+    x[17, 39] = value
     assert not _fft.is_safe(x, w)
     assert not _fft.is_safe(w, x)
+    assert not _fft.is_safe(x.T[::-1], w)

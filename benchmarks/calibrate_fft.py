@@ -1,0 +1,168 @@
+"""Measure the constants of the fft method's cost model on this machine.
+
+Run ``python benchmarks/calibrate_fft.py``; it prints the tables of `pyconvc._fft._plan` anew. One
+thread, best of many; about a minute.
+"""
+
+import math
+import time
+
+import numpy as np
+import scipy.fft
+
+from pyconvc._fft._plan import RADICES, SPILL
+
+LENGTHS = (
+    48,
+    64,
+    80,
+    96,
+    100,
+    125,
+    128,
+    160,
+    180,
+    225,
+    243,
+    256,
+    270,
+    320,
+    324,
+    400,
+    486,
+    512,
+    600,
+)
+LENGTHS += (625, 640, 720, 810, 1000, 1024, 1080, 1280, 1536, 1875, 2048, 2160, 2187, 2560, 3000)
+LENGTHS += (3125, 3456, 4096, 4320, 5120, 5400, 6561)
+WITH_7_AND_11 = (
+    49,
+    56,
+    77,
+    88,
+    98,
+    110,
+    112,
+    121,
+    154,
+    168,
+    220,
+    242,
+    343,
+    350,
+    440,
+    448,
+    539,
+    700,
+)
+
+
+def best(call, seconds=0.05):
+    """Nanoseconds of the fastest of many calls."""
+    call()
+    fastest, end = math.inf, time.perf_counter() + seconds
+    while time.perf_counter() < end:
+        start = time.perf_counter()
+        call()
+        fastest = min(fastest, time.perf_counter() - start)
+    return 1e9 * fastest
+
+
+def factors(length, radices):
+    """How often each radix is used, greedily in their order."""
+    counts = []
+    for radix in RADICES:
+        count = 0
+        while radix in radices and length % radix == 0:
+            length //= radix
+            count += 1
+        counts.append(count)
+    return counts
+
+
+def fit(measure, lengths, radices):
+    """Base, line and radix constants that fit the measured nanoseconds per point."""
+    used = [i for i, radix in enumerate(RADICES) if radix in radices]
+    rows, times = [], []
+    for length in lengths:
+        counts = factors(length, radices)
+        rows.append([1, 1 / length, *[counts[i] for i in used]])
+        times.append(measure(length))
+    weights = 1 / np.array(times)
+    found = np.linalg.lstsq(np.array(rows) * weights[:, None], np.ones(len(times)), rcond=None)[0]
+    ratio = np.array(rows) @ found * weights
+    per_radix = [0.0] * len(RADICES)
+    for i, value in zip(used, found[2:], strict=True):
+        per_radix[i] = round(float(value), 3)
+    print(f"    # fit within {ratio.min():.2f} to {ratio.max():.2f} of the measured")
+    return round(float(found[0]), 3), round(float(found[1]), 1), tuple(per_radix)
+
+
+def lines(length, multiple=16):
+    """How many lines make about half a megabyte."""
+    return max(multiple, (1 << 16) // length // multiple * multiple)
+
+
+def real_lines(dtype, length):
+    count = lines(length)
+    a = np.ones((count, length), dtype)
+    spectrum = scipy.fft.rfft(a)
+    there = best(lambda: scipy.fft.rfft(a))
+    back = best(lambda: scipy.fft.irfft(spectrum, length, norm="forward"))
+    return (there + back) / (2 * a.size)
+
+
+def complex_lines(dtype, length):
+    count = lines(length) // 2 + 1  # odd, like the half spectrum of real lines
+    a = np.zeros((length, count), np.result_type(dtype, np.complex64))
+    return best(lambda: scipy.fft.fft(a, axis=0, overwrite_x=True)) / (2 * a.size)
+
+
+def passes(dtype):
+    """Product and two copies, per point."""
+    a = np.ones((16, 1 << 14), dtype)
+    b = a.copy()
+    spectrum = np.ones((16, 1 << 13), np.result_type(dtype, np.complex64))
+    product = best(lambda: np.multiply(spectrum, spectrum[0], out=spectrum))
+    return (2 * best(lambda: np.copyto(b, a)) + product) / a.size
+
+
+def twiddle(dtype):
+    spectrum = np.ones((256, 256), np.result_type(dtype, np.complex64))
+    table = spectrum.copy()
+    return best(lambda: np.multiply(spectrum, table, out=spectrum)) / (2 * spectrum.size)
+
+
+def lone(dtype, lanes):
+    """A line on its own over its share of a group."""
+    a = np.ones((8 * lanes, 1 << 14), dtype)
+    return best(lambda: scipy.fft.rfft(a[0])) / (best(lambda: scipy.fft.rfft(a)) / len(a))
+
+
+def spill(dtype):
+    """Time per point of a square tile over that of one of 2**20 bytes."""
+    times = []
+    for log2_bytes in SPILL[0]:
+        side = scipy.fft.next_fast_len(math.isqrt(2**log2_bytes // np.dtype(dtype).itemsize), True)
+        a = np.ones((side, side), dtype)
+        spectrum = scipy.fft.rfft2(a)
+        nanoseconds = best(lambda a=a: scipy.fft.rfft2(a), 0.3)
+        nanoseconds += best(lambda s=spectrum, n=side: scipy.fft.irfft2(s, (n, n)), 0.3)
+        times.append(nanoseconds / (a.size * math.log2(side)))
+    return [round(t / times[0], 2) for t in times]
+
+
+def main():
+    for dtype in (np.float32, np.float64):
+        char = np.dtype(dtype).char
+        print(f"{char}: REAL", fit(lambda n, d=dtype: real_lines(d, n), LENGTHS, (4, 2, 3, 5)))
+        print(
+            f"{char}: COMPLEX",
+            fit(lambda n, d=dtype: complex_lines(d, n), LENGTHS + WITH_7_AND_11, RADICES),
+        )
+        print(f"{char}: PASS {passes(dtype):.2f} TWIDDLE {twiddle(dtype):.2f}")
+        print(f"{char}: LONE {lone(dtype, 4):.2f} SPILL {spill(dtype)}")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,146 @@
+"""Whether transforms keep the error bound that is promised for ``method="auto"``."""
+
+import math
+
+import numpy as np
+
+__all__ = ["is_safe"]
+
+KERNEL_PARTS = 8
+
+
+def is_safe(x, w, *, axes=None, fft=None, boundary="constant", fill=0):
+    """Tell whether `overlap_save` would keep small outputs accurate.
+
+    A direct sum rounds each output by its own terms; a transform spreads its rounding over the
+    whole tile, where loud samples drown quiet ones. With the unit roundoff u, tiles of F samples,
+    and M the largest absolute sample of a tile, an output of it is off by at most about
+    ``4 u log2(F) M sum|w|``. Safe means that, with ``R = 1 / (4 sqrt(u))``,
+
+    - all values are finite, and no sum overflows or leaves the normal numbers;
+    - cut into parts of half the kernel's length (zeros at its ends not counted) along each axis,
+      each part of the input is silent (all zero) or has a sample of at least M / R, for the
+      largest M of the tiles that can hold the part;
+    - cut into 8 parts along each axis, each part of the kernel is all zero or has a tap of at
+      least the largest tap / (16 R).
+
+    Then each output is off by at most ``sqrt(u) log2(F) m sum|w|``, where m is the largest
+    absolute sample under the kernel or within half its length beside it: half of the digits in
+    the worst case, and u in place of sqrt(u) where the input is about equally loud everywhere.
+    Where all these samples are silent, m is the largest sample of the tile. The third rule keeps
+    outputs that meet only a weak end of the kernel from drowning in the same way.
+
+    Parameters
+    ----------
+    x, w : ndarray
+        As in `overlap_save`.
+    axes : sequence of int, optional
+        The convolved axes; all by default.
+    fft : sequence of int, optional
+        `Plan.fft`, in the order of `axes`; by default the whole input counts as one tile.
+    boundary : str
+        As in `overlap_save`.
+    fill : scalar
+        As in `overlap_save`.
+
+    Returns
+    -------
+    bool
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> x = np.sin(np.arange(10_000.0))
+    >>> is_safe(x, np.ones(100))
+    True
+    >>> x[5000:] *= 1e-12
+    >>> is_safe(x, np.ones(100))
+    False
+    """
+    axes = tuple(range(x.ndim)) if axes is None else tuple(a % x.ndim for a in axes)
+    if not (x.size and w.size):
+        return True
+    with np.errstate(all="ignore"):
+        w = _without_zero_ends(w, axes)
+        lengths = [(w.shape[a] + 1) // 2 for a in axes]
+        heard = _loudest(x, axes, lengths)
+        peaks = heard
+        for a, length, size in zip(axes, lengths, fft or [math.inf] * len(axes), strict=True):
+            peaks = _loudest_near(peaks, a, math.inf if boundary == "circular" else size / length)
+        peaks = np.maximum(peaks, np.abs(fill))
+        taps = _loudest(w, axes, [-(-w.shape[a] // KERNEL_PARTS) for a in axes])
+        points = math.prod(fft or [x.shape[a] + w.shape[a] for a in axes])
+        sums = np.abs(w).sum(axis=axes, dtype=np.float64)
+        ratio = 1 / math.sqrt(8 * np.finfo(x.dtype).eps)  # eps is 2 u
+        return bool(
+            float(peaks.max()) * float(sums.max()) * points < np.finfo(x.dtype).max
+            and _least(heard) * _least(taps) / points > np.finfo(x.dtype).tiny
+            and _is_within(heard, peaks, ratio)
+            and _is_within(taps, taps.max(axis=axes, keepdims=True), 16 * ratio)
+        )
+
+
+def _is_within(levels, peaks, ratio):
+    """Whether all levels but zeros are at least their peak / ratio."""
+    return ((levels == 0) | (levels >= peaks / ratio)).all()
+
+
+def _least(levels):
+    return float(levels.min(where=levels != 0, initial=math.inf))
+
+
+def _without_zero_ends(w, axes):
+    for a in axes:
+        used = np.flatnonzero(w.any(axis=tuple(b for b in range(w.ndim) if b != a)))
+        if used.size:
+            w = w[(slice(None),) * a + (slice(used[0], used[-1] + 1),)]
+    return w
+
+
+def _loudest(values, axes, lengths):
+    """Largest absolute value in each part of the given lengths; the last parts take the rest."""
+    if values.dtype.kind == "c":
+        return _loudest_of_parts(values, axes, lengths)
+    low = None
+    for axis, length in zip(axes, lengths, strict=True):
+        if low is None:
+            low = _of_parts(np.minimum, values, axis, length)
+            values = np.maximum(_of_parts(np.maximum, values, axis, length), -low)
+        else:
+            values = _of_parts(np.maximum, values, axis, length)
+    return values
+
+
+def _loudest_of_parts(values, axes, lengths):
+    """The same for complex values, by the larger of real and imaginary part."""
+    if values.strides[-1] != values.itemsize:
+        return np.maximum(*(_loudest(v, axes, lengths) for v in (values.real, values.imag)))
+    last = values.ndim - 1
+    lengths = [2 * n if a == last else n for a, n in zip(axes, lengths, strict=True)]
+    return _loudest(values.view(values.real.dtype), axes, lengths)
+
+
+def _of_parts(ufunc, a, axis, length):
+    """Reduce each part along an axis; the last part takes the rest."""
+    count = max(1, a.shape[axis] // length)
+    if axis == a.ndim - 1:
+        return ufunc.reduceat(a, np.arange(count) * length, axis=axis)
+    before = (slice(None),) * axis
+    whole = a[(*before, slice((count - 1) * length))]
+    whole = whole.reshape(*a.shape[:axis], count - 1, length, *a.shape[axis + 1 :])
+    rest = a[(*before, slice((count - 1) * length, None))]
+    parts = ufunc.reduce(whole, axis=axis + 1), ufunc.reduce(rest, axis=axis, keepdims=True)
+    return np.concatenate(parts, axis=axis)
+
+
+def _loudest_near(levels, axis, size):
+    """Largest level within at least `size` parts to both sides along an axis."""
+    if levels.shape[axis] <= 2 * size:
+        return levels.max(axis=axis, keepdims=True)
+    starts = np.arange(0, levels.shape[axis], math.ceil(size))
+    chunks = np.moveaxis(np.maximum.reduceat(levels, starts, axis=axis), axis, 0)
+    near = chunks.copy()
+    np.maximum(near[1:], chunks[:-1], out=near[1:])
+    np.maximum(near[:-1], chunks[1:], out=near[:-1])
+    counts = np.diff(starts, append=levels.shape[axis])
+    return np.repeat(np.moveaxis(near, 0, axis), counts, axis=axis)

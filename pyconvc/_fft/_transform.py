@@ -1,0 +1,100 @@
+"""Forward and inverse transforms of many tiles, on the functions of `scipy.fft`.
+
+Both classes give spectra whose product is the spectrum of the circular convolution. The inverse is
+unscaled, so one factor of the product must be transformed with ``norm="forward"``. The functions
+are looked up when they are called, so that `scipy.fft.set_backend` serves.
+"""
+
+import functools
+
+import numpy as np
+import scipy.fft
+
+__all__ = ["FourStep", "Tiled"]
+
+
+class Tiled:
+    """Transforms along the last axes, each line in one step."""
+
+    def __init__(self, fft, real, workers):
+        self.fft, self.real, self.workers = fft, real, workers
+
+    def forward(self, a, norm=None):
+        """Spectrum of `a`, zero-padded to the transform's lengths one axis after the other."""
+        options = {"norm": norm, "workers": self.workers}
+        first = scipy.fft.rfft if self.real else scipy.fft.fft
+        a = first(a, self.fft[-1], axis=-1, **options)
+        for axis in range(-2, -len(self.fft) - 1, -1):
+            a = scipy.fft.fft(a, self.fft[axis], axis=axis, overwrite_x=True, **options)
+        return a
+
+    def inverse(self, a, wanted):
+        """The slices `wanted` of the unscaled inverse; overwrites `a`.
+
+        What is not wanted along one axis is dropped before the next axis is transformed.
+        """
+        options = {"norm": "forward", "workers": self.workers, "overwrite_x": True}
+        for axis in range(-len(self.fft), -1):
+            a = scipy.fft.ifft(a, axis=axis, **options)
+            a = a[(..., wanted[axis], *[slice(None)] * (-axis - 1))]
+        last = scipy.fft.irfft if self.real else scipy.fft.ifft
+        return last(a, self.fft[-1], axis=-1, **options)[..., wanted[-1]]
+
+
+class FourStep:
+    """Transform of long lines as matrices: columns, twiddle factors, rows.
+
+    With n = n1 N2 + n2 and k = k1 + N1 k2, the exponent n k / (N1 N2) falls into
+    n1 k1 / N1 + n2 k1 / (N1 N2) + n2 k2 / N2 and whole numbers: the four-step algorithm (Bailey,
+    FFTs in external or hierarchical memory, 1990). The columns of one line, and its rows, are
+    transformed side by side, where the line as a whole would be on its own. Of a real line
+    only k1 <= N1 / 2 is kept.
+    """
+
+    def __init__(self, split, real, workers):
+        self.split, self.real, self.workers = split, real, workers
+        rows = split[0] // 2 + 1 if real else split[0]
+        length = split[0] * split[1]
+        tables = _kept_twiddles if length <= 1 << 20 else _twiddles
+        self.twiddles = functools.partial(tables, rows, split[1], length)
+
+    def forward(self, a, norm=None):
+        """Spectrum of `a` (..., n), n at most the line's length, as (..., k1, k2)."""
+        options = {"norm": norm, "workers": self.workers}
+        first = scipy.fft.rfft if self.real else scipy.fft.fft
+        a = first(_as_rows(a, self.split[1]), self.split[0], axis=-2, **options)
+        a *= self.twiddles(a.dtype.char)
+        return scipy.fft.fft(a, axis=-1, overwrite_x=True, **options)
+
+    def inverse(self, a, wanted):
+        """The slice `wanted` of the unscaled inverse; overwrites `a`."""
+        options = {"norm": "forward", "workers": self.workers, "overwrite_x": True}
+        a = scipy.fft.ifft(a, axis=-1, **options)
+        a *= self.twiddles(a.dtype.char).conj()
+        last = scipy.fft.irfft if self.real else scipy.fft.ifft
+        a = last(a, self.split[0], axis=-2, **options)
+        return a.reshape(*a.shape[:-2], -1)[..., wanted[0]]
+
+
+def _as_rows(a, columns):
+    """`a` (..., n) as (..., rows, columns), zero-padded where n is not a multiple of columns."""
+    rows = -(-a.shape[-1] // columns)
+    if rows * columns != a.shape[-1]:
+        padded = np.zeros((*a.shape[:-1], rows * columns), a.dtype)
+        padded[..., : a.shape[-1]] = a
+        a = padded
+    return a.reshape(*a.shape[:-1], rows, columns)
+
+
+def _twiddles(rows, columns, length, char):
+    """exp(-2j pi r c / length), from exact angles of every 16th row and of the first 16."""
+    column = np.arange(columns)
+    coarse, fine = (
+        np.exp(-2j * np.pi / length * (np.outer(r, column) % length))
+        for r in (np.arange(0, rows, 16), np.arange(16))
+    )
+    table = coarse[:, None] * fine
+    return table.reshape(-1, columns)[:rows].astype(char)
+
+
+_kept_twiddles = functools.lru_cache(maxsize=4)(_twiddles)
