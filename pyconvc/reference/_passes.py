@@ -178,6 +178,6 @@ def bias_grad(g, *, accumulate=None):
 
 def result_and_work(arrays, accumulate):
     """(type of the result, type to compute in)."""
-    dtype = np.result_type(*arrays).newbyteorder("=")
+    dtype = np.result_type(*arrays)
     narrow = dtype.name in ("float16", "bfloat16")
     return dtype, np.dtype(accumulate or (np.float32 if narrow else dtype))
