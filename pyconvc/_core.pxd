@@ -40,9 +40,9 @@ cdef extern from "pyconvc.h" nogil:
         int64_t pad_before[3]
         int64_t pad_after[3]
         int64_t output[3]
-        int64_t x_step[5]
-        int64_t w_step[5]
-        int64_t y_step[5]
+        int64_t x_step[6]
+        int64_t w_step[6]
+        int64_t y_step[6]
 
     ctypedef struct pyconvc_run:
         int32_t workers
@@ -53,6 +53,10 @@ cdef extern from "pyconvc.h" nogil:
     pyconvc_status pyconvc_complete(pyconvc_problem *p)
     pyconvc_status pyconvc_correlate(const pyconvc_problem *p, const void *x, const void *w,
                                      const void *bias, void *y, const pyconvc_run *run)
+    pyconvc_status pyconvc_input_grad(const pyconvc_problem *p, const void *y, const void *w,
+                                      const void *bias, void *x, const pyconvc_run *run)
+    pyconvc_status pyconvc_weight_grad(const pyconvc_problem *p, const void *x, const void *y, void *w,
+                                       const pyconvc_run *run)
     pyconvc_status pyconvc_isa_select(const char *name)
     const char *pyconvc_isa_name()
     const char *pyconvc_isa_available(int index)

@@ -75,9 +75,9 @@ cdef void _blank(pyconvc_problem *p) noexcept nogil:
         p.boundary[a] = 0
         p.input[a] = p.kernel[a] = p.stride[a] = p.dilation[a] = 1
         p.pad_before[a] = p.pad_after[a] = 0
-    for a in range(5):
+    for a in range(6):
         p.x_step[a] = p.w_step[a] = p.y_step[a] = 0
-    p.x_step[4] = p.w_step[4] = p.y_step[4] = 1
+    p.x_step[5] = p.w_step[5] = p.y_step[5] = 1
 
 
 cdef void _set_pad_after(pyconvc_problem *p, int a, int64_t output) noexcept nogil:
@@ -94,9 +94,9 @@ cdef void _set_axis(pyconvc_problem *p, int a, cnp.ndarray x, int ax, cnp.ndarra
     """Sizes and steps of spatial axis `a` of the problem from axes ax, aw, ay of the arrays."""
     p.input[a] = cnp.PyArray_DIM(x, ax)
     p.kernel[a] = cnp.PyArray_DIM(w, aw)
-    p.x_step[2 + a] = _step(x, ax)
-    p.w_step[2 + a] = _step(w, aw)
-    p.y_step[2 + a] = _step(y, ay)
+    p.x_step[3 + a] = _step(x, ax)
+    p.w_step[3 + a] = _step(w, aw)
+    p.y_step[3 + a] = _step(y, ay)
 
 
 cdef int _check_status(pyconvc_status status) except -1:
@@ -122,7 +122,13 @@ def set_flush(int change):
     _flush += change
 
 
-cdef int _run(pyconvc_problem *p, void *x, void *w, void *bias, void *y, int workers) except -1:
+cdef enum _Pass:
+    CORRELATE
+    INPUT_GRAD
+    WEIGHT_GRAD
+
+
+cdef int _run(_Pass which, pyconvc_problem *p, void *x, void *w, void *bias, void *y, int workers) except -1:
     cdef pyconvc_run run
     cdef pyconvc_status status
     run.workers = workers
@@ -130,40 +136,42 @@ cdef int _run(pyconvc_problem *p, void *x, void *w, void *bias, void *y, int wor
     run.interrupted = _interrupted
     run.data = NULL
     with nogil:
-        status = pyconvc_correlate(p, x, w, bias, y, &run)
+        if which == CORRELATE:
+            status = pyconvc_correlate(p, x, w, bias, y, &run)
+        elif which == INPUT_GRAD:
+            status = pyconvc_input_grad(p, y, w, bias, x, &run)
+        else:
+            status = pyconvc_weight_grad(p, x, y, w, &run)
     return _check_status(status)
 
 
-def correlate(cnp.ndarray x, cnp.ndarray w, cnp.ndarray y, *, bias=None, bint channels=False, stride=None,
-              dilation=None, pad_before=None, boundary=None, fill=None, int64_t groups=1, bint flip=False,
-              bint conjugate=False, int workers=1):
-    """The correlate pass of pyconvc.h on arrays of one served dtype; writes and returns y.
-
-    Without `channels` x, w, y are purely spatial, of rank 1 to 3; with it they are (N, G*C, *space),
-    (G*K, C, *taps), (N, G*K, *space). Per-axis arguments are tuples of ints or None (stride and dilation
-    1, pad_before 0, boundary constant); what is padded behind follows from y's shape.
-    """
-    cdef pyconvc_problem p
+cdef int _state(pyconvc_problem *p, cnp.ndarray x, cnp.ndarray w, cnp.ndarray y, bint channels, object stride,
+                object dilation, object pad_before, object boundary, object fill, int64_t groups) except -1:
+    """The problem on the arrays, as `correlate` describes it."""
     cdef int lead = 2 if channels else 0
     cdef int rank = cnp.PyArray_NDIM(x) - lead, i, a
     cdef cnp.ndarray value
     if not 1 <= rank <= 3 or cnp.PyArray_NDIM(w) != rank + lead or cnp.PyArray_NDIM(y) != rank + lead:
         raise ValueError("x, w and y must have the same rank, 1 to 3 spatial axes")
-    _blank(&p)
+    _blank(p)
     p.dtype = _dtype_code(x)
     if p.dtype < 0 or _dtype_code(w) != p.dtype or _dtype_code(y) != p.dtype:
         raise TypeError(f"no kernels for dtypes {x.dtype}, {w.dtype}, {y.dtype}")
     if not (_steps_fit(x) and _steps_fit(w) and _steps_fit(y)):
         raise ValueError("x, w and y must be aligned, native, with whole strides")
-    p.flip, p.conjugate = flip, conjugate
     if channels:
         p.batch, p.groups = cnp.PyArray_DIM(x, 0), groups
         p.channels_in, p.channels_out = cnp.PyArray_DIM(w, 1), cnp.PyArray_DIM(w, 0) // groups
-        for i in range(2):
-            p.x_step[i], p.w_step[i], p.y_step[i] = _step(x, i), _step(w, i), _step(y, i)
+        if (cnp.PyArray_DIM(y, 0) != p.batch or cnp.PyArray_DIM(x, 1) != groups * p.channels_in
+                or cnp.PyArray_DIM(y, 1) != groups * p.channels_out):
+            raise ValueError("batch and channels of x, w and y do not fit together")
+        p.x_step[0], p.x_step[2], p.y_step[0], p.y_step[2] = _step(x, 0), _step(x, 1), _step(y, 0), _step(y, 1)
+        p.w_step[1], p.w_step[2] = _step(w, 0), _step(w, 1)
+        p.x_step[1], p.w_step[0] = p.channels_in * p.x_step[2], p.channels_out * p.w_step[1]
+        p.y_step[1] = p.channels_out * p.y_step[2]
     for i in range(rank):
         a = 3 - rank + i
-        _set_axis(&p, a, x, lead + i, w, lead + i, y, lead + i)
+        _set_axis(p, a, x, lead + i, w, lead + i, y, lead + i)
         if stride is not None:
             p.stride[a] = stride[i]
         if dilation is not None:
@@ -172,13 +180,53 @@ def correlate(cnp.ndarray x, cnp.ndarray w, cnp.ndarray y, *, bias=None, bint ch
             p.pad_before[a] = pad_before[i]
         if boundary is not None:
             p.boundary[a] = boundary[i]
-        _set_pad_after(&p, a, cnp.PyArray_DIM(y, lead + i))
+        _set_pad_after(p, a, cnp.PyArray_DIM(y, lead + i))
     if fill is not None:
         value = fill
         memcpy(p.fill, cnp.PyArray_DATA(value), cnp.PyArray_ITEMSIZE(value))
-    _run(&p, cnp.PyArray_DATA(x), cnp.PyArray_DATA(w), cnp.PyArray_DATA(bias) if bias is not None else NULL,
-         cnp.PyArray_DATA(y), workers)
+    return 0
+
+
+def correlate(cnp.ndarray x, cnp.ndarray w, cnp.ndarray y, *, cnp.ndarray bias=None, bint channels=False,
+              stride=None, dilation=None, pad_before=None, boundary=None, fill=None, int64_t groups=1,
+              bint flip=False, bint conjugate=False, int workers=1):
+    """The correlate pass of pyconvc.h on arrays of one served dtype; writes and returns y.
+
+    Without `channels` x, w, y are purely spatial, of rank 1 to 3; with it they are (N, G*C, *space),
+    (G*K, C, *taps), (N, G*K, *space). Per-axis arguments are tuples of ints or None (stride and dilation
+    1, pad_before 0, boundary constant); what is padded behind follows from y's shape. bias is contiguous.
+    """
+    cdef pyconvc_problem p
+    _state(&p, x, w, y, channels, stride, dilation, pad_before, boundary, fill, groups)
+    p.flip, p.conjugate = flip, conjugate
+    _run(CORRELATE, &p, cnp.PyArray_DATA(x), cnp.PyArray_DATA(w),
+         NULL if bias is None else cnp.PyArray_DATA(bias), cnp.PyArray_DATA(y), workers)
     return y
+
+
+def input_grad(cnp.ndarray y, cnp.ndarray w, cnp.ndarray x, *, cnp.ndarray bias=None, stride=None, dilation=None,
+               pad_before=None, int64_t groups=1, bint flip=False, bint conjugate=False, int workers=1):
+    """The adjoint of `correlate` in x, zero beyond the edges: reads y and w, writes and returns x.
+
+    Arrays and arguments are those of the correlate pass with ``channels=True`` that would read x and write
+    y; bias has one sample for each channel of x. With roles renamed it is the transposed convolution.
+    """
+    cdef pyconvc_problem p
+    _state(&p, x, w, y, True, stride, dilation, pad_before, None, None, groups)
+    p.flip, p.conjugate = flip, conjugate
+    _run(INPUT_GRAD, &p, cnp.PyArray_DATA(x), cnp.PyArray_DATA(w),
+         NULL if bias is None else cnp.PyArray_DATA(bias), cnp.PyArray_DATA(y), workers)
+    return x
+
+
+def weight_grad(cnp.ndarray x, cnp.ndarray y, cnp.ndarray w, *, stride=None, dilation=None, pad_before=None,
+                boundary=None, fill=None, int64_t groups=1, bint flip=False, int workers=1):
+    """The adjoint of `correlate` in w: reads x and y, writes and returns w. Arguments as in `input_grad`."""
+    cdef pyconvc_problem p
+    _state(&p, x, w, y, True, stride, dilation, pad_before, boundary, fill, groups)
+    p.flip = flip
+    _run(WEIGHT_GRAD, &p, cnp.PyArray_DATA(x), cnp.PyArray_DATA(w), NULL, cnp.PyArray_DATA(y), workers)
+    return w
 
 
 SMALL = 1 << 17  # multiply-adds below which the direct method is taken unasked
@@ -226,7 +274,7 @@ def small(object in1, object in2, object mode, object fillvalue, *, bint flip):
         a = 3 - rank + i
         _set_axis(&p, a, x, i, w, i, y, i)
         _set_pad_after(&p, a, shape[i])
-    _run(&p, cnp.PyArray_DATA(x), cnp.PyArray_DATA(w), NULL, cnp.PyArray_DATA(y), 1)
+    _run(CORRELATE, &p, cnp.PyArray_DATA(x), cnp.PyArray_DATA(w), NULL, cnp.PyArray_DATA(y), 1)
     return y
 
 

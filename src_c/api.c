@@ -1,21 +1,76 @@
 /* SPDX-License-Identifier: BSD-3-Clause
- * api.c -- the entry points: recheck, plan, run. */
+ * api.c -- the entry points: recheck, state as correlate problems, plan, run. */
+#include "drivers/adjoint.h"
 #include "drivers/filter.h"
+#include "drivers/gather.h"
 #include "pyconvc.h"
 
-static int empty(const pyconvc_problem *p) {
+static int no_outputs(const pyconvc_problem *p) {
     return !p->batch || !p->channels_out || !p->output[0] || !p->output[1] || !p->output[2];
+}
+
+static char *moved(const void *base, int64_t samples, const pyconvc_problem *p) {
+    return (char *)base + samples * pyconvc_sample_bytes(p->dtype);
+}
+
+/* y = bias, where there is nothing to sum. */
+static void put_bias(const pyconvc_problem *p, const void *bias, char *y) {
+    static const char zero[16] = {0};
+    for (int64_t n = 0; n < p->batch; n++)
+        for (int64_t c = 0; c < p->groups * p->channels_out; c++) {
+            const void *value = bias ? moved(bias, c, p) : zero;
+            const int64_t channel = c / p->channels_out * p->y_step[1] + c % p->channels_out * p->y_step[2];
+            for (int64_t d = 0; d < p->output[0]; d++)
+                for (int64_t h = 0; h < p->output[1]; h++)
+                    for (int64_t w = 0; w < p->output[2]; w++)
+                        gather_fill(pyconvc_sample_bytes(p->dtype), value, 1,
+                                    moved(y, n * p->y_step[0] + channel + d * p->y_step[3] + h * p->y_step[4] + w * p->y_step[5], p));
+        }
 }
 
 pyconvc_status pyconvc_correlate(const pyconvc_problem *p, const void *x, const void *w,
                                  const void *bias, void *y, const pyconvc_run *run) {
     pyconvc_problem checked = *p;
     pyconvc_status status = pyconvc_complete(&checked);
-    if (status || empty(&checked)) return status;
-    if (checked.y_step[4] != 1 || run->workers < 1) return PYCONVC_BAD_PROBLEM;
+    if (status || no_outputs(&checked)) return status;
+    if (run->workers < 1) return PYCONVC_BAD_PROBLEM;
     filter_plan plan;
     status = filter_plan_make(&plan, &checked, w, y, run);
     if (!status) status = filter_run(&plan, x, bias, y, run);
     filter_plan_free(&plan);
     return status;
+}
+
+pyconvc_status pyconvc_input_grad(const pyconvc_problem *p, const void *y, const void *w,
+                                  const void *bias, void *x, const pyconvc_run *run) {
+    pyconvc_problem checked = *p;
+    pyconvc_status status = pyconvc_complete(&checked);
+    int64_t phase[PYCONVC_RANK];
+    const int64_t phases[] = {adjoint_phases(p, 0), adjoint_phases(p, 1), adjoint_phases(p, 2)};
+    for (phase[0] = 0; phase[0] < phases[0] && !status; phase[0]++)
+        for (phase[1] = 0; phase[1] < phases[1] && !status; phase[1]++)
+            for (phase[2] = 0; phase[2] < phases[2] && !status; phase[2]++) {
+                const adjoint q = adjoint_input(&checked, phase);
+                char *to = moved(x, q.y_at, p);
+                if (no_outputs(&q.problem)) continue;
+                if (q.empty || !checked.channels_out || !checked.output[0] || !checked.output[1] || !checked.output[2])
+                    put_bias(&q.problem, bias, to);
+                else
+                    status = pyconvc_correlate(&q.problem, y, moved(w, q.w_at, p), bias, to, run);
+            }
+    return status;
+}
+
+pyconvc_status pyconvc_weight_grad(const pyconvc_problem *p, const void *x, const void *y, void *w,
+                                   const pyconvc_run *run) {
+    pyconvc_problem checked = *p;
+    const pyconvc_status status = pyconvc_complete(&checked);
+    if (status) return status;
+    const adjoint q = adjoint_weight(&checked);
+    char *to = moved(w, q.y_at, p);
+    if (no_outputs(&checked)) {
+        put_bias(&q.problem, NULL, to);
+        return PYCONVC_OK;
+    }
+    return pyconvc_correlate(&q.problem, x, y, NULL, to, run);
 }

@@ -25,6 +25,7 @@ typedef struct {
     const void **table;  /* as the kernel takes them: [plane][rows_per_plane] */
     char *constant;      /* a line of the constant */
     char *strips;
+    char *rows; /* outputs of one channel, where y has no lines to write to */
 } scratch;
 
 typedef struct {
@@ -38,7 +39,27 @@ static int64_t constant_columns(const filter_plan *plan) {
     return max64(inside, plan->phases * plan->phase_pitch) + plan->kernels->lanes;
 }
 
+/* Rows of outputs that do not lie side by side. */
+typedef struct {
+    char *first;
+    int64_t pitch, step;
+} view;
+
+/* Between a view and dense rows; `out` is to the view. */
+static void copy_rows(const filter_plan *plan, const view *y, char *dense, int64_t rows, int64_t columns, int out) {
+    const gather_line line = {plan->bytes, columns, y->step, PYCONVC_CONSTANT, NULL};
+    for (int64_t r = 0; r < rows; r++, dense += columns * plan->bytes) {
+        char *row = y->first + r * y->pitch * plan->bytes;
+        if (out)
+            scatter(plan->bytes, dense, columns, y->step, row);
+        else
+            gather(&line, row, 0, 1, columns, dense);
+    }
+}
+
 static size_t aligned(int64_t bytes) { return (size_t)round_up(bytes, 64); }
+
+static int64_t widest(const filter_plan *plan) { return max64(plan->block_columns, plan->strip_columns); }
 
 static size_t lay_out(const filter_plan *plan, char *base, scratch *s) {
     const int64_t rows = plan->planes_at_once * filter_rows(plan->p, plan->band_rows).count;
@@ -50,6 +71,7 @@ static size_t lay_out(const filter_plan *plan, char *base, scratch *s) {
     s->table = (const void **)(base + at), at += aligned(max64(table, plan->band_rows) * (int64_t)sizeof(char *));
     s->constant = base + at, at += aligned(constant_columns(plan) * plan->bytes);
     s->strips = base + at, at += aligned(rows * plan->phases * plan->phase_pitch * plan->bytes);
+    s->rows = base + at, at += plan->p->y_step[5] == 1 ? 0 : aligned(plan->band_rows * widest(plan) * plan->bytes);
     return at;
 }
 
@@ -77,12 +99,12 @@ static void find_rows(const job *j, const task *t, const scratch *s) {
     const char **to = s->source;
     int outside = 0;
     for (int64_t plane = t->first_plane; plane < t->first_plane + t->planes; plane++) {
-        const int64_t channel = t->group * p->channels_in + plane / p->kernel[D], z = plane_at(p, t, plane % p->kernel[D]);
-        const int64_t first = t->image * p->x_step[0] + channel * p->x_step[1] + z * p->x_step[2];
+        const int64_t channel = plane / p->kernel[D], z = plane_at(p, t, plane % p->kernel[D]);
+        const int64_t first = t->image * p->x_step[0] + t->group * p->x_step[1] + channel * p->x_step[2] + z * p->x_step[3];
         for (int64_t i = 0; i < t->rows_in.count; i++, to++) {
             const int64_t row = pyconvc_boundary_index(p->boundary[H], row_at(p, t, i), p->input[H]);
             const int constant = z < 0 || row < 0;
-            *to = constant ? NULL : j->x + (first + row * p->x_step[3]) * plan->bytes;
+            *to = constant ? NULL : j->x + (first + row * p->x_step[4]) * plan->bytes;
             outside |= constant;
         }
     }
@@ -101,7 +123,7 @@ static void see_inside(const job *j, const task *t, const scratch *s) {
 static void see_strips(const job *j, const task *t, const scratch *s) {
     const filter_plan *plan = j->plan;
     const pyconvc_problem *p = plan->p;
-    const gather_line line = {plan->bytes, p->input[W], p->x_step[4], p->boundary[W], p->fill};
+    const gather_line line = {plan->bytes, p->input[W], p->x_step[5], p->boundary[W], p->fill};
     const int64_t first = t->column * p->stride[W] - p->pad_before[W];
     const int64_t count = t->columns + (p->kernel[W] - 1) * p->dilation[W] / p->stride[W];
     const int64_t slack = min64(plan->phase_pitch - count, plan->kernels->lanes);
@@ -118,8 +140,8 @@ static void see_strips(const job *j, const task *t, const scratch *s) {
     }
 }
 
-/* The kernel for every output channel, on `rows` output rows, the first one at `row` of the band. */
-static void apply(const job *j, const task *t, const void *const *table, int64_t row, int64_t pitch, int64_t rows, int flags) {
+/* The kernel for every output channel, on `rows` output rows from `row` of the band on, `pitch` apart. */
+static void apply(const job *j, const task *t, const scratch *s, const void *const *table, int64_t row, int64_t pitch, int64_t rows, int flags) {
     const filter_plan *plan = j->plan;
     const pyconvc_problem *p = plan->p;
     filter_program program = plan->program;
@@ -127,9 +149,17 @@ static void apply(const job *j, const task *t, const void *const *table, int64_t
     for (int64_t k = 0; k < p->channels_out; k++) {
         const int64_t channel = t->group * p->channels_out + k;
         const char *taps = plan->taps + (channel * plan->planes + t->first_plane) * plan->taps_per_plane * plan->bytes;
-        char *y = j->y + (t->image * p->y_step[0] + channel * p->y_step[1] + t->depth * p->y_step[2] + (t->row + row) * p->y_step[3] + t->column) * plan->bytes;
+        const int64_t at = t->image * p->y_step[0] + t->group * p->y_step[1] + k * p->y_step[2] + t->depth * p->y_step[3] +
+                           (t->row + row) * p->y_step[4] + t->column * p->y_step[5];
+        const view y = {j->y + at * plan->bytes, pitch * p->y_step[4], p->y_step[5]};
         const char *bias = j->bias ? j->bias + channel * plan->bytes : NULL;
-        plan->kernel(&program, taps, bias, table, y, pitch * p->y_step[3] * plan->parts, rows, t->columns * plan->parts, flags);
+        if (y.step == 1) {
+            plan->kernel(&program, taps, bias, table, y.first, y.pitch * plan->parts, rows, t->columns * plan->parts, flags);
+            continue;
+        }
+        if (flags & FILTER_ACCUMULATE) copy_rows(plan, &y, s->rows, rows, t->columns, 0);
+        plan->kernel(&program, taps, bias, table, s->rows, t->columns * plan->parts, rows, t->columns * plan->parts, flags);
+        copy_rows(plan, &y, s->rows, rows, t->columns, 1);
     }
 }
 
@@ -141,7 +171,7 @@ static void apply_rows(const job *j, const task *t, const scratch *s, int flags)
     const int64_t step = p->stride[H] == 1 ? p->dilation[H] : 1;
     if (plan->use_line) {
         for (int64_t r = 0; r < t->rows; r++) s->table[r] = s->region[r * t->rows_in.by_output];
-        apply(j, t, s->table, 0, 1, t->rows, flags);
+        apply(j, t, s, s->table, 0, 1, t->rows, flags);
         return;
     }
     const int64_t sets = p->stride[H] == 1 ? min64(step, t->rows) : t->rows;
@@ -153,7 +183,7 @@ static void apply_rows(const job *j, const task *t, const scratch *s, int flags)
                 const int64_t number = (set + output * step) * t->rows_in.by_output + tap * t->rows_in.by_tap;
                 s->table[i * plan->rows_per_plane + r] = s->region[i * t->rows_in.count + number];
             }
-        apply(j, t, s->table, set, step, rows, flags);
+        apply(j, t, s, s->table, set, step, rows, flags);
     }
 }
 

@@ -50,7 +50,7 @@ static void put_tap(packer *k, int64_t row, int64_t column) {
     const pyconvc_problem *p = k->plan->p;
     const size_t bytes = (size_t)k->plan->bytes;
     if (!k->w) return;
-    memcpy(k->to, k->w + (flipped(p, H, row) * p->w_step[3] + flipped(p, W, column) * p->w_step[4]) * k->plan->bytes, bytes);
+    memcpy(k->to, k->w + (flipped(p, H, row) * p->w_step[4] + flipped(p, W, column) * p->w_step[5]) * k->plan->bytes, bytes);
     if (p->conjugate) conjugate(p, k->to);
     k->to += bytes;
 }
@@ -125,7 +125,8 @@ static pyconvc_status pack_taps(filter_plan *plan, const char *w) {
     for (int64_t k = 0; k < outputs; k++)
         for (int64_t c = 0; c < p->channels_in; c++)
             for (int64_t d = 0; d < p->kernel[D]; d++) {
-                pack.w = w + (k * p->w_step[0] + c * p->w_step[1] + flipped(p, D, d) * p->w_step[2]) * plan->bytes;
+                const int64_t channel = k / p->channels_out * p->w_step[0] + k % p->channels_out * p->w_step[1];
+                pack.w = w + (channel + c * p->w_step[2] + flipped(p, D, d) * p->w_step[3]) * plan->bytes;
                 walk(&pack, 0);
             }
     return PYCONVC_OK;
@@ -157,7 +158,7 @@ static void find_inside(filter_plan *plan, const char *y) {
     const pyconvc_problem *p = plan->p;
     const int64_t lanes = plan->kernels->lanes, vector = lanes * plan->bytes;
     plan->inside_from = plan->inside_to = 0;
-    if (p->x_step[4] != 1 || p->stride[W] != 1) return;
+    if (p->x_step[5] != 1 || p->stride[W] != 1) return;
     int64_t from = max64(0, p->pad_before[W]);
     if (plan->flags & FILTER_STREAM)
         while ((intptr_t)(y + from * plan->bytes) % vector) from++;
@@ -180,11 +181,10 @@ static int may_stream(const filter_plan *plan, const char *y) {
     const pyconvc_problem *p = plan->p;
     const int64_t vector = plan->kernels->lanes * plan->bytes, images = p->batch * p->groups * p->channels_out;
     const int64_t size = images * p->output[D] * p->output[H] * p->output[W] * plan->bytes;
-    int aligned = (intptr_t)y % plan->bytes == 0 && plan->planes_at_once == plan->planes;
-    for (int i = 0; i < 4; i++) {
-        const int64_t count = i == 0 ? p->batch : i == 1 ? p->groups * p->channels_out : p->output[i - 2];
-        if (count > 1 && p->y_step[i] * plan->bytes % vector) aligned = 0;
-    }
+    int aligned = p->y_step[5] == 1 && (intptr_t)y % plan->bytes == 0 && plan->planes_at_once == plan->planes;
+    const int64_t counts[] = {p->batch, p->groups, p->channels_out, p->output[D], p->output[H]};
+    for (int i = 0; i < 5; i++)
+        if (counts[i] > 1 && p->y_step[i] * plan->bytes % vector) aligned = 0;
     return aligned && size >= min64(cache_bytes() / 2, 16 << 20);
 }
 

@@ -35,6 +35,17 @@ static void copy_inside(int64_t bytes, const void *from, int64_t step, int64_t c
 #undef LOOP
 }
 
+void scatter(int64_t bytes, const void *from, int64_t count, int64_t step, void *to) {
+#define LOOP(T)                                                                        \
+    {                                                                                  \
+        const T *s = from;                                                             \
+        T *d = to;                                                                     \
+        for (int64_t j = 0; j < count; j++) memcpy(d + j * step, s + j, sizeof(T));    \
+    }
+    FOR_SIZE(bytes, LOOP)
+#undef LOOP
+}
+
 void gather_fill(int64_t bytes, const void *sample, int64_t count, void *to) {
 #define LOOP(T)                                                    \
     {                                                              \

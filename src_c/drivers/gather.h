@@ -16,6 +16,9 @@ typedef struct {
 void gather(const gather_line *line, const void *from, int64_t first, int64_t stride, int64_t count,
             void *to);
 
+/* to[j * step] = from[j] for j < count. */
+void scatter(int64_t bytes, const void *from, int64_t count, int64_t step, void *to);
+
 /* to[j] = *sample for j < count. */
 void gather_fill(int64_t bytes, const void *sample, int64_t count, void *to);
 

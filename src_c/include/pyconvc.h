@@ -2,14 +2,17 @@
  *
  * pyconvc.h -- the only header that Cython and other projects see.
  *
- * One problem, three passes (only the first needs a header entry per layer below):
+ * One problem, three passes over it:
  *
  *   correlate    y[n,g,k,o] = bias[g,k] + sum_{c,t} X[n,g,c, o*stride + t*dilation - pad_before] * w[g,k,c,t]
+ *   input_grad   x[n,g,c,i] = bias[g,c] + sum of y[n,g,k,o] * w[g,k,c,t] over k and the (o, t) that read i
+ *   weight_grad  w[g,k,c,t] = sum_{n,o} X[n,g,c, o*stride + t*dilation - pad_before] * y[n,g,k,o]
  *
- * with X the input extended beyond its edges by the boundary rule of each axis. Convolution in the
- * mathematical sense is the same sum with the taps index-reversed (`flip`).
+ * with X the input extended beyond its edges by the boundary rule of each axis. The second and third are
+ * the adjoints in x and in w; the second is also the transposed convolution. Convolution in the
+ * mathematical sense is the same sums with the taps index-reversed (`flip`).
  *
- * Units: sizes, strides and pads count samples; steps count elements of the dtype, never bytes. The
+ * Units: sizes, strides, pads and steps count samples, never bytes; a complex sample is one. The
  * spatial axes are depth, height, width; a problem of lower rank has size 1 on the leading ones.
  */
 #ifndef PYCONVC_H
@@ -66,11 +69,10 @@ typedef struct {
     int64_t stride[PYCONVC_RANK], dilation[PYCONVC_RANK];
     int64_t pad_before[PYCONVC_RANK], pad_after[PYCONVC_RANK]; /* negative: crops */
     int64_t output[PYCONVC_RANK];                              /* set by pyconvc_complete */
-    /* Elements from one item to the next along (batch, channel, depth, height, width); any sign, zero
-     * allowed in x and w. The channel axis of x and y runs over groups * channels. */
-    int64_t x_step[2 + PYCONVC_RANK];
-    int64_t w_step[2 + PYCONVC_RANK]; /* (output channel, input channel, depth, height, width) */
-    int64_t y_step[2 + PYCONVC_RANK]; /* last one must be 1 */
+    /* Samples from one item to the next; any sign, zero allowed in x and w. */
+    int64_t x_step[3 + PYCONVC_RANK]; /* batch, group, input channel, depth, height, width */
+    int64_t w_step[3 + PYCONVC_RANK]; /* group, output channel, input channel, depth, height, width */
+    int64_t y_step[3 + PYCONVC_RANK]; /* batch, group, output channel, depth, height, width */
 } pyconvc_problem;
 
 typedef struct {
@@ -83,10 +85,15 @@ typedef struct {
 /* Checks p and sets p->output; an axis that the kernel does not fit has output 0. */
 pyconvc_status pyconvc_complete(pyconvc_problem *p);
 
-/* y = correlate(x, w) + bias. bias (groups * channels_out contiguous elements) may be NULL. The caller
- * grants: p completed; x, w, y valid for their steps; y overlaps neither x nor w. */
+/* The passes. The caller grants: p completed; x, w, y valid for their steps; what is written overlaps
+ * nothing that is read. bias (one sample for each channel written, contiguous) may be NULL. input_grad
+ * takes CONSTANT boundaries only, and what lies beyond them counts for nothing. */
 pyconvc_status pyconvc_correlate(const pyconvc_problem *p, const void *x, const void *w,
                                  const void *bias, void *y, const pyconvc_run *run);
+pyconvc_status pyconvc_input_grad(const pyconvc_problem *p, const void *y, const void *w,
+                                  const void *bias, void *x, const pyconvc_run *run);
+pyconvc_status pyconvc_weight_grad(const pyconvc_problem *p, const void *x, const void *y, void *w,
+                                   const pyconvc_run *run);
 
 /* Tiers are chosen once, at the first call of any function here, or by name before that. */
 pyconvc_status pyconvc_isa_select(const char *name); /* NULL: the best available */
