@@ -1,0 +1,75 @@
+"""Calls whose arrays end, or begin, at a page that cannot be touched: a process that may crash.
+
+Each call is printed before it is made: the last line tells which one read or wrote too far.
+"""
+
+import ctypes
+import itertools
+import mmap
+
+import numpy as np
+from cases import DTYPES, random
+
+from pyconvc import _core
+
+PROT_NONE = 0
+SIZES = (1, 7, 8, 9, 15, 17, 31, 33, 64, 65, 127, 130, 200, 257, 300, 513, 1030)
+TAPS = (1, 2, 3, 5, 8, 17, 40)
+
+
+class Fenced:
+    """Pages of memory between two that are out of bounds."""
+
+    def __init__(self, nbytes):
+        self.size = -(-nbytes // mmap.PAGESIZE) * mmap.PAGESIZE
+        self.room = mmap.mmap(-1, self.size + 2 * mmap.PAGESIZE)
+        start = ctypes.addressof(ctypes.c_char.from_buffer(self.room))
+        for page in (start, start + mmap.PAGESIZE + self.size):
+            _forbid(page)
+
+    def array(self, shape, dtype, at_end):
+        """An array that touches the page before it, or the one behind it."""
+        nbytes = np.dtype(dtype).itemsize * int(np.prod(shape))
+        offset = mmap.PAGESIZE + (self.size - nbytes if at_end else 0)
+        return np.frombuffer(self.room, np.uint8, nbytes, offset).view(dtype).reshape(shape)
+
+
+def _forbid(page):
+    libc = ctypes.CDLL(None, use_errno=True)
+    if libc.mprotect(ctypes.c_void_p(page), ctypes.c_size_t(mmap.PAGESIZE), PROT_NONE):
+        raise OSError(ctypes.get_errno(), "mprotect")
+
+
+def problems():
+    """(input, kernel, output, samples before) for lines, images and volumes."""
+    for n, k in itertools.product(SIZES, TAPS):
+        for before, m in ((0, n - k + 1), (k - 1, n + k - 1), (k // 2, n)):
+            if m > 0:
+                yield (n,), (k,), (m,), (before,)
+                yield (3, n), (2, k), (3, m), (1, before)
+    for n, k in itertools.product((5, 130, 300), (1, 3, 4)):
+        yield (2, 3, n), (2, 2, k), (2, 3, n), (1, 0, k // 2)
+
+
+def check(x, w, y, before, boundary):
+    """The same bits as elsewhere in memory."""
+    options = {"pad_before": before, "boundary": (boundary,) * len(before)}
+    want = _core.correlate(x.copy(), w.copy(), np.empty_like(y), **options)
+    assert _core.correlate(x, w, y, **options).tobytes() == want.tobytes()
+
+
+def main():
+    rooms = [Fenced(1 << 16) for _ in range(3)]
+    for problem, dtype, at_end in itertools.product(problems(), DTYPES, (False, True)):
+        *shapes, before = problem
+        print(dtype, *shapes, "at the end" if at_end else "at the start", flush=True)
+        arrays = [r.array(s, dtype, at_end) for r, s in zip(rooms, shapes, strict=True)]
+        for seed, array in enumerate(arrays):
+            array[...] = random(array.shape, dtype, seed)
+        check(*arrays, before, 0)
+        check(arrays[0][..., ::-1], *arrays[1:], before, 3)
+    print("done")
+
+
+if __name__ == "__main__":
+    main()
