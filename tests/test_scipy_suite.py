@@ -61,6 +61,15 @@ def _environment():
     return env | {"PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1", "PYTHONPATH": path}
 
 
+# Where mode "same" meets broadcasting beside the convolved axes, scipy 1.17 cuts the broadcast axes
+# to those of in1 and so loses rows (scipy issue 21876); we keep them. Both sides ours: they agree.
+CUT_ROWS = [
+    "test_1d_axes[numpy-same-{}-3-1-",
+    *(f"test_2d_axes[numpy-{{}}-3-1-{a}-{b}-{a}-{b}-same-" for a in (4, 6) for b in (47, 50)),
+    *(f"test_2d_axes[numpy-{{}}-3-1-{b}-{a}-{b}-{a}-same-" for a in (4, 6) for b in (47, 50)),
+]
+CUT_ROWS = ["TestOAConvolve::" + test.format(kind) for test in CUT_ROWS for kind in (True, False)]
+
 SIGNAL = Suite(
     module="scipy.signal.tests.test_signaltools",
     place="scipy.signal",
@@ -70,14 +79,21 @@ SIGNAL = Suite(
         "correlate": ["TestCorrelateReal", "TestCorrelate", "TestCorrelateComplex"],
         "convolve2d": ["TestConvolve2d", "TestFFTConvolve"],
         "correlate2d": ["TestCorrelate2d", "TestConvolve2d"],
-        "fftconvolve": ["TestFFTConvolve", "TestAllFreqConvolves"],
+        "fftconvolve": [
+            "TestFFTConvolve",
+            "TestAllFreqConvolves",
+            "TestOAConvolve::test_1d_noaxes",  # compare with scipy's oaconvolve
+            "TestOAConvolve::test_1d_axes",
+            "TestOAConvolve::test_2d_noaxes",
+        ],
         "oaconvolve": ["TestOAConvolve", "TestAllFreqConvolves"],
         "choose_conv_method": ["test_choose_conv_method", "TestConvolve::test_convolve_method"],
         "correlation_lags": ["test_correlation_lags", "test_correlation_lags_invalid_mode"],
     },
     spoil={"choose_conv_method": "word", "correlation_lags": "count"},
     left_out_alone={
-        "TestConvolve2d::test_large_array": "2 GB and 12 s in scipy; the whole run has it"
+        "TestConvolve2d::test_large_array": "2 GB and 12 s in scipy; the whole run has it",
+        **dict.fromkeys(CUT_ROWS, "scipy issue 21876"),
     },
 )
 SUITES = [SIGNAL]
