@@ -3,6 +3,7 @@
 #include "drivers/adjoint.h"
 #include "drivers/filter.h"
 #include "drivers/gather.h"
+#include "drivers/mix.h"
 #include "pyconvc.h"
 
 static int no_outputs(const pyconvc_problem *p) {
@@ -28,17 +29,31 @@ static void put_bias(const pyconvc_problem *p, const void *bias, char *y) {
         }
 }
 
+static pyconvc_status by_filter(const pyconvc_problem *p, const void *x, const void *w, const void *bias, void *y,
+                                const pyconvc_run *run) {
+    filter_plan plan;
+    pyconvc_status status = filter_plan_make(&plan, p, w, y, run);
+    if (!status) status = filter_run(&plan, x, bias, y, run);
+    filter_plan_free(&plan);
+    return status;
+}
+
+static pyconvc_status by_mix(const pyconvc_problem *p, const void *x, const void *w, const void *bias, void *y,
+                             const pyconvc_run *run) {
+    mix_plan plan;
+    pyconvc_status status = mix_plan_make(&plan, p, w, run);
+    if (!status) status = mix_run(&plan, x, bias, y, run);
+    mix_plan_free(&plan);
+    return status;
+}
+
 pyconvc_status pyconvc_correlate(const pyconvc_problem *p, const void *x, const void *w,
                                  const void *bias, void *y, const pyconvc_run *run) {
     pyconvc_problem checked = *p;
     pyconvc_status status = pyconvc_complete(&checked);
     if (status || no_outputs(&checked)) return status;
     if (run->workers < 1) return PYCONVC_BAD_PROBLEM;
-    filter_plan plan;
-    status = filter_plan_make(&plan, &checked, w, y, run);
-    if (!status) status = filter_run(&plan, x, bias, y, run);
-    filter_plan_free(&plan);
-    return status;
+    return mix_suits(&checked) ? by_mix(&checked, x, w, bias, y, run) : by_filter(&checked, x, w, bias, y, run);
 }
 
 pyconvc_status pyconvc_input_grad(const pyconvc_problem *p, const void *y, const void *w,

@@ -76,3 +76,8 @@ pyconvc_status pyconvc_complete(pyconvc_problem *p) {
     }
     return PYCONVC_OK;
 }
+
+void pyconvc_conjugate(int32_t dtype, void *sample) {
+    if (dtype == PYCONVC_C64) ((float *)sample)[1] = -((float *)sample)[1];
+    if (dtype == PYCONVC_C128) ((double *)sample)[1] = -((double *)sample)[1];
+}

@@ -10,6 +10,12 @@ int64_t pyconvc_boundary_index(int32_t rule, int64_t i, int64_t n);
 
 int64_t pyconvc_sample_bytes(int32_t dtype);
 
+/* Elements that make a sample: 2 for complex dtypes. */
+static inline int64_t parts_of(int32_t dtype) { return dtype == PYCONVC_C64 || dtype == PYCONVC_C128 ? 2 : 1; }
+
+/* Conjugates one sample of a complex dtype in place. */
+void pyconvc_conjugate(int32_t dtype, void *sample);
+
 static inline int64_t min64(int64_t a, int64_t b) { return a < b ? a : b; }
 static inline int64_t max64(int64_t a, int64_t b) { return a > b ? a : b; }
 static inline int64_t ceil_div(int64_t a, int64_t b) { return (a + b - 1) / b; }

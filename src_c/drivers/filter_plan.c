@@ -7,6 +7,7 @@
 
 #include "filter.h"
 #include "parallel.h"
+#include "phases.h"
 
 #define STRIP_BYTES (1 << 19)     /* what strips should fit in: about half an L2 cache */
 #define STRIP_LIMIT (6 << 20)     /* what they may take at most */
@@ -41,17 +42,12 @@ static int64_t flipped(const pyconvc_problem *p, int a, int64_t tap) {
     return p->flip ? p->kernel[a] - 1 - tap : tap;
 }
 
-static void conjugate(const pyconvc_problem *p, char *sample) {
-    if (p->dtype == PYCONVC_C64) ((float *)sample)[1] = -((float *)sample)[1];
-    if (p->dtype == PYCONVC_C128) ((double *)sample)[1] = -((double *)sample)[1];
-}
-
 static void put_tap(packer *k, int64_t row, int64_t column) {
     const pyconvc_problem *p = k->plan->p;
     const size_t bytes = (size_t)k->plan->bytes;
     if (!k->w) return;
     memcpy(k->to, k->w + (flipped(p, H, row) * p->w_step[4] + flipped(p, W, column) * p->w_step[5]) * k->plan->bytes, bytes);
-    if (p->conjugate) conjugate(p, k->to);
+    if (p->conjugate) pyconvc_conjugate(p->dtype, k->to);
     k->to += bytes;
 }
 
@@ -62,12 +58,7 @@ static void put_block(packer *k, int64_t row, int64_t column, int64_t length) {
 
 /* Where tap column t reads, from the pointer of a row or strip. */
 static int64_t tap_column(const filter_plan *plan, int64_t t) {
-    const pyconvc_problem *p = plan->p;
-    const int64_t at = t * p->dilation[W];
-    if (plan->phases == 1 && p->stride[W] == 1) return at * plan->parts;
-    int64_t phase = 0;
-    while (plan->phase_offset[phase] != at % p->stride[W]) phase++;
-    return (phase * plan->phase_pitch + at / p->stride[W]) * plan->parts;
+    return phases_column(plan->p, plan->phase_offset, plan->phase_pitch, t) * plan->parts;
 }
 
 /* One plane for the tile kernel: chunks of kernel rows, for each the kernel columns. */
@@ -136,23 +127,6 @@ static pyconvc_status pack_taps(filter_plan *plan, const char *w) {
 
 static int64_t halo(const pyconvc_problem *p) { return (p->kernel[W] - 1) * p->dilation[W]; }
 
-/* The phases of a strided line that some tap meets. */
-static pyconvc_status find_phases(filter_plan *plan) {
-    const pyconvc_problem *p = plan->p;
-    const int64_t stride = p->stride[W];
-    plan->phases = 0;
-    plan->phase_offset = malloc((size_t)min64(stride, p->kernel[W]) * sizeof *plan->phase_offset);
-    if (!plan->phase_offset) return PYCONVC_NO_MEMORY;
-    for (int64_t t = 0; t < p->kernel[W]; t++) {
-        const int64_t phase = t * p->dilation[W] % stride;
-        int64_t known = 0;
-        while (known < plan->phases && plan->phase_offset[known] != phase) known++;
-        if (known == plan->phases) plan->phase_offset[plan->phases++] = phase;
-        if (plan->phases == stride) break;
-    }
-    return PYCONVC_OK;
-}
-
 /* Columns whose taps all meet x itself, read in whole vectors; from where stores may be streamed. */
 static void find_inside(filter_plan *plan, const char *y) {
     const pyconvc_problem *p = plan->p;
@@ -204,7 +178,7 @@ static int64_t least_rows(const filter_plan *plan) {
 }
 
 static int64_t strip_pitch(const filter_plan *plan, int64_t columns) {
-    return plan->phases * (columns + halo(plan->p) / plan->p->stride[W] + 1 + plan->kernels->lanes);
+    return plan->phases * phases_pitch(plan->p, columns, plan->kernels->lanes);
 }
 
 static double strip_bytes(const filter_plan *plan, int64_t planes, int64_t rows, int64_t columns) {
@@ -260,9 +234,9 @@ pyconvc_status filter_plan_make(filter_plan *plan, const pyconvc_problem *p, con
     plan->use_line = is_line(p, plan->kernels);
     plan->kernel = plan->use_line ? plan->kernels->line : plan->kernels->tile;
     plan->bytes = pyconvc_sample_bytes(p->dtype);
-    plan->parts = p->dtype == PYCONVC_C64 || p->dtype == PYCONVC_C128 ? 2 : 1;
-    pyconvc_status status = find_phases(plan);
-    if (status) return status;
+    plan->parts = parts_of(p->dtype);
+    plan->phases = phases_find(p, &plan->phase_offset);
+    if (!plan->phases) return PYCONVC_NO_MEMORY;
     size_strips(plan);
     if (may_stream(plan, y)) plan->flags |= FILTER_STREAM;
     find_inside(plan, y);

@@ -1,6 +1,8 @@
 /* avx2 -- 16 registers of 32 bytes with FMA: 8 accumulators cover latency 4 x 2 pipes, 4 hold taps. */
 #include <immintrin.h>
 #define VEC_BYTES 32
+#define MIX_CHANNELS 4
+#define MIX_VECS 3
 #define TILE_ROWS 4
 #define TILE_VECS 2
 #define TILE_CHUNK 4

@@ -1,6 +1,8 @@
 /* avx512 -- 32 registers of 64 bytes (F, BW, DQ, VL): 16 accumulators, up to 8 taps. */
 #include <immintrin.h>
 #define VEC_BYTES 64
+#define MIX_CHANNELS 8
+#define MIX_VECS 3
 #define TILE_ROWS 4
 #define TILE_VECS 4
 #define TILE_CHUNK 7

@@ -2,6 +2,8 @@
  * where loads across a cache line then cost half as often. */
 #include <immintrin.h>
 #define VEC_BYTES 32
+#define MIX_CHANNELS 8
+#define MIX_VECS 3
 #define TILE_ROWS 4
 #define TILE_VECS 4
 #define TILE_CHUNK 7

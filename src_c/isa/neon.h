@@ -1,5 +1,7 @@
 /* neon -- AArch64's baseline: 32 registers of 16 bytes with FMA. */
 #define VEC_BYTES 16
+#define MIX_CHANNELS 8
+#define MIX_VECS 3
 #define TILE_ROWS 4
 #define TILE_VECS 4
 #define TILE_CHUNK 7

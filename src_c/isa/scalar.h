@@ -1,5 +1,7 @@
 /* scalar -- the tier that every other one is measured against: plain C, one lane. */
 #define VEC_BYTES 0
+#define MIX_CHANNELS 4
+#define MIX_VECS 2
 #define TILE_ROWS 4
 #define TILE_VECS 2
 #define TILE_CHUNK 3

@@ -6,17 +6,21 @@
 #define CAT(a, b) CAT_(a, b)
 #define STRING_(a) #a
 #define STRING(a) STRING_(a)
-#define FILTER_(dtype, tier) pyconvc_filter_##dtype##__##tier
-#define FILTER(dtype, tier) FILTER_(dtype, tier)
+#define KERNELS_(stem, dtype, tier) pyconvc_##stem##_##dtype##__##tier
+#define KERNELS(stem, dtype, tier) KERNELS_(stem, dtype, tier)
 
-#define DECLARE(dtype, elem, parts) extern const filter_kernels FILTER(dtype, PYCONVC_TIER);
+#define DECLARE(dtype, elem, parts)                                  \
+    extern const filter_kernels KERNELS(filter, dtype, PYCONVC_TIER); \
+    extern const mix_kernels KERNELS(mix, dtype, PYCONVC_TIER);
 PYCONVC_FOR_DTYPES(DECLARE)
 
 const kernel_table *CAT(pyconvc_table_, PYCONVC_TIER)(void) {
     static kernel_table table = {.name = STRING(PYCONVC_TIER)};
-    kernel_table *t = &table;
-    int dtype = 0;
-#define FILL(name, elem, parts) t->filter[dtype++] = FILTER(name, PYCONVC_TIER);
+    int i = 0;
+#define FILL(dtype, elem, parts)                              \
+    table.filter[i] = KERNELS(filter, dtype, PYCONVC_TIER);   \
+    table.mix[i] = KERNELS(mix, dtype, PYCONVC_TIER);         \
+    i++;
     PYCONVC_FOR_DTYPES(FILL)
-    return t;
+    return &table;
 }

@@ -46,11 +46,41 @@ typedef struct {
     int32_t line_columns, line_chunk;             /* samples, taps */
 } filter_kernels;
 
+/* mix: for k < channels, r < height, j < width
+ *      y[k * y_channel + r * y_pitch + j] = (accumulate ? itself : bias[k]) + sum_t w[k][t] * x[r * row_step + offsets[t] + j]
+ *
+ * with offsets, steps and width in elements (a complex sample has two). w is packed, w[t][k], if channel_step
+ * is 0: for `few` channels where channels <= few, else for `channels` of the table, the missing ones
+ * zero. Else it is read in place: w[k * channel_step + t] in samples, and channels is that of the table or 1. The
+ * caller grants: x readable at each offset up to width, and, where width is less than a vector or with accumulate, up
+ * to width rounded up to whole vectors. */
+typedef struct {
+    const int64_t *offsets;
+    int64_t taps;
+    const void *w;
+    int64_t channel_step;
+    const void *bias; /* NULL: zero */
+    int64_t channels;
+    const void *x;
+    int64_t row_step;
+    void *y;
+    int64_t y_channel, y_pitch, height, width;
+    int flags;
+} mix_job;
+
+typedef void mix_fn(const mix_job *job);
+
+typedef struct {
+    mix_fn *mix;
+    int32_t lanes, channels, few, vectors; /* samples in a vector; the two tiles' channels; vectors of the wide one */
+} mix_kernels;
+
 #define PYCONVC_DTYPE_COUNT 9
 
 typedef struct {
     const char *name;
     filter_kernels filter[PYCONVC_DTYPE_COUNT];
+    mix_kernels mix[PYCONVC_DTYPE_COUNT];
 } kernel_table;
 
 #endif
