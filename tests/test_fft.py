@@ -2,6 +2,7 @@
 
 import itertools
 import math
+import threading
 
 import numpy as np
 import pytest
@@ -10,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from pyconvc import _fft
-from pyconvc._fft import _plan, _save, _transform
+from pyconvc._fft import _plan, _save, _threads, _transform
 
 DTYPES = [np.float32, np.float64, np.complex64, np.complex128]
 PAD_MODES = {
@@ -218,6 +219,31 @@ def test_backend_makes_every_transform(workers, monkeypatch):
         check(x, w, (94, 124), (0, 1), (4, 4), workers=workers)
     assert len(blocks) > 1
     assert backend.calls.count("rfft") == backend.calls.count("irfft") + 1 == len(blocks) + 1
+
+
+def test_threads_only_without_a_backend():
+    assert _threads.threads_may_call_scipy()
+    with scipy.fft.set_backend(CountingBackend()):
+        assert not _threads.threads_may_call_scipy()
+        with scipy.fft.set_backend("scipy", only=True):
+            assert not _threads.threads_may_call_scipy()
+    scipy.fft.set_global_backend(CountingBackend())
+    try:
+        assert not _threads.threads_may_call_scipy()
+    finally:
+        scipy.fft.set_global_backend("scipy", try_last=True)
+    assert _threads.threads_may_call_scipy()
+
+
+def test_blocks_are_shared(monkeypatch):
+    monkeypatch.setattr(_save, "BLOCK_BYTES", 1 << 14)
+    threads = set()
+    store = _save._store
+    monkeypatch.setattr(_save, "_store", lambda *a: (threads.add(threading.get_ident()), store(*a)))
+    x = np.random.default_rng(7).standard_normal((300, 300))
+    check(x, np.ones((5, 5)), (300, 300), (0, 1), (2, 2), workers=2)
+    assert threading.get_ident() not in threads
+    assert len(threads) == 2
 
 
 @pytest.mark.parametrize("shape", [(300, 700), (1, 200_000)])

@@ -8,7 +8,6 @@ depend on the plan alone, so results have the same bits for any number of worker
 
 import itertools
 import math
-from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 from numpy.lib.stride_tricks import as_strided
@@ -16,12 +15,8 @@ from numpy.lib.stride_tricks import as_strided
 from .. import _check
 from .._methods import boundary_index
 from ._plan import BLOCK_BYTES, plan
+from ._threads import share, threads_may_call_scipy
 from ._transform import FourStep, Tiled
-
-try:  # scipy.fft's choice of a backend belongs to a thread; this hands it on to ours
-    from scipy._lib.uarray import get_state, set_state
-except ImportError:
-    get_state = set_state = None
 
 __all__ = ["overlap_save"]
 
@@ -107,13 +102,13 @@ class _Convolution:
         most = max(1, BLOCK_BYTES // (math.prod(self.sizes.fft) * self.x.itemsize))
         most -= most % 8 if most > 8 else 0  # whole groups of lines transformed side by side
         blocks = list(_blocks((*self.x.shape[: -self.rank], *tiles), most))
-        threads = min(workers, len(blocks)) if get_state else 1
+        threads = min(workers, len(blocks)) if threads_may_call_scipy() else 1
         self.transform = self._transform(workers)
         kernels = math.prod(self.w.shape[: -self.rank])
         few = kernels * math.prod(self.sizes.fft) * self.w.itemsize <= SPECTRA_BYTES
         self.spectra = self._kernel_spectra(self.w) if few or kernels == 1 else None
         self.transform = self._transform(workers // threads)
-        _share(self._block, blocks, threads)
+        share(self._block, blocks, threads)
 
     def _transform(self, workers):
         real = self.x.dtype.kind == "f"
@@ -162,23 +157,6 @@ class _Convolution:
         ]
         y = self.transform.inverse(product, self.wanted)
         _store(y, self.out[(*where, *outputs)], self.sizes.tile)
-
-
-def _share(work, items, threads):
-    """Do the items on threads that see the caller's backend of `scipy.fft`."""
-    if threads == 1:
-        for item in items:
-            work(item)
-        return
-    state = get_state()
-
-    def run(item):
-        with set_state(state):
-            work(item)
-
-    with ThreadPoolExecutor(threads) as pool:
-        for _ in pool.map(run, items):
-            pass
 
 
 def _blocks(shape, most):

@@ -1,0 +1,37 @@
+"""Sharing blocks of tiles between threads."""
+
+from concurrent.futures import ThreadPoolExecutor
+
+__all__ = ["share", "threads_may_call_scipy"]
+
+
+def share(work, items, threads):
+    """Call `work` on each of the items, on this thread or on new ones."""
+    if threads == 1:
+        for item in items:
+            work(item)
+        return
+    with ThreadPoolExecutor(threads) as pool:
+        for _ in pool.map(work, items):
+            pass
+
+
+def threads_may_call_scipy():
+    """Whether `scipy.fft` has no backend but scipy's own, so that new threads compute the same.
+
+    ``with scipy.fft.set_backend(...)`` counts for its thread alone, and a backend that uses
+    `scipy.fft.skip_backend` breaks in threads that come and go: scipy keeps that context by
+    thread number and uses it again in a later thread of the same number. Where scipy does not
+    tell, the answer is no.
+    """
+    try:
+        from scipy._lib.uarray import get_state
+        from scipy.fft._backend import _ScipyBackend
+
+        of_all, of_thread, _ = get_state()._pickle()
+        backends = [b for _, preferred in of_thread.values() for b, *_ in preferred]
+        for (backend, *_), registered, _ in of_all.values():
+            backends += [backend, *registered]
+    except (ImportError, AttributeError, TypeError, ValueError):
+        return False
+    return all(backend in (None, _ScipyBackend) for backend in backends)
