@@ -11,6 +11,9 @@ endif
 
 BIN = .venv-$@/bin
 PIP = $(BIN)/python -m pip --disable-pip-version-check --quiet
+# Keeps the checkout's own, uncompiled package out of everything that runs from here.
+export PYTHONSAFEPATH = 1
+
 PYTEST_ARGS ?=
 BENCH_ARGS ?=
 BENCH_PEERS ?= opencv-python-headless
@@ -40,10 +43,9 @@ demo:
 	-$(PIP) install --only-binary :all: opencv-python-headless
 	$(BIN)/python demo/photo.py
 
-# Python's safe path keeps the checkout's uncompiled package out of the tests' child processes.
 test:
 	$(call install,'.[test]')
-	PYTHONSAFEPATH=1 $(BIN)/pytest tests $(PYTEST_ARGS)
+	$(BIN)/pytest tests $(PYTEST_ARGS)
 
 docs:
 	$(call install,'.[docs]')

@@ -23,7 +23,7 @@ def main() -> None:
         rows = [measure.one(case, PEERS, arguments.seconds) for case in CASES]
     head, body = table(rows)
     text = "\n".join([caption(arguments.threads), "", *markdown(head, body), ""])
-    README.write_text(replaced(README.read_text(), text))
+    README.write_text(replaced(README.read_text(encoding="utf-8"), text), encoding="utf-8")
     print(text)
 
 

@@ -2,6 +2,7 @@
 
 import doctest
 import importlib
+import importlib.util
 import pkgutil
 import re
 import shlex
@@ -16,7 +17,7 @@ import pytest
 import pyconvc
 
 ROOT = Path(__file__).parents[1]
-README = (ROOT / "README.md").read_text()
+README = (ROOT / "README.md").read_text(encoding="utf-8")
 PAGES = sorted((ROOT / "docs").glob("*.rst"))
 FLAGS = doctest.NORMALIZE_WHITESPACE
 
@@ -37,7 +38,7 @@ def blocks(language):
 def commands():
     """Command lines with ``python -m pyconvc`` in README and documentation."""
     pattern = re.compile(r"^ *\$? *(python -m pyconvc .+)$", re.MULTILINE)
-    texts = [README, *(page.read_text() for page in PAGES)]
+    texts = [README, *(page.read_text(encoding="utf-8") for page in PAGES)]
     return sorted({line for text in texts for line in pattern.findall(text)})
 
 
@@ -79,3 +80,17 @@ def test_make_targets_exist():
     named = set(re.findall(r"^ *make ([a-z-]+)", README, re.MULTILINE))
     targets = set(re.findall(r"^([a-z-]+):", (ROOT / "Makefile").read_text(), re.MULTILINE))
     assert {"demo", "test"} <= named <= targets
+
+
+def test_ratio_table_is_rewritten_between_its_marks():
+    path = ROOT / "benchmarks" / "readme_table.py"
+    spec = importlib.util.spec_from_file_location("readme_table", path)
+    table = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(table)
+    lines = table.markdown(["case", "scipy"], [["a", "2.00"], ["b", "*0.50"]])
+    assert lines == ["| case | scipy |", "| --- | ---: |", "| a | 2.00 |", "| b | **0.50** |"]
+    once = table.replaced(README, "new\n")
+    assert once.count("new\n") == 1
+    assert table.replaced(once, "newer\n") == table.replaced(README, "newer\n")
+    with pytest.raises(SystemExit, match="marks"):
+        table.replaced("no marks here", "new\n")
