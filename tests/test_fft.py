@@ -236,13 +236,20 @@ def test_threads_only_without_a_backend():
 
 
 def test_blocks_are_shared(monkeypatch):
+    """Two threads meet within their first blocks."""
     monkeypatch.setattr(_save, "BLOCK_BYTES", 1 << 14)
-    threads = set()
+    threads, meeting = set(), threading.Barrier(2)
     store = _save._store
-    monkeypatch.setattr(_save, "_store", lambda *a: (threads.add(threading.get_ident()), store(*a)))
+
+    def meet(*arguments):
+        if threading.get_ident() not in threads:
+            threads.add(threading.get_ident())
+            meeting.wait(timeout=60)
+        store(*arguments)
+
+    monkeypatch.setattr(_save, "_store", meet)
     x = np.random.default_rng(7).standard_normal((300, 300))
     check(x, np.ones((5, 5)), (300, 300), (0, 1), (2, 2), workers=2)
-    assert threading.get_ident() not in threads
     assert len(threads) == 2
 
 
