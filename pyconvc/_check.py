@@ -76,7 +76,7 @@ def axes(value, rank, name="axes"):
         try:
             axis = operator.index(axis)
         except TypeError:
-            raise TypeError(f"{name}={value!r}: must be an int or a sequence of ints") from None
+            raise bad(name, value, "must be an int or a sequence of ints") from None
         if not -rank <= axis < rank:
             raise bad(name, value, f"must lie in [-{rank}, {rank}) for arrays of rank {rank}")
         result.append(axis % rank)
@@ -111,6 +111,11 @@ def not_empty(**arrays):
     for name, array in arrays.items():
         if array.size == 0:
             raise ValueError(f"{name} cannot be empty, but has shape {array.shape}")
+
+
+def finite(*arrays):
+    """Whether no value is infinite or NaN."""
+    return all(a.dtype.kind not in "fc" or bool(np.isfinite(a).all()) for a in arrays)
 
 
 def fill_value(value, dtype):

@@ -182,8 +182,11 @@ def _float_factors(kernel):
     top = kernel[pivot]
     if not np.isfinite(top) or top == 0:
         return None
-    lines = _lines(kernel, pivot)
-    vectors = [lines[0]] + [line / top for line in lines[1:]]
+    first, *others = _lines(kernel, pivot)
+    vectors = [line / top for line in others]
+    # Powers of two, so that no intermediate is larger than the largest sample: none overflows.
+    gains = [2.0 ** math.frexp(np.abs(v).sum())[1] for v in vectors]
+    vectors = [first * math.prod(gains), *(v / gain for v, gain in zip(vectors, gains, strict=True))]
     error = np.abs(_outer(vectors) - kernel)
     if not (error <= 4 * np.finfo(kernel.dtype).eps * size).all():
         return None

@@ -298,6 +298,7 @@ def choose(in1, in2, mode="full", *, boundary="fill", fillvalue=0, axes=None, co
     >>> signal.choose(np.ones((64, 64)), np.ones((3, 3))).method
     'direct'
     """
+    _check.mode(mode)
     in1, in2 = _check.numeric(in1=in1, in2=in2)
     _check.same_rank(in1=in1, in2=in2)
     if in1.ndim == 0 or _scipy.takes(in1, in2):
@@ -459,8 +460,9 @@ def _filtering(in1, in2, mode, axes, boundary, fillvalue, workers, out, *, convo
         codes, fill = (0,) * len(axes), np.zeros_like(fill)
     elif not in1.size and any(codes):
         raise ValueError(f"in1 cannot be empty with boundary={boundary!r}, but has shape {in1.shape}")
-    if not any(codes) and fill == 0 and math.prod(k) > math.prod(n):
-        swap = True
+    longer = math.prod(k) > math.prod(n)
+    if longer and not swap and not any(codes) and fill == 0 and _check.finite(in1, in2):
+        swap = True  # what one array multiplies beyond the other is zero then
     y = _check.output(out, shape, dtype, in1=in1, in2=in2)
     x, w = (_check.served(a.astype(kernel_dtype, copy=False)) for a in (in1, in2))
     if not convolution:
