@@ -12,7 +12,7 @@ from ._threads import get_num_threads, set_num_threads
 
 __version__ = "0.1.0"
 
-_SUBMODULES = ("arithmetic", "reference", "signal")
+_SUBMODULES = ("arithmetic", "nn", "reference", "signal")
 _SIGNAL = (
     "choose",
     "choose_conv_method",

@@ -3,6 +3,7 @@
 An error names the argument, its value and what is allowed; nothing is written before the last check.
 """
 
+import functools
 import operator
 
 import numpy as np
@@ -163,3 +164,65 @@ def _overlap(a, b):
 def served(array):
     """The array as the kernels can read it: in place, or copied where bytes are swapped or unaligned."""
     return _core.canonical(array)
+
+
+# ---- layers ------------------------------------------------------------------------------------------
+
+NARROW = ("float16", "bfloat16")  # stored so, computed in float32
+
+
+def layer_arrays(accumulate, input, weight, bias=None):
+    """Canonical arrays, the dtype of the result and the one to compute in."""
+    x, w = array(input), array(weight)
+    if bias is None:
+        return x, w, None, *layer_dtypes(accumulate, x.dtype, w.dtype)
+    b = np.ascontiguousarray(array(bias))
+    return x, w, b, *layer_dtypes(accumulate, x.dtype, w.dtype, b.dtype)
+
+
+def array(value):
+    """Anything that NumPy can view, as the kernels can read it: in place where they can."""
+    if type(value) is not np.ndarray:
+        value = np.asarray(value)
+    return _core.canonical(value)
+
+
+@functools.lru_cache(maxsize=256)
+def layer_dtypes(accumulate, *dtypes):
+    """(dtype of a layer's result, dtype to compute in) from those of its arrays."""
+    dtype = np.result_type(*dtypes)
+    if accumulate not in (None, "double"):
+        raise bad("accumulate", accumulate, "must be None or 'double'")
+    work = np.dtype(np.float32) if dtype.name in NARROW else dtype
+    if accumulate and work.kind in "fc":
+        work = np.dtype(np.complex128 if work.kind == "c" else np.float64)
+    if dtype.kind == "O" or not _core.serves(work):
+        given = ", ".join(map(str, dtypes))
+        raise TypeError(
+            f"no layers for dtype {dtype} (from {given}): allowed are bool, integers, float16, bfloat16, "
+            "float32, float64, complex64, complex128"
+        )
+    return dtype, work
+
+
+def layer_batch(name, a, rank):
+    """An array (C, *space) as (1, C, *space); its rank is checked."""
+    if a.ndim == rank + 2:
+        return a
+    if a.ndim == rank + 1:
+        return a[None]
+    raise bad(
+        f"{name}.shape", a.shape, f"must be (N, C, *space) or (C, *space) with {rank} axes of space"
+    )
+
+
+def layer_bias(bias, channels):
+    """One value for each channel of the output."""
+    if bias is not None and bias.shape != (channels,):
+        raise bad("bias.shape", bias.shape, f"must be ({channels},), one value for each channel of the output")
+
+
+def layer_shape(name, shape, wanted, why):
+    """The shape that the other arguments call for."""
+    if tuple(shape) != tuple(wanted):
+        raise bad(name, tuple(shape), f"must be {tuple(wanted)}, {why}")

@@ -1,0 +1,19 @@
+# SPDX-License-Identifier: BSD-3-Clause
+"""Layers of neural networks on NumPy arrays, with torch.nn.functional's names and meanings.
+
+Arrays are (N, C, *space), or (C, *space) for a single sample.
+"""
+
+from . import grad
+from .conv import conv1d, conv2d, conv3d
+from .transposed import conv_transpose1d, conv_transpose2d, conv_transpose3d
+
+__all__ = [
+    "conv1d",
+    "conv2d",
+    "conv3d",
+    "conv_transpose1d",
+    "conv_transpose2d",
+    "conv_transpose3d",
+    "grad",
+]

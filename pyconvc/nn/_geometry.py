@@ -1,0 +1,219 @@
+# SPDX-License-Identifier: BSD-3-Clause
+"""The numbers of a layer, from its arguments: the one place where they are checked against each other.
+
+Answers are kept, so that a call with arguments seen before costs one look-up.
+"""
+
+import functools
+import math
+from dataclasses import dataclass
+from operator import index
+
+from .. import _check
+from ..arithmetic import (
+    conv_output_size,
+    conv_transpose_output_size,
+    output_padding_for,
+    resolve_padding,
+)
+from ..arithmetic._axes import integer
+
+# PyTorch's names of the boundary rules, as codes of `_check.BOUNDARIES`.
+PADDING_MODES = {"zeros": 0, "replicate": 1, "reflect": 2, "circular": 4}
+
+
+@dataclass(frozen=True, slots=True)
+class Layer:
+    """A convolution in plain numbers; a transposed one is that of the convolution which it transposes.
+
+    Attributes
+    ----------
+    x_shape, w_shape, y_shape : tuple of int
+        Of the convolution's input (N, G*C, *space), filters (G*K, C, *taps), output (N, G*K, *out).
+    stride, dilation, before, after : tuple of int
+        For each axis of space; `before` and `after` count the samples added to its ends.
+    groups : int
+    boundary : tuple of int
+        Codes of `_check.BOUNDARIES`.
+    """
+
+    x_shape: tuple
+    w_shape: tuple
+    y_shape: tuple
+    stride: tuple
+    dilation: tuple
+    before: tuple
+    after: tuple
+    groups: int
+    boundary: tuple
+
+    @property
+    def multiply_adds(self):
+        """Products that the direct method computes."""
+        return math.prod(self.y_shape) * math.prod(self.w_shape[1:])
+
+
+def forward(x_shape, w_shape, stride, padding, dilation, groups, padding_mode):
+    """The numbers of a convolution over an input of shape (N, G*C, *space)."""
+    rank = len(x_shape) - 2
+    stride, dilation = per_axis("stride", stride, rank), per_axis("dilation", dilation, rank)
+    return _forward(
+        x_shape, w_shape, stride, _plain(padding, rank), dilation, _groups(groups), _mode(padding_mode)
+    )
+
+
+def transposed(
+    x_shape, w_shape, stride, padding, output_padding, groups, dilation, output_size, padding_mode
+):
+    """The numbers of the convolution whose transpose maps an array of shape (N, G*K, *space)."""
+    rank = len(x_shape) - 2
+    stride, dilation = per_axis("stride", stride, rank), per_axis("dilation", dilation, rank)
+    output_padding = per_axis("output_padding", output_padding, rank, least=0)
+    if output_size is not None:
+        output_size = _output_size(output_size, x_shape)
+    return _transposed(
+        x_shape,
+        w_shape,
+        stride,
+        _plain(padding, rank),
+        output_padding,
+        _groups(groups),
+        dilation,
+        output_size,
+        _mode(padding_mode),
+    )
+
+
+def per_axis(name, value, rank, least=1):
+    """One int, or a tuple with one for each axis; a sequence of one counts for all axes."""
+    if type(value) is int and value >= least:
+        return value
+    if isinstance(value, str) or not hasattr(value, "__len__"):
+        return integer(name, value, least)
+    if len(value) not in (1, rank):
+        raise _check.bad(name, value, f"must be an int, or one for each of {rank} axes")
+    entries = tuple(integer(name, entry, least) for entry in value)
+    return entries[0] if len(entries) == 1 else entries
+
+
+def spread(value, rank):
+    """One int for each axis, from what `per_axis` gives."""
+    return value if isinstance(value, tuple) else (value,) * rank
+
+
+def _plain(padding, rank):
+    """Padding in a form that can be looked up: str, int, or a tuple of str, ints and pairs."""
+    if type(padding) is int or isinstance(padding, str):
+        return padding
+    if not hasattr(padding, "__len__"):
+        return integer("padding", padding, 0)
+    if len(padding) not in (1, rank):
+        allowed = f"must be an int, a name, or an int, a name or a pair for each of {rank} axes"
+        raise _check.bad("padding", padding, allowed)
+    return tuple(
+        tuple(integer("padding", end, 0) for end in entry)
+        if hasattr(entry, "__len__") and not isinstance(entry, str)
+        else entry
+        if isinstance(entry, str)
+        else integer("padding", entry, 0)
+        for entry in padding
+    )
+
+
+def _groups(groups):
+    return groups if type(groups) is int and groups > 0 else integer("groups", groups, 1)
+
+
+def _mode(padding_mode):
+    return _check.one_of("padding_mode", padding_mode, PADDING_MODES)
+
+
+def _output_size(output_size, x_shape):
+    """One size for each axis of space; those of batch and channels before it may be given too."""
+    rank = len(x_shape) - 2
+    sizes = output_size if hasattr(output_size, "__len__") else (output_size,) * rank
+    if len(sizes) not in (rank, rank + 1, rank + 2):
+        raise _check.bad("output_size", output_size, f"must have an int for each of {rank} axes")
+    return tuple(integer("output_size", size, 1) for size in sizes[-rank:])
+
+
+@functools.lru_cache(maxsize=1024)
+def _forward(x_shape, w_shape, stride, padding, dilation, groups, padding_mode):
+    space, taps = x_shape[2:], w_shape[2:]
+    _check_filters(w_shape, len(space), groups)
+    channels = groups * w_shape[1]
+    if x_shape[1] != channels:
+        raise _check.bad(
+            "input.shape",
+            x_shape,
+            f"must have {channels} channels: groups={groups} times weight.shape[1]={w_shape[1]}",
+        )
+    out = conv_output_size(space, taps, stride, padding, dilation)
+    pads = resolve_padding(padding, taps, stride, dilation, space)
+    y_shape = (x_shape[0], w_shape[0], *out)
+    return _layer(x_shape, w_shape, y_shape, stride, pads, dilation, groups, padding_mode)
+
+
+@functools.lru_cache(maxsize=1024)
+def _transposed(
+    x_shape, w_shape, stride, padding, output_padding, groups, dilation, output_size, padding_mode
+):
+    space, taps = x_shape[2:], w_shape[2:]
+    _check_filters(w_shape, len(space), groups)
+    if x_shape[1] != w_shape[0]:
+        raise _check.bad("input.shape", x_shape, f"must have weight.shape[0]={w_shape[0]} channels")
+    if output_size is not None:
+        output_padding = _output_padding(output_size, output_padding, space, taps, stride, padding, dilation)
+        size = output_size
+    else:
+        size = conv_transpose_output_size(space, taps, stride, padding, output_padding, dilation)
+    pads = resolve_padding(padding, taps, stride, dilation, size)
+    y_shape = (x_shape[0], groups * w_shape[1], *size)
+    return _layer(y_shape, w_shape, x_shape, stride, pads, dilation, groups, padding_mode)
+
+
+def _output_padding(output_size, output_padding, space, taps, stride, padding, dilation):
+    """The output padding that gives a size; one that was asked for as well must be the same."""
+    wanted = output_padding_for(output_size, space, taps, stride, padding, dilation)
+    given = spread(output_padding, len(space))
+    if any(given) and given != wanted:
+        raise _check.bad("output_padding", given, f"output_size={output_size} takes {wanted}")
+    return wanted
+
+
+def _check_filters(w_shape, rank, groups):
+    if len(w_shape) != rank + 2:
+        form = "(G*K, C, " + ", ".join(["taps"] * rank) + ")"
+        raise _check.bad("weight.shape", w_shape, f"must have {rank + 2} axes, {form}")
+    if w_shape[0] % groups:
+        raise _check.bad("groups", groups, f"must divide weight.shape[0]={w_shape[0]}")
+    if 0 in w_shape[1:]:
+        raise _check.bad("weight.shape", w_shape, "must have channels and taps")
+
+
+def _layer(x_shape, w_shape, y_shape, stride, pads, dilation, groups, padding_mode):
+    rank = len(x_shape) - 2
+    before, after = zip(*pads, strict=True)
+    boundary = (PADDING_MODES[padding_mode],) * rank
+    stride, dilation = spread(stride, rank), spread(dilation, rank)
+    return Layer(x_shape, w_shape, y_shape, stride, dilation, before, after, groups, boundary)
+
+
+def shape(name, value):
+    """A shape given as an argument."""
+    try:
+        sizes = tuple(index(size) for size in value)
+    except TypeError:
+        raise TypeError(f"{name}={value!r}: must be a sequence of ints") from None
+    if min(sizes, default=0) < 0:
+        raise _check.bad(name, value, "must not be negative")
+    return sizes
+
+
+def sizes(name, value, rank):
+    """A shape (N, C, *space) or (C, *space) with an N, and whether it had one."""
+    given = shape(name, value)
+    if len(given) not in (rank + 1, rank + 2):
+        allowed = f"must be (N, C, *space) or (C, *space) with {rank} axes of space"
+        raise _check.bad(name, value, allowed)
+    return (given, True) if len(given) == rank + 2 else ((1, *given), False)

@@ -1,0 +1,115 @@
+"""Layers drawn by hypothesis: every argument of pyconvc.nn in every form."""
+
+from dataclasses import dataclass
+
+import cases
+import numpy as np
+from hypothesis import strategies as st
+
+RANKS = [1, 2, 3]
+MODES = ["zeros", "reflect", "replicate", "circular"]
+NAMES = ["valid", "same", "same_lower", "full", "causal"]
+LONGEST = {1: 40, 2: 12, 3: 5}
+"""How much longer than the shortest an axis may be, by rank."""
+
+
+@dataclass(frozen=True)
+class Layer:
+    """Shapes of a convolution, and the keywords that pyconvc.nn and its reference share."""
+
+    rank: int
+    batch: int
+    groups: int
+    channels: int
+    filters: int
+    space: tuple
+    taps: tuple
+    options: dict
+    batched: bool
+    biased: bool
+    seed: int
+
+    @property
+    def x_shape(self):
+        """Shape of the input, with or without batch."""
+        shape = (self.batch, self.groups * self.channels, *self.space)
+        return shape if self.batched else shape[1:]
+
+    @property
+    def w_shape(self):
+        """Shape of the filters."""
+        return (self.groups * self.filters, self.channels, *self.taps)
+
+    @property
+    def terms(self):
+        """Number of products in one output, and the bias."""
+        return self.channels * int(np.prod(self.taps)) + 1
+
+    def arrays(self, dtype, view="contiguous"):
+        """Input, filters and bias (or None)."""
+        rng = np.random.default_rng(self.seed)
+        x, w = (cases.VIEWS[view](rng, shape, dtype) for shape in (self.x_shape, self.w_shape))
+        return x, w, cases.values(rng, self.w_shape[:1], dtype) if self.biased else None
+
+
+@st.composite
+def layers(draw, ranks=tuple(RANKS), modes=tuple(MODES), names=tuple(NAMES), most_channels=3):
+    """Strategy of Layer: pads and kernels beyond the input, all forms of every argument."""
+    rank = draw(st.sampled_from(ranks))
+    taps, dilation, stride = (
+        tuple(draw(st.integers(1, most)) for _ in range(rank)) for most in (4, 3, 3)
+    )
+    reach = [d * (k - 1) for k, d in zip(taps, dilation, strict=True)]
+    padding, added = draw(_paddings(rank, reach, names))
+    space = tuple(
+        max(1, r + 1 - a) + draw(st.one_of(st.integers(0, 3), st.integers(0, LONGEST[rank])))
+        for r, a in zip(reach, added, strict=True)
+    )
+    options = {
+        "stride": draw(_forms(stride)),
+        "padding": padding,
+        "dilation": draw(_forms(dilation)),
+        "groups": draw(st.integers(1, 3)),
+        "padding_mode": draw(st.sampled_from(modes)),
+        "flip_filters": draw(st.booleans()),
+    }
+    return Layer(
+        rank,
+        batch=draw(st.integers(1, 3)),
+        groups=options["groups"],
+        channels=draw(st.integers(1, most_channels)),
+        filters=draw(st.integers(1, most_channels)),
+        space=space,
+        taps=taps,
+        options=options,
+        batched=draw(st.booleans()),
+        biased=draw(st.booleans()),
+        seed=draw(st.integers(0, 2**32 - 1)),
+    )
+
+
+@st.composite
+def _forms(draw, values):
+    """One number for all axes where they are equal, else a sequence."""
+    if len(set(values)) == 1 and draw(st.booleans()):
+        return values[0]
+    return draw(st.sampled_from([tuple, list]))(values)
+
+
+@st.composite
+def _paddings(draw, rank, reach, names):
+    """An argument `padding`, and at least how many samples it adds to each axis."""
+    how = draw(st.sampled_from(["number", "numbers", "pairs", "name"]))
+    pad = st.one_of(st.integers(0, 3), st.integers(0, 12 // rank))
+    if how == "number":
+        number = draw(pad)
+        return number, [2 * number] * rank
+    if how == "numbers":
+        numbers = tuple(draw(pad) for _ in range(rank))
+        return numbers, [2 * number for number in numbers]
+    if how == "pairs":
+        pairs = tuple((draw(pad), draw(pad)) for _ in range(rank))
+        return pairs, [sum(pair) for pair in pairs]
+    name = draw(st.sampled_from(names))
+    added = {"valid": 0, "full": 2, "causal": 1, "same": 1, "same_lower": 1}[name]
+    return name, [added * r for r in reach]
