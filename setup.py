@@ -30,7 +30,7 @@ TIERS["AMD64"], TIERS["arm64"] = TIERS["x86_64"], TIERS["aarch64"]
 # Kernel sources: each is compiled for every tier and every dtype it serves.
 FLOATS = ["f32", "f64"]
 ALL = [*FLOATS, "c64", "c128", "u8", "u16", "u32", "u64", "b8"]
-KERNELS = {"filter": ALL, "mix": ALL}
+KERNELS = {"filter": ALL, "mix": ALL, "dot": ALL}
 
 BASE = ["-std=gnu11", "-O3", "-g0", "-fvisibility=hidden", "-ffp-contract=fast", "-Wall"]
 # Predictive commoning carries loaded vectors from one pass of a tap loop to the next and spills the taps.

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause
  * api.c -- the entry points: recheck, state as correlate problems, plan, run. */
 #include "drivers/adjoint.h"
+#include "drivers/dot.h"
 #include "drivers/filter.h"
 #include "drivers/gather.h"
 #include "drivers/mix.h"
@@ -27,6 +28,15 @@ static void put_bias(const pyconvc_problem *p, const void *bias, char *y) {
                         gather_fill(pyconvc_sample_bytes(p->dtype), value, 1,
                                     moved(y, n * p->y_step[0] + channel + d * p->y_step[3] + h * p->y_step[4] + w * p->y_step[5], p));
         }
+}
+
+/* w = 0, where there is nothing to sum. */
+static void put_zeros(const pyconvc_problem *p, void *w) {
+    pyconvc_problem as_output = *p;
+    as_output.batch = p->channels_in;
+    for (int a = 0; a < PYCONVC_RANK; a++) as_output.output[a] = p->kernel[a];
+    for (int i = 0; i < 6; i++) as_output.y_step[i] = p->w_step[i < 3 ? (i + 2) % 3 : i];
+    put_bias(&as_output, NULL, w);
 }
 
 static pyconvc_status by_filter(const pyconvc_problem *p, const void *x, const void *w, const void *bias, void *y,
@@ -81,11 +91,8 @@ pyconvc_status pyconvc_weight_grad(const pyconvc_problem *p, const void *x, cons
     pyconvc_problem checked = *p;
     const pyconvc_status status = pyconvc_complete(&checked);
     if (status) return status;
-    const adjoint q = adjoint_weight(&checked);
-    char *to = moved(w, q.y_at, p);
-    if (no_outputs(&checked)) {
-        put_bias(&q.problem, NULL, to);
-        return PYCONVC_OK;
-    }
-    return pyconvc_correlate(&q.problem, x, y, NULL, to, run);
+    if (run->workers < 1) return PYCONVC_BAD_PROBLEM;
+    if (!no_outputs(&checked)) return dot_weight_grad(&checked, x, y, w, run);
+    put_zeros(&checked, w);
+    return PYCONVC_OK;
 }

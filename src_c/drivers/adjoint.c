@@ -62,27 +62,3 @@ adjoint adjoint_input(const pyconvc_problem *p, const int64_t phase[PYCONVC_RANK
     for (int a = 0; a < PYCONVC_RANK; a++) input_axis(p, a, phase[a], &q);
     return q;
 }
-
-adjoint adjoint_weight(const pyconvc_problem *p) {
-    adjoint q = {.problem = *p};
-    pyconvc_problem *to = &q.problem;
-    to->batch = p->channels_in;
-    to->channels_in = p->batch;
-    to->channels_out = p->channels_out;
-    to->flip = 0;
-    to->x_step[0] = p->x_step[2], to->x_step[1] = p->x_step[1], to->x_step[2] = p->x_step[0];
-    to->w_step[0] = p->y_step[1], to->w_step[1] = p->y_step[2], to->w_step[2] = p->y_step[0];
-    to->y_step[0] = p->w_step[2], to->y_step[1] = p->w_step[0], to->y_step[2] = p->w_step[1];
-    for (int a = 0; a < PYCONVC_RANK; a++) {
-        const int64_t step = p->w_step[3 + a];
-        to->kernel[a] = p->output[a];
-        to->output[a] = p->kernel[a];
-        to->stride[a] = p->dilation[a];
-        to->dilation[a] = p->stride[a];
-        to->w_step[3 + a] = p->y_step[3 + a];
-        to->y_step[3 + a] = p->flip ? -step : step;
-        if (p->flip) q.y_at += (p->kernel[a] - 1) * step;
-        to->pad_after[a] = (to->output[a] - 1) * to->stride[a] + (to->kernel[a] - 1) * to->dilation[a] + 1 - to->input[a] - to->pad_before[a];
-    }
-    return q;
-}

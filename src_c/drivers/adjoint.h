@@ -1,4 +1,4 @@
-/* adjoint.h -- the two adjoint passes stated as correlate problems. */
+/* adjoint.h -- the input gradient stated as correlate problems. */
 #ifndef PYCONVC_ADJOINT_H
 #define PYCONVC_ADJOINT_H
 
@@ -16,8 +16,5 @@ int64_t adjoint_phases(const pyconvc_problem *p, int a);
 /* The samples x[i] with (i + pad_before) mod stride = phase on each axis, as a correlation of stride 1:
  * its x is p's y, its y is p's x, its taps are those that meet the phase. */
 adjoint adjoint_input(const pyconvc_problem *p, const int64_t phase[PYCONVC_RANK]);
-
-/* w as a correlation of x with y: samples of y are its taps, images its input channels. */
-adjoint adjoint_weight(const pyconvc_problem *p);
 
 #endif

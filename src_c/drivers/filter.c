@@ -62,7 +62,7 @@ static size_t aligned(int64_t bytes) { return (size_t)round_up(bytes, 64); }
 static int64_t widest(const filter_plan *plan) { return max64(plan->block_columns, plan->strip_columns); }
 
 static size_t lay_out(const filter_plan *plan, char *base, scratch *s) {
-    const int64_t rows = plan->planes_at_once * filter_rows(plan->p, plan->band_rows).count;
+    const int64_t rows = plan->planes_at_once * number_rows(plan->p, plan->band_rows).count;
     const int64_t table = plan->planes_at_once * plan->rows_per_plane;
     const size_t pointers = aligned(rows * (int64_t)sizeof(char *));
     size_t at = 0;
@@ -80,11 +80,9 @@ size_t filter_scratch(const filter_plan *plan) {
     return lay_out(plan, NULL, &s);
 }
 
-/* The input row, from the top edge on, that has number i of the task. */
+/* The input row that has number i of the task. */
 static int64_t row_at(const pyconvc_problem *p, const task *t, int64_t i) {
-    const int64_t output = t->rows_in.dense ? 0 : i % t->rows, tap = t->rows_in.dense ? 0 : i / t->rows;
-    const int64_t offset = t->rows_in.dense ? i : output * p->stride[H] + tap * p->dilation[H];
-    return t->row * p->stride[H] - p->pad_before[H] + offset;
+    return t->row * p->stride[H] - p->pad_before[H] + numbered_row(p, &t->rows_in, t->rows, i);
 }
 
 static int64_t plane_at(const pyconvc_problem *p, const task *t, int64_t tap) {
@@ -211,7 +209,7 @@ static void locate(const filter_plan *plan, int64_t index, task *t, int64_t *fro
     t->image = image / p->output[D] / p->groups;
     t->row = band * plan->band_rows;
     t->rows = min64(plan->band_rows, p->output[H] - t->row);
-    t->rows_in = filter_rows(p, t->rows);
+    t->rows_in = number_rows(p, t->rows);
     *from = block ? plan->inside_from + block * plan->block_columns : 0;
     *to = block == plan->column_blocks - 1 ? p->output[W] : plan->inside_from + (block + 1) * plan->block_columns;
 }

@@ -11,7 +11,7 @@
 #include <stddef.h>
 
 #include "dispatch.h"
-#include "problem.h"
+#include "tile.h"
 
 typedef struct {
     const pyconvc_problem *p;
@@ -44,15 +44,6 @@ typedef struct {
 pyconvc_status filter_plan_make(filter_plan *plan, const pyconvc_problem *p, const void *w, const void *y,
                                 const pyconvc_run *run);
 void filter_plan_free(filter_plan *plan);
-
-/* A band of output rows needs input rows from all its taps. They are numbered densely, or, where stride or
- * dilation leave gaps, tap by tap: output row o meets tap t in row o * by_output + t * by_tap. */
-typedef struct {
-    int64_t count, by_output, by_tap;
-    int dense;
-} row_numbering;
-
-row_numbering filter_rows(const pyconvc_problem *p, int64_t outputs);
 
 /* Scratch bytes that one worker needs. */
 size_t filter_scratch(const filter_plan *plan);

@@ -164,13 +164,6 @@ static int may_stream(const filter_plan *plan, const char *y) {
 
 /* ---- tiling -------------------------------------------------------------------------------------- */
 
-row_numbering filter_rows(const pyconvc_problem *p, int64_t outputs) {
-    const int64_t dense = (outputs - 1) * p->stride[H] + (p->kernel[H] - 1) * p->dilation[H] + 1;
-    const int64_t sparse = outputs * p->kernel[H];
-    if (dense <= sparse) return (row_numbering){dense, p->stride[H], p->dilation[H], 1};
-    return (row_numbering){sparse, 1, outputs, 0};
-}
-
 /* Fewest rows of outputs that use a kernel's reuse of rows fully. */
 static int64_t least_rows(const filter_plan *plan) {
     const pyconvc_problem *p = plan->p;
@@ -182,7 +175,7 @@ static int64_t strip_pitch(const filter_plan *plan, int64_t columns) {
 }
 
 static double strip_bytes(const filter_plan *plan, int64_t planes, int64_t rows, int64_t columns) {
-    return (double)planes * (double)filter_rows(plan->p, rows).count * (double)strip_pitch(plan, columns) * (double)plan->bytes;
+    return (double)planes * (double)number_rows(plan->p, rows).count * (double)strip_pitch(plan, columns) * (double)plan->bytes;
 }
 
 /* Strips first at a comfortable size; where even the least is too large, fewer planes at a time. */

@@ -11,7 +11,7 @@
 #include <stddef.h>
 
 #include "dispatch.h"
-#include "problem.h"
+#include "tile.h"
 
 typedef struct {
     pyconvc_problem p;
@@ -26,9 +26,8 @@ typedef struct {
     char *weights;
     int64_t blocks, block_bytes;
 
-    /* The tile: [plane][row][phase][phase_pitch]; in_place: x itself. */
-    int in_place;
-    int64_t phases, phase_pitch, *phase_offset, row_pitch, rows_in_tile;
+    int in_place; /* x itself is the tile */
+    tile_shape tile;
 
     /* Tasks: image x depth x group x band of rows x block of columns x part of the channels. */
     int64_t band_rows, bands, columns, column_blocks, parts_of_blocks, images, tasks;

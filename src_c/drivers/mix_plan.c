@@ -3,10 +3,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "filter.h"
 #include "mix.h"
 #include "parallel.h"
-#include "phases.h"
 
 #define TILE_BYTES (384 << 10) /* what a task's packed input should fit in: under half an L2 cache */
 #define MOST_COLUMNS 1024
@@ -43,8 +41,7 @@ static int reads_in_place(const pyconvc_problem *p, int64_t lanes) {
 }
 
 static int64_t tile_bytes(const mix_plan *plan, int64_t planes, int64_t rows, int64_t columns) {
-    const int64_t pitch = phases_pitch(&plan->p, columns, plan->kernels->lanes) * plan->phases;
-    return planes * filter_rows(&plan->p, rows).count * pitch * plan->bytes;
+    return planes * tile_plane(&plan->tile, rows, columns) * plan->bytes;
 }
 
 static void size_tile(mix_plan *plan) {
@@ -77,21 +74,14 @@ static void size_tasks(mix_plan *plan) {
     plan->tasks = plan->bands * others * plan->parts_of_blocks;
 }
 
-/* Offset of a tap in the tile, or of a channel in x. */
+/* Offset of each tap in the tile, or of each channel in x. */
 static void place_taps(mix_plan *plan) {
     const pyconvc_problem *p = &plan->p;
-    const row_numbering rows = filter_rows(p, plan->band_rows);
     int64_t *to = plan->offsets;
-    plan->phase_pitch = phases_pitch(p, plan->columns, plan->kernels->lanes);
-    plan->row_pitch = plan->phases * plan->phase_pitch;
-    plan->rows_in_tile = rows.count;
     for (int64_t plane = 0; plane < plan->planes_at_once; plane++)
         for (int64_t h = 0; h < p->kernel[H]; h++)
-            for (int64_t w = 0; w < p->kernel[W]; w++) {
-                const int64_t row = plane * rows.count + h * rows.by_tap;
-                const int64_t at = row * plan->row_pitch + phases_column(p, plan->phase_offset, plan->phase_pitch, w);
-                *to++ = (plan->in_place ? plane * p->x_step[2] : at) * plan->parts;
-            }
+            for (int64_t w = 0; w < p->kernel[W]; w++)
+                *to++ = (plan->in_place ? plane * p->x_step[2] : tile_offset(&plan->tile, plane, h, w)) * plan->parts;
 }
 
 /* Channels of block b, and of the tile that computes it. */
@@ -166,13 +156,14 @@ pyconvc_status mix_plan_make(mix_plan *plan, const pyconvc_problem *p, const voi
     plan->in_place = reads_in_place(&plan->p, plan->kernels->lanes);
     plan->blocks = ceil_div(p->channels_out, plan->kernels->channels);
     plan->block_bytes = plan->planes * plan->taps_per_plane * plan->kernels->channels * plan->bytes;
-    plan->phases = phases_find(&plan->p, &plan->phase_offset);
-    if (!plan->phases) return PYCONVC_NO_MEMORY;
+    const pyconvc_status status = tile_make(&plan->tile, &plan->p, plan->kernels->lanes);
+    if (status) return status;
     const double work = (double)p->batch * (double)(p->groups * p->channels_out) * (double)(p->output[D] * p->output[H]) *
                         (double)p->output[W] * (double)(plan->planes * plan->taps_per_plane) * (double)plan->bytes;
     plan->workers = parallel_workers(run, work);
     size_tile(plan);
     size_tasks(plan);
+    tile_size(&plan->tile, plan->band_rows, plan->columns);
     plan->offsets = malloc((size_t)(plan->planes_at_once * plan->taps_per_plane) * sizeof *plan->offsets);
     if (!plan->offsets) return PYCONVC_NO_MEMORY;
     place_taps(plan);
@@ -182,5 +173,5 @@ pyconvc_status mix_plan_make(mix_plan *plan, const pyconvc_problem *p, const voi
 void mix_plan_free(mix_plan *plan) {
     free(plan->offsets);
     free(plan->weights);
-    free(plan->phase_offset);
+    tile_free(&plan->tile);
 }

@@ -3,6 +3,8 @@
 #define VEC_BYTES 32
 #define MIX_CHANNELS 4
 #define MIX_VECS 3
+#define DOT_CHANNELS 2
+#define DOT_OFFSETS 5
 #define TILE_ROWS 4
 #define TILE_VECS 2
 #define TILE_CHUNK 4

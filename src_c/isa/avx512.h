@@ -3,6 +3,8 @@
 #define VEC_BYTES 64
 #define MIX_CHANNELS 8
 #define MIX_VECS 3
+#define DOT_CHANNELS 4
+#define DOT_OFFSETS 6
 #define TILE_ROWS 4
 #define TILE_VECS 4
 #define TILE_CHUNK 7

@@ -2,6 +2,8 @@
 #define VEC_BYTES 0
 #define MIX_CHANNELS 4
 #define MIX_VECS 2
+#define DOT_CHANNELS 2
+#define DOT_OFFSETS 3
 #define TILE_ROWS 4
 #define TILE_VECS 2
 #define TILE_CHUNK 3

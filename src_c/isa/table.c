@@ -11,7 +11,8 @@
 
 #define DECLARE(dtype, elem, parts)                                  \
     extern const filter_kernels KERNELS(filter, dtype, PYCONVC_TIER); \
-    extern const mix_kernels KERNELS(mix, dtype, PYCONVC_TIER);
+    extern const mix_kernels KERNELS(mix, dtype, PYCONVC_TIER);       \
+    extern const dot_kernels KERNELS(dot, dtype, PYCONVC_TIER);
 PYCONVC_FOR_DTYPES(DECLARE)
 
 const kernel_table *CAT(pyconvc_table_, PYCONVC_TIER)(void) {
@@ -20,6 +21,7 @@ const kernel_table *CAT(pyconvc_table_, PYCONVC_TIER)(void) {
 #define FILL(dtype, elem, parts)                              \
     table.filter[i] = KERNELS(filter, dtype, PYCONVC_TIER);   \
     table.mix[i] = KERNELS(mix, dtype, PYCONVC_TIER);         \
+    table.dot[i] = KERNELS(dot, dtype, PYCONVC_TIER);         \
     i++;
     PYCONVC_FOR_DTYPES(FILL)
     return &table;

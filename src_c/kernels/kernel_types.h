@@ -75,12 +75,37 @@ typedef struct {
     int32_t lanes, channels, few, vectors; /* samples in a vector; the two tiles' channels; vectors of the wide one */
 } mix_kernels;
 
+/* dot: for k < channels, t < offsets of the kernel, with all lengths in elements,
+ *      sums[k][t] += sum over r < height, j < width of g[k * g_channel + r * g_pitch + j] * x[r * x_pitch + offsets[t] + j]
+ *
+ * each of sums a vector of partial sums; reduce adds its lanes up. The caller grants: lines of g and, from each
+ * offset, of x readable up to width rounded up to whole vectors, g zero from width on. */
+typedef struct {
+    const void *g;
+    int64_t g_channel, g_pitch;
+    const void *x;
+    const int64_t *offsets;
+    int64_t x_pitch, height, width;
+    void *sums;
+} dot_job;
+
+typedef void dot_fn(const dot_job *job);
+typedef void reduce_fn(const void *sums, int64_t count, void *out);
+
+typedef struct {
+    dot_fn *many, *one; /* channels x offsets, and 1 x offsets_of_one */
+    reduce_fn *reduce;
+    int32_t vector; /* elements */
+    int32_t channels, offsets, offsets_of_one;
+} dot_kernels;
+
 #define PYCONVC_DTYPE_COUNT 9
 
 typedef struct {
     const char *name;
     filter_kernels filter[PYCONVC_DTYPE_COUNT];
     mix_kernels mix[PYCONVC_DTYPE_COUNT];
+    dot_kernels dot[PYCONVC_DTYPE_COUNT];
 } kernel_table;
 
 #endif

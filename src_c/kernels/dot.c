@@ -1,0 +1,84 @@
+/* SPDX-License-Identifier: BSD-3-Clause
+ *
+ * dot.c -- many sums over pixels at once, for the weight gradient (contract: dot_fn in kernel_types.h).
+ *
+ *   sums[k][t] += sum_{r,j} g[k][r][j] * x[r][offset[t] + j]
+ *
+ * A tile of K x T sums stays in registers, each a vector whose lanes take every VL-th pixel of a line: K
+ * vectors of g and T of x are loaded for K * T multiply-adds, both contiguous. Lanes are added up once, by
+ * reduce, when all images are done.
+ */
+#include "kernel_types.h"
+#include "vec.h"
+
+#define MOST_SUMS 24
+#define MOST_OFFSETS 10
+
+/* v with the lanes that the mask clears set to zero, whatever they hold. */
+INLINE vec keep(vec v, const uint8_t *mask) {
+    uint8_t a[sizeof(vec)], m[sizeof(vec)];
+    memcpy(a, &v, sizeof v);
+    memcpy(m, mask, sizeof v);
+    for (size_t i = 0; i < sizeof(vec); i++) a[i] &= m[i];
+    memcpy(&v, a, sizeof v);
+    return v;
+}
+
+INLINE void add(const int K, const int T, vec *acc, const elem *g, int64_t g_channel, const elem *const *x, int64_t j, const uint8_t *mask) {
+    vec a[MOST_OFFSETS];
+    UNROLL(10)
+    for (int t = 0; t < T; t++) a[t] = mask ? keep(load(x[t] + j), mask) : load(x[t] + j);
+    UNROLL(4)
+    for (int k = 0; k < K; k++) {
+        const vec b = load(g + k * g_channel + j);
+        UNROLL(10)
+        for (int t = 0; t < T; t++) acc[k * T + t] = madd(acc[k * T + t], b, a[t]);
+    }
+}
+
+INLINE void dots(const int K, const int T, const dot_job *job) {
+    const int64_t whole = job->width / VL * VL, rest = job->width - whole;
+    const elem *g = job->g, *x[MOST_OFFSETS];
+    elem *sums = job->sums;
+    uint8_t mask[sizeof(vec)] = {0};
+    vec acc[MOST_SUMS];
+    memset(mask, 0xff, (size_t)rest * sizeof(elem));
+    UNROLL(10)
+    for (int t = 0; t < T; t++) x[t] = (const elem *)job->x + job->offsets[t];
+    UNROLL(24)
+    for (int i = 0; i < K * T; i++) acc[i] = load(sums + i * VL);
+    for (int64_t r = 0; r < job->height; r++) {
+        for (int64_t j = 0; j < whole; j += VL) add(K, T, acc, g, job->g_channel, x, j, 0);
+        if (rest) add(K, T, acc, g, job->g_channel, x, whole, mask);
+        g += job->g_pitch;
+        UNROLL(10)
+        for (int t = 0; t < T; t++) x[t] += job->x_pitch;
+    }
+    UNROLL(24)
+    for (int i = 0; i < K * T; i++) store(sums + i * VL, acc[i]);
+}
+
+static void many(const dot_job *job) { dots(DOT_CHANNELS, DOT_OFFSETS, job); }
+static void one(const dot_job *job) { dots(1, MOST_OFFSETS, job); }
+
+/* out[i] = the lanes of vector i added up, each part of a sample for itself. */
+static void reduce(const void *sums, int64_t count, void *out) {
+    const elem *from = sums;
+    elem *to = out;
+    for (int64_t i = 0; i < count; i++, from += VL, to += PARTS)
+        for (int p = 0; p < PARTS; p++) {
+            elem total = 0;
+            for (int j = p; j < VL; j += PARTS) total = LOGICAL ? (elem)(total != 0 || from[j] != 0) : (elem)(total + from[j]);
+            to[p] = total;
+        }
+}
+
+const dot_kernels NAME(dot) = {
+    .many = many,
+    .one = one,
+    .reduce = reduce,
+    .vector = VL,
+    .channels = DOT_CHANNELS,
+    .offsets = DOT_OFFSETS,
+    .offsets_of_one = MOST_OFFSETS,
+};
