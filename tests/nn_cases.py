@@ -1,10 +1,15 @@
 """Layers drawn by hypothesis: every argument of pyconvc.nn in every form."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import cases
 import numpy as np
+from hypothesis import assume
 from hypothesis import strategies as st
+
+from pyconvc import nn
+from pyconvc.reference import nn as reference
+from pyconvc.reference.nn._conv import pads
 
 RANKS = [1, 2, 3]
 MODES = ["zeros", "reflect", "replicate", "circular"]
@@ -42,14 +47,24 @@ class Layer:
 
     @property
     def terms(self):
-        """Number of products in one output, and the bias."""
-        return self.channels * int(np.prod(self.taps)) + 1
+        """Most products in one output, and the bias."""
+        return max(self.channels, self.filters) * int(np.prod(self.taps)) + 1
 
-    def arrays(self, dtype, view="contiguous"):
-        """Input, filters and bias (or None)."""
+    def arrays(self, dtype, view="contiguous", transposed=False):
+        """Input, filters and bias (or None) of the convolution or of the transposed one."""
         rng = np.random.default_rng(self.seed)
-        x, w = (cases.VIEWS[view](rng, shape, dtype) for shape in (self.x_shape, self.w_shape))
-        return x, w, cases.values(rng, self.w_shape[:1], dtype) if self.biased else None
+        x_shape, outputs = self.x_shape, self.w_shape[0]
+        if transposed:
+            x_shape = (*self.x_shape[: -self.rank - 1], outputs, *self.space)
+            outputs = self.groups * self.channels
+        x, w = (cases.VIEWS[view](rng, shape, dtype) for shape in (x_shape, self.w_shape))
+        return x, w, cases.values(rng, (outputs,), dtype) if self.biased else None
+
+    def both(self, name, *arrays, suffix="", **more):
+        """What pyconvc.nn and the reference give; ``suffix`` that of a gradient."""
+        modules = (nn.grad, reference.grad) if suffix else (nn, reference)
+        functions = [cases.of_rank(module, name, self.rank, suffix) for module in modules]
+        return [function(*arrays, **self.options, **more) for function in functions]
 
 
 @st.composite
@@ -113,3 +128,28 @@ def _paddings(draw, rank, reach, names):
     name = draw(st.sampled_from(names))
     added = {"valid": 0, "full": 2, "causal": 1, "same": 1, "same_lower": 1}[name]
     return name, [added * r for r in reach]
+
+
+@st.composite
+def transposed_layers(draw):
+    """Strategy of Layer for transposed convolutions: `space` is of their input."""
+    layer = draw(layers(names=("valid", "full", "causal")))
+    rank, options = layer.rank, dict(layer.options)
+    stride, dilation = (np.broadcast_to(options[name], rank) for name in ("stride", "dilation"))
+    most = np.maximum(stride, dilation)
+    added = tuple(draw(st.integers(0, int(m) - 1)) for m in most)
+    space = tuple(draw(st.integers(1, 2 + LONGEST[rank] // 2)) for _ in range(rank))
+    output = transposed_size(space, layer.taps, stride, options["padding"], dilation, added)
+    assume(min(output) > 0)
+    if draw(st.booleans()):
+        options["output_padding"] = added
+    else:
+        options["output_size"] = output
+    return replace(layer, space=space, options=options)
+
+
+def transposed_size(space, taps, stride, padding, dilation, added):
+    """Size of a transposed convolution's output, written out."""
+    ends = pads(padding, space, taps, stride, dilation)
+    axes = zip(space, taps, stride, dilation, ends, added, strict=True)
+    return tuple(int((n - 1) * s + d * (k - 1) + 1 - sum(e) + a) for n, k, s, d, e, a in axes)

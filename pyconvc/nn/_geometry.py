@@ -58,7 +58,13 @@ def forward(x_shape, w_shape, stride, padding, dilation, groups, padding_mode):
     rank = len(x_shape) - 2
     stride, dilation = per_axis("stride", stride, rank), per_axis("dilation", dilation, rank)
     return _forward(
-        x_shape, w_shape, stride, _plain(padding, rank), dilation, _groups(groups), _mode(padding_mode)
+        x_shape,
+        w_shape,
+        stride,
+        _plain(padding, rank),
+        dilation,
+        _groups(groups),
+        _mode(padding_mode),
     )
 
 
@@ -163,7 +169,9 @@ def _transposed(
     if x_shape[1] != w_shape[0]:
         raise _check.bad("input.shape", x_shape, f"must have weight.shape[0]={w_shape[0]} channels")
     if output_size is not None:
-        output_padding = _output_padding(output_size, output_padding, space, taps, stride, padding, dilation)
+        output_padding = _output_padding(
+            output_size, output_padding, space, taps, stride, padding, dilation
+        )
         size = output_size
     else:
         size = conv_transpose_output_size(space, taps, stride, padding, output_padding, dilation)

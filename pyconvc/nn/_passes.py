@@ -77,7 +77,11 @@ def weight_grad(p, x, y, w, *, flip, workers):
 
 def by_samples(run, read, w, bias, write, work):
     """``run(read, w, bias, write)`` in dtype `work`, whatever the arrays are stored in."""
-    if read.dtype == w.dtype == work and _is_ready(write, work) and (bias is None or bias.dtype == work):
+    if (
+        read.dtype == w.dtype == work
+        and _is_ready(write, work)
+        and (bias is None or bias.dtype == work)
+    ):
         run(read, w, bias, write)
         return
     w = w.astype(work, copy=False)

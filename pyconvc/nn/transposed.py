@@ -90,14 +90,24 @@ def _conv_transpose(rank):
         x, w, b, dtype, work = _check.layer_arrays(accumulate, input, weight, bias)
         xs = x if x.ndim == rank + 2 else _check.layer_batch("input", x, rank)
         p = _geometry.transposed(
-            xs.shape, w.shape, stride, padding, output_padding, groups, dilation, output_size, padding_mode
+            xs.shape,
+            w.shape,
+            stride,
+            padding,
+            output_padding,
+            groups,
+            dilation,
+            output_size,
+            padding_mode,
         )
         _check.layer_bias(b, p.x_shape[1])
         shape = p.x_shape if xs is x else p.x_shape[1:]
         y = _check.output(out, shape, dtype, input=x, weight=w)
         workers = _threads.resolve(workers)
         _passes.by_samples(
-            lambda x, w, b, y: _passes.input_grad(p, x, w, b, y, flip=flip_filters, workers=workers),
+            lambda x, w, b, y: _passes.input_grad(
+                p, x, w, b, y, flip=flip_filters, workers=workers
+            ),
             xs,
             w,
             b,

@@ -42,7 +42,7 @@ def conv_nd_input(
     array([[  10, 1001,  100]])
     """
     g, restore = batched(grad_output, rank)
-    w, shape = np.conj(weight), batched_shape(input_size, rank)
+    w, shape = _conjugated(weight), batched_shape(input_size, rank)
     options = pass_options(
         shape, w.shape, stride, padding, dilation, groups, padding_mode, flip_filters
     )
@@ -70,7 +70,7 @@ def conv_nd_weight(
     >>> conv1d_weight([[1, 2, 3]], (1, 1, 2), [[1, 100]])
     array([[[201, 302]]])
     """
-    x, g = (batched(a, rank)[0] for a in (np.conj(input), grad_output))
+    x, g = (batched(a, rank)[0] for a in (_conjugated(input), grad_output))
     options = pass_options(
         x.shape, weight_size, stride, padding, dilation, groups, padding_mode, flip_filters
     )
@@ -112,7 +112,7 @@ def conv_transpose_nd_input(
     array([[12, 23]])
     """
     g, restore = batched(grad_output, rank)
-    w, shape = np.conj(weight), batched_shape(input_size, rank)
+    w, shape = _conjugated(weight), batched_shape(input_size, rank)
     options = pass_options(
         g.shape, w.shape, stride, padding, dilation, groups, padding_mode, flip_filters
     )
@@ -140,7 +140,7 @@ def conv_transpose_nd_weight(
     >>> conv_transpose1d_weight([[1, 10]], (1, 1, 2), [[1, 2, 3]])
     array([[[21, 32]]])
     """
-    x, g = (batched(a, rank)[0] for a in (np.conj(input), grad_output))
+    x, g = (batched(a, rank)[0] for a in (_conjugated(input), grad_output))
     shape = tuple(weight_size)
     options = pass_options(
         g.shape, shape, stride, padding, dilation, groups, padding_mode, flip_filters
@@ -267,6 +267,12 @@ def pad_input(input_size, grad_output, pad, mode="constant"):
         g = fold_back(g, axis, index, cropped)
         g = fold_back(g, axis, boundary_index(n, min(before, 0), min(after, 0), "constant"), n)
     return g
+
+
+def _conjugated(a):
+    """Complex conjugate, in the dtype of `a`: numpy's makes int8 of bool."""
+    a = np.asarray(a)
+    return a.conj() if a.dtype.kind == "c" else a
 
 
 def _shares(g, windows, divisors):
