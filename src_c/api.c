@@ -21,12 +21,16 @@ static void put_bias(const pyconvc_problem *p, const void *bias, char *y) {
     for (int64_t n = 0; n < p->batch; n++)
         for (int64_t c = 0; c < p->groups * p->channels_out; c++) {
             const void *value = bias ? moved(bias, c, p) : zero;
-            const int64_t channel = c / p->channels_out * p->y_step[1] + c % p->channels_out * p->y_step[2];
+            const int64_t channel =
+                c / p->channels_out * p->y_step[1] + c % p->channels_out * p->y_step[2];
             for (int64_t d = 0; d < p->output[0]; d++)
                 for (int64_t h = 0; h < p->output[1]; h++)
                     for (int64_t w = 0; w < p->output[2]; w++)
                         gather_fill(pyconvc_sample_bytes(p->dtype), value, 1,
-                                    moved(y, n * p->y_step[0] + channel + d * p->y_step[3] + h * p->y_step[4] + w * p->y_step[5], p));
+                                    moved(y,
+                                          n * p->y_step[0] + channel + d * p->y_step[3] +
+                                              h * p->y_step[4] + w * p->y_step[5],
+                                          p));
         }
 }
 
@@ -34,13 +38,15 @@ static void put_bias(const pyconvc_problem *p, const void *bias, char *y) {
 static void put_zeros(const pyconvc_problem *p, void *w) {
     pyconvc_problem as_output = *p;
     as_output.batch = p->channels_in;
-    for (int a = 0; a < PYCONVC_RANK; a++) as_output.output[a] = p->kernel[a];
-    for (int i = 0; i < 6; i++) as_output.y_step[i] = p->w_step[i < 3 ? (i + 2) % 3 : i];
+    for (int a = 0; a < PYCONVC_RANK; a++)
+        as_output.output[a] = p->kernel[a];
+    for (int i = 0; i < 6; i++)
+        as_output.y_step[i] = p->w_step[i < 3 ? (i + 2) % 3 : i];
     put_bias(&as_output, NULL, w);
 }
 
-static pyconvc_status by_filter(const pyconvc_problem *p, const void *x, const void *w, const void *bias, void *y,
-                                const pyconvc_run *run) {
+static pyconvc_status by_filter(const pyconvc_problem *p, const void *x, const void *w,
+                                const void *bias, void *y, const pyconvc_run *run) {
     filter_plan plan;
     pyconvc_status status = filter_plan_make(&plan, p, w, y, run);
     if (!status) status = filter_run(&plan, x, bias, y, run);
@@ -48,8 +54,8 @@ static pyconvc_status by_filter(const pyconvc_problem *p, const void *x, const v
     return status;
 }
 
-static pyconvc_status by_mix(const pyconvc_problem *p, const void *x, const void *w, const void *bias, void *y,
-                             const pyconvc_run *run) {
+static pyconvc_status by_mix(const pyconvc_problem *p, const void *x, const void *w,
+                             const void *bias, void *y, const pyconvc_run *run) {
     mix_plan plan;
     pyconvc_status status = mix_plan_make(&plan, p, w, run);
     if (!status) status = mix_run(&plan, x, bias, y, run);
@@ -63,7 +69,8 @@ pyconvc_status pyconvc_correlate(const pyconvc_problem *p, const void *x, const 
     pyconvc_status status = pyconvc_complete(&checked);
     if (status || no_outputs(&checked)) return status;
     if (run->workers < 1) return PYCONVC_BAD_PROBLEM;
-    return mix_suits(&checked) ? by_mix(&checked, x, w, bias, y, run) : by_filter(&checked, x, w, bias, y, run);
+    return mix_suits(&checked) ? by_mix(&checked, x, w, bias, y, run)
+                               : by_filter(&checked, x, w, bias, y, run);
 }
 
 pyconvc_status pyconvc_input_grad(const pyconvc_problem *p, const void *y, const void *w,
@@ -78,7 +85,8 @@ pyconvc_status pyconvc_input_grad(const pyconvc_problem *p, const void *y, const
                 const adjoint q = adjoint_input(&checked, phase);
                 char *to = moved(x, q.y_at, p);
                 if (no_outputs(&q.problem)) continue;
-                if (q.empty || !checked.channels_out || !checked.output[0] || !checked.output[1] || !checked.output[2])
+                if (q.empty || !checked.channels_out || !checked.output[0] || !checked.output[1] ||
+                    !checked.output[2])
                     put_bias(&q.problem, bias, to);
                 else
                     status = pyconvc_correlate(&q.problem, y, moved(w, q.w_at, p), bias, to, run);

@@ -1,7 +1,9 @@
 /* SPDX-License-Identifier: BSD-3-Clause
- * dispatch.c -- which tiers this build has, which of them this processor runs, which one is in force.
+ * dispatch.c -- which tiers this build has, which of them this processor runs, which one is in
+ * force.
  *
- * Detection asks the compiler's run-time support, which checks the operating system's part (XCR0) too. */
+ * Detection asks the compiler's run-time support, which checks the operating system's part (XCR0)
+ * too. */
 #include "dispatch.h"
 
 #include <stdlib.h>
@@ -30,14 +32,18 @@ static int has_avx512(void) {
 }
 
 /* Zen 4 runs 64-byte vectors in two halves: its best tier is avx512vl, everybody else's avx512. */
-static int splits_64_bytes(void) { return __builtin_cpu_is("amd") && __builtin_cpu_supports("avx512f") && __builtin_cpu_is("amdfam19h"); }
+static int splits_64_bytes(void) {
+    return __builtin_cpu_is("amd") && __builtin_cpu_supports("avx512f") &&
+           __builtin_cpu_is("amdfam19h");
+}
 #endif
 
 static int runs_here(const char *name) {
     if (!strcmp(name, "scalar")) return 1;
 #if defined(__x86_64__)
     if (!strcmp(name, "sse2")) return 1;
-    if (!strcmp(name, "avx2")) return __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma");
+    if (!strcmp(name, "avx2"))
+        return __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma");
     if (!strcmp(name, "avx512vl") || !strcmp(name, "avx512")) return has_avx512();
 #elif defined(__aarch64__)
     if (!strcmp(name, "neon")) return 1;

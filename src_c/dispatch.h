@@ -5,8 +5,8 @@
 #include "kernels/kernel_types.h"
 #include "pyconvc.h"
 
-/* The active table, chosen at the first call: PYCONVC_ISA by name, else the best for this processor.
- * NULL where PYCONVC_ISA names a tier that is unknown or not available here. */
+/* The active table, chosen at the first call: PYCONVC_ISA by name, else the best for this
+ * processor. NULL where PYCONVC_ISA names a tier that is unknown or not available here. */
 const kernel_table *pyconvc_kernels(void);
 
 #endif

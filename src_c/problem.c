@@ -12,18 +12,21 @@ static int64_t modulo(int64_t i, int64_t n) {
 int64_t pyconvc_boundary_index(int32_t rule, int64_t i, int64_t n) {
     if (i >= 0 && i < n) return i;
     switch (rule) {
-        case PYCONVC_REPLICATE: return i < 0 ? 0 : n - 1;
-        case PYCONVC_CIRCULAR: return modulo(i, n);
-        case PYCONVC_REFLECT: {
-            if (n == 1) return 0;
-            const int64_t r = modulo(i, 2 * n - 2);
-            return r < n ? r : 2 * n - 2 - r;
-        }
-        case PYCONVC_SYMMETRIC: {
-            const int64_t r = modulo(i, 2 * n);
-            return r < n ? r : 2 * n - 1 - r;
-        }
-        default: return -1;
+    case PYCONVC_REPLICATE:
+        return i < 0 ? 0 : n - 1;
+    case PYCONVC_CIRCULAR:
+        return modulo(i, n);
+    case PYCONVC_REFLECT: {
+        if (n == 1) return 0;
+        const int64_t r = modulo(i, 2 * n - 2);
+        return r < n ? r : 2 * n - 2 - r;
+    }
+    case PYCONVC_SYMMETRIC: {
+        const int64_t r = modulo(i, 2 * n);
+        return r < n ? r : 2 * n - 1 - r;
+    }
+    default:
+        return -1;
     }
 }
 

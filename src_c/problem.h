@@ -1,4 +1,5 @@
-/* problem.h -- plain arithmetic on a problem: sizes, index maps, offsets. No samples are touched. */
+/* problem.h -- plain arithmetic on a problem: sizes, index maps, offsets. No samples are touched.
+ */
 #ifndef PYCONVC_PROBLEM_H
 #define PYCONVC_PROBLEM_H
 
@@ -11,14 +12,24 @@ int64_t pyconvc_boundary_index(int32_t rule, int64_t i, int64_t n);
 int64_t pyconvc_sample_bytes(int32_t dtype);
 
 /* Elements that make a sample: 2 for complex dtypes. */
-static inline int64_t parts_of(int32_t dtype) { return dtype == PYCONVC_C64 || dtype == PYCONVC_C128 ? 2 : 1; }
+static inline int64_t parts_of(int32_t dtype) {
+    return dtype == PYCONVC_C64 || dtype == PYCONVC_C128 ? 2 : 1;
+}
 
 /* Conjugates one sample of a complex dtype in place. */
 void pyconvc_conjugate(int32_t dtype, void *sample);
 
-static inline int64_t min64(int64_t a, int64_t b) { return a < b ? a : b; }
-static inline int64_t max64(int64_t a, int64_t b) { return a > b ? a : b; }
-static inline int64_t ceil_div(int64_t a, int64_t b) { return (a + b - 1) / b; }
-static inline int64_t round_up(int64_t a, int64_t b) { return ceil_div(a, b) * b; }
+static inline int64_t min64(int64_t a, int64_t b) {
+    return a < b ? a : b;
+}
+static inline int64_t max64(int64_t a, int64_t b) {
+    return a > b ? a : b;
+}
+static inline int64_t ceil_div(int64_t a, int64_t b) {
+    return (a + b - 1) / b;
+}
+static inline int64_t round_up(int64_t a, int64_t b) {
+    return ceil_div(a, b) * b;
+}
 
 #endif

@@ -13,8 +13,8 @@ typedef struct {
 /* How many stride phases the input gradient of p falls into along axis a. */
 int64_t adjoint_phases(const pyconvc_problem *p, int a);
 
-/* The samples x[i] with (i + pad_before) mod stride = phase on each axis, as a correlation of stride 1:
- * its x is p's y, its y is p's x, its taps are those that meet the phase. */
+/* The samples x[i] with (i + pad_before) mod stride = phase on each axis, as a correlation of
+ * stride 1: its x is p's y, its y is p's x, its taps are those that meet the phase. */
 adjoint adjoint_input(const pyconvc_problem *p, const int64_t phase[PYCONVC_RANK]);
 
 #endif

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: BSD-3-Clause
  * filter.c -- one task: a band of rows and a block of columns of all output channels of an image.
  *
- * For each region of the columns: a table of pointers to the input rows that the band needs (built once,
- * whatever the rank, the boundary or the number of channels), then the kernel for every output channel. */
+ * For each region of the columns: a table of pointers to the input rows that the band needs (built
+ * once, whatever the rank, the boundary or the number of channels), then the kernel for every
+ * output channel. */
 #include "filter.h"
 
 #include <string.h>
@@ -46,7 +47,8 @@ typedef struct {
 } view;
 
 /* Between a view and dense rows; `out` is to the view. */
-static void copy_rows(const filter_plan *plan, const view *y, char *dense, int64_t rows, int64_t columns, int out) {
+static void copy_rows(const filter_plan *plan, const view *y, char *dense, int64_t rows,
+                      int64_t columns, int out) {
     const gather_line line = {plan->bytes, columns, y->step, PYCONVC_CONSTANT, NULL};
     for (int64_t r = 0; r < rows; r++, dense += columns * plan->bytes) {
         char *row = y->first + r * y->pitch * plan->bytes;
@@ -57,9 +59,13 @@ static void copy_rows(const filter_plan *plan, const view *y, char *dense, int64
     }
 }
 
-static size_t aligned(int64_t bytes) { return (size_t)round_up(bytes, 64); }
+static size_t aligned(int64_t bytes) {
+    return (size_t)round_up(bytes, 64);
+}
 
-static int64_t widest(const filter_plan *plan) { return max64(plan->block_columns, plan->strip_columns); }
+static int64_t widest(const filter_plan *plan) {
+    return max64(plan->block_columns, plan->strip_columns);
+}
 
 static size_t lay_out(const filter_plan *plan, char *base, scratch *s) {
     const int64_t rows = plan->planes_at_once * number_rows(plan->p, plan->band_rows).count;
@@ -68,10 +74,12 @@ static size_t lay_out(const filter_plan *plan, char *base, scratch *s) {
     size_t at = 0;
     s->source = (const char **)(base + at), at += pointers;
     s->region = (const char **)(base + at), at += pointers;
-    s->table = (const void **)(base + at), at += aligned(max64(table, plan->band_rows) * (int64_t)sizeof(char *));
+    s->table = (const void **)(base + at),
+    at += aligned(max64(table, plan->band_rows) * (int64_t)sizeof(char *));
     s->constant = base + at, at += aligned(constant_columns(plan) * plan->bytes);
     s->strips = base + at, at += aligned(rows * plan->phases * plan->phase_pitch * plan->bytes);
-    s->rows = base + at, at += plan->p->y_step[5] == 1 ? 0 : aligned(plan->band_rows * widest(plan) * plan->bytes);
+    s->rows = base + at,
+    at += plan->p->y_step[5] == 1 ? 0 : aligned(plan->band_rows * widest(plan) * plan->bytes);
     return at;
 }
 
@@ -98,9 +106,11 @@ static void find_rows(const job *j, const task *t, const scratch *s) {
     int outside = 0;
     for (int64_t plane = t->first_plane; plane < t->first_plane + t->planes; plane++) {
         const int64_t channel = plane / p->kernel[D], z = plane_at(p, t, plane % p->kernel[D]);
-        const int64_t first = t->image * p->x_step[0] + t->group * p->x_step[1] + channel * p->x_step[2] + z * p->x_step[3];
+        const int64_t first = t->image * p->x_step[0] + t->group * p->x_step[1] +
+                              channel * p->x_step[2] + z * p->x_step[3];
         for (int64_t i = 0; i < t->rows_in.count; i++, to++) {
-            const int64_t row = pyconvc_boundary_index(p->boundary[H], row_at(p, t, i), p->input[H]);
+            const int64_t row =
+                pyconvc_boundary_index(p->boundary[H], row_at(p, t, i), p->input[H]);
             const int constant = z < 0 || row < 0;
             *to = constant ? NULL : j->x + (first + row * p->x_step[4]) * plan->bytes;
             outside |= constant;
@@ -117,7 +127,8 @@ static void see_inside(const job *j, const task *t, const scratch *s) {
         s->region[i] = s->source[i] ? s->source[i] + offset : s->constant;
 }
 
-/* Elsewhere: strips, gathered through the boundary rule, one phase of a strided line after the other. */
+/* Elsewhere: strips, gathered through the boundary rule, one phase of a strided line after the
+ * other. */
 static void see_strips(const job *j, const task *t, const scratch *s) {
     const filter_plan *plan = j->plan;
     const pyconvc_problem *p = plan->p;
@@ -138,37 +149,44 @@ static void see_strips(const job *j, const task *t, const scratch *s) {
     }
 }
 
-/* The kernel for every output channel, on `rows` output rows from `row` of the band on, `pitch` apart. */
-static void apply(const job *j, const task *t, const scratch *s, const void *const *table, int64_t row, int64_t pitch, int64_t rows, int flags) {
+/* The kernel for every output channel, on `rows` output rows from `row` of the band on, `pitch`
+ * apart. */
+static void apply(const job *j, const task *t, const scratch *s, const void *const *table,
+                  int64_t row, int64_t pitch, int64_t rows, int flags) {
     const filter_plan *plan = j->plan;
     const pyconvc_problem *p = plan->p;
     filter_program program = plan->program;
     program.count = t->planes * plan->blocks_per_plane;
     for (int64_t k = 0; k < p->channels_out; k++) {
         const int64_t channel = t->group * p->channels_out + k;
-        const char *taps = plan->taps + (channel * plan->planes + t->first_plane) * plan->taps_per_plane * plan->bytes;
-        const int64_t at = t->image * p->y_step[0] + t->group * p->y_step[1] + k * p->y_step[2] + t->depth * p->y_step[3] +
-                           (t->row + row) * p->y_step[4] + t->column * p->y_step[5];
+        const char *taps = plan->taps + (channel * plan->planes + t->first_plane) *
+                                            plan->taps_per_plane * plan->bytes;
+        const int64_t at = t->image * p->y_step[0] + t->group * p->y_step[1] + k * p->y_step[2] +
+                           t->depth * p->y_step[3] + (t->row + row) * p->y_step[4] +
+                           t->column * p->y_step[5];
         const view y = {j->y + at * plan->bytes, pitch * p->y_step[4], p->y_step[5]};
         const char *bias = j->bias ? j->bias + channel * plan->bytes : NULL;
         if (y.step == 1) {
-            plan->kernel(&program, taps, bias, table, y.first, y.pitch * plan->parts, rows, t->columns * plan->parts, flags);
+            plan->kernel(&program, taps, bias, table, y.first, y.pitch * plan->parts, rows,
+                         t->columns * plan->parts, flags);
             continue;
         }
         if (flags & FILTER_ACCUMULATE) copy_rows(plan, &y, s->rows, rows, t->columns, 0);
-        plan->kernel(&program, taps, bias, table, s->rows, t->columns * plan->parts, rows, t->columns * plan->parts, flags);
+        plan->kernel(&program, taps, bias, table, s->rows, t->columns * plan->parts, rows,
+                     t->columns * plan->parts, flags);
         copy_rows(plan, &y, s->rows, rows, t->columns, 1);
     }
 }
 
-/* Rows that share input rows go to the kernel together: all of one residue modulo the dilation; with a
- * stride, which shares fewer, each on its own. */
+/* Rows that share input rows go to the kernel together: all of one residue modulo the dilation;
+ * with a stride, which shares fewer, each on its own. */
 static void apply_rows(const job *j, const task *t, const scratch *s, int flags) {
     const filter_plan *plan = j->plan;
     const pyconvc_problem *p = plan->p;
     const int64_t step = p->stride[H] == 1 ? p->dilation[H] : 1;
     if (plan->use_line) {
-        for (int64_t r = 0; r < t->rows; r++) s->table[r] = s->region[r * t->rows_in.by_output];
+        for (int64_t r = 0; r < t->rows; r++)
+            s->table[r] = s->region[r * t->rows_in.by_output];
         apply(j, t, s, s->table, 0, 1, t->rows, flags);
         return;
     }
@@ -178,7 +196,8 @@ static void apply_rows(const job *j, const task *t, const scratch *s, int flags)
         for (int64_t i = 0; i < t->planes; i++)
             for (int64_t r = 0; r < rows + p->kernel[H] - 1; r++) {
                 const int64_t output = min64(r, rows - 1), tap = r - output;
-                const int64_t number = (set + output * step) * t->rows_in.by_output + tap * t->rows_in.by_tap;
+                const int64_t number =
+                    (set + output * step) * t->rows_in.by_output + tap * t->rows_in.by_tap;
                 s->table[i * plan->rows_per_plane + r] = s->region[i * t->rows_in.count + number];
             }
         apply(j, t, s, s->table, set, step, rows, flags);
@@ -186,7 +205,8 @@ static void apply_rows(const job *j, const task *t, const scratch *s, int flags)
 }
 
 /* One region of columns; regions that need strips come in pieces that fit. */
-static void apply_region(const job *j, const task *t, const scratch *s, int64_t from, int64_t to, int inside, int flags) {
+static void apply_region(const job *j, const task *t, const scratch *s, int64_t from, int64_t to,
+                         int inside, int flags) {
     const int64_t most = inside ? to - from : j->plan->strip_columns;
     for (int64_t column = from; column < to; column += most) {
         task piece = *t;
@@ -202,7 +222,8 @@ static void apply_region(const job *j, const task *t, const scratch *s, int64_t 
 
 static void locate(const filter_plan *plan, int64_t index, task *t, int64_t *from, int64_t *to) {
     const pyconvc_problem *p = plan->p;
-    const int64_t block = index % plan->column_blocks, band = index / plan->column_blocks % plan->bands;
+    const int64_t block = index % plan->column_blocks,
+                  band = index / plan->column_blocks % plan->bands;
     const int64_t image = index / (plan->column_blocks * plan->bands);
     t->depth = image % p->output[D];
     t->group = image / p->output[D] % p->groups;
@@ -211,7 +232,8 @@ static void locate(const filter_plan *plan, int64_t index, task *t, int64_t *fro
     t->rows = min64(plan->band_rows, p->output[H] - t->row);
     t->rows_in = number_rows(p, t->rows);
     *from = block ? plan->inside_from + block * plan->block_columns : 0;
-    *to = block == plan->column_blocks - 1 ? p->output[W] : plan->inside_from + (block + 1) * plan->block_columns;
+    *to = block == plan->column_blocks - 1 ? p->output[W]
+                                           : plan->inside_from + (block + 1) * plan->block_columns;
 }
 
 static void do_task(const void *context, int64_t index, void *memory) {
@@ -222,7 +244,8 @@ static void do_task(const void *context, int64_t index, void *memory) {
     int64_t from, to;
     lay_out(plan, memory, &s);
     locate(plan, index, &t, &from, &to);
-    const int64_t a = min64(max64(from, plan->inside_from), to), b = max64(a, min64(to, plan->inside_to));
+    const int64_t a = min64(max64(from, plan->inside_from), to),
+                  b = max64(a, min64(to, plan->inside_to));
     const int none = plan->inside_to <= plan->inside_from;
     for (t.first_plane = 0; t.first_plane < plan->planes; t.first_plane += plan->planes_at_once) {
         t.planes = min64(plan->planes_at_once, plan->planes - t.first_plane);

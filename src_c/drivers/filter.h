@@ -1,9 +1,11 @@
-/* filter.h -- how the filter kernels are applied to a problem: decided once a call, read by all workers.
+/* filter.h -- how the filter kernels are applied to a problem: decided once a call, read by all
+ * workers.
  *
- * Regions of an output line: `before` and `after` the inside, where taps meet padding, are computed from
- * strips: short copies of the input lines with the boundary rule applied. Inside, kernels read x itself.
- * Above, below, in front and behind, a row pointer leads to the line that the rule names, or to a line of
- * the constant. So no kernel knows of borders, and no padded copy of the input exists.
+ * Regions of an output line: `before` and `after` the inside, where taps meet padding, are computed
+ * from strips: short copies of the input lines with the boundary rule applied. Inside, kernels read
+ * x itself. Above, below, in front and behind, a row pointer leads to the line that the rule names,
+ * or to a line of the constant. So no kernel knows of borders, and no padded copy of the input
+ * exists.
  */
 #ifndef PYCONVC_FILTER_H
 #define PYCONVC_FILTER_H
@@ -20,16 +22,17 @@ typedef struct {
     int use_line;
     int64_t bytes, parts; /* of a sample */
 
-    /* Taps, packed block by block for every output channel. Planes (input channel, depth tap) are summed
-     * `planes` at a time, so that their strips fit; the program is that of one such group. */
+    /* Taps, packed block by block for every output channel. Planes (input channel, depth tap) are
+     * summed `planes` at a time, so that their strips fit; the program is that of one such group.
+     */
     filter_program program;
     filter_block *blocks;
     char *taps;
     int64_t planes, planes_at_once, blocks_per_plane, taps_per_plane;
     int64_t rows_per_plane; /* pitch of the kernel's row table */
 
-    /* Columns: the inside [inside_from, inside_to), empty where lines are always gathered. A strip holds
-     * the phases of a strided line one after the other, phase_pitch samples each. */
+    /* Columns: the inside [inside_from, inside_to), empty where lines are always gathered. A strip
+     * holds the phases of a strided line one after the other, phase_pitch samples each. */
     int64_t inside_from, inside_to;
     int64_t phases, phase_pitch;
     int64_t *phase_offset; /* of each phase that taps use: its first input column, relative */
@@ -41,8 +44,8 @@ typedef struct {
 } filter_plan;
 
 /* Packs w and decides everything; free with filter_plan_free also after a failure. */
-pyconvc_status filter_plan_make(filter_plan *plan, const pyconvc_problem *p, const void *w, const void *y,
-                                const pyconvc_run *run);
+pyconvc_status filter_plan_make(filter_plan *plan, const pyconvc_problem *p, const void *w,
+                                const void *y, const pyconvc_run *run);
 void filter_plan_free(filter_plan *plan);
 
 /* Scratch bytes that one worker needs. */

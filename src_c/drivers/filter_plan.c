@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause
- * filter_plan.c -- tap programs, regions, tiling (see filter.h). Nothing here depends on who computes
- * what, except the number of tasks: results have the same bits for every number of workers. */
+ * filter_plan.c -- tap programs, regions, tiling (see filter.h). Nothing here depends on who
+ * computes what, except the number of tasks: results have the same bits for every number of
+ * workers. */
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -9,11 +10,11 @@
 #include "parallel.h"
 #include "phases.h"
 
-#define STRIP_BYTES (1 << 19)     /* what strips should fit in: about half an L2 cache */
-#define STRIP_LIMIT (6 << 20)     /* what they may take at most */
-#define SWEEP_BYTES (1 << 18)     /* input rows that a sweep down a block of columns keeps in cache */
-#define MOST_COLUMNS 4096
-#define LINE_BLOCK 16384
+#define STRIP_BYTES      (1 << 19) /* what strips should fit in: about half an L2 cache */
+#define STRIP_LIMIT      (6 << 20) /* what they may take at most */
+#define SWEEP_BYTES      (1 << 18) /* input rows that a sweep down a block of columns keeps in cache */
+#define MOST_COLUMNS     4096
+#define LINE_BLOCK       16384
 #define TASKS_PER_WORKER 8
 
 enum { D, H, W }; /* the spatial axes */
@@ -23,7 +24,8 @@ static int is_line(const pyconvc_problem *p, const filter_kernels *k) {
            p->dilation[W] == 1 && p->output[W] >= 4 * k->lanes;
 }
 
-/* ---- taps ---------------------------------------------------------------------------------------- */
+/* ---- taps
+ * ---------------------------------------------------------------------------------------- */
 
 /* Chunks of nearly equal length, none longer than `most`. */
 static int64_t chunk_length(int64_t count, int64_t most, int64_t chunk) {
@@ -46,7 +48,10 @@ static void put_tap(packer *k, int64_t row, int64_t column) {
     const pyconvc_problem *p = k->plan->p;
     const size_t bytes = (size_t)k->plan->bytes;
     if (!k->w) return;
-    memcpy(k->to, k->w + (flipped(p, H, row) * p->w_step[4] + flipped(p, W, column) * p->w_step[5]) * k->plan->bytes, bytes);
+    memcpy(k->to,
+           k->w + (flipped(p, H, row) * p->w_step[4] + flipped(p, W, column) * p->w_step[5]) *
+                      k->plan->bytes,
+           bytes);
     if (p->conjugate) pyconvc_conjugate(p->dtype, k->to);
     k->to += bytes;
 }
@@ -68,22 +73,26 @@ static void walk_tile(packer *k, int64_t first_row) {
         const int64_t length = chunk_length(p->kernel[H], k->plan->kernels->tile_chunk, chunk);
         for (int64_t column = 0; column < p->kernel[W]; column++) {
             put_block(k, first_row + row, tap_column(k->plan, column), length);
-            for (int64_t i = 0; i < length; i++) put_tap(k, row + i, column);
+            for (int64_t i = 0; i < length; i++)
+                put_tap(k, row + i, column);
         }
         row += length;
     }
 }
 
-/* The line kernel reads a line as rows of `lanes` samples: tap s + lanes * q is kernel row q, column s. */
+/* The line kernel reads a line as rows of `lanes` samples: tap s + lanes * q is kernel row q,
+ * column s. */
 static void walk_line(packer *k) {
     const int64_t taps = k->plan->p->kernel[W], lanes = k->plan->kernels->lanes;
     const int64_t rows = ceil_div(taps, lanes);
     for (int64_t row = 0, chunk = 0; row < rows; chunk++) {
         const int64_t length = chunk_length(rows, k->plan->kernels->line_chunk, chunk);
         for (int64_t s = 0; s < lanes && row * lanes + s < taps; s++) {
-            const int64_t first = row * lanes + s, here = min64(length, ceil_div(taps - first, lanes));
+            const int64_t first = row * lanes + s,
+                          here = min64(length, ceil_div(taps - first, lanes));
             put_block(k, 0, first * k->plan->parts, here);
-            for (int64_t i = 0; i < here; i++) put_tap(k, 0, first + i * lanes);
+            for (int64_t i = 0; i < here; i++)
+                put_tap(k, 0, first + i * lanes);
         }
         row += length;
     }
@@ -104,30 +113,39 @@ static int64_t count_blocks(const filter_plan *plan) {
 
 static pyconvc_status pack_taps(filter_plan *plan, const char *w) {
     const pyconvc_problem *p = plan->p;
-    const int64_t outputs = p->groups * p->channels_out, plane_bytes = plan->taps_per_plane * plan->bytes;
-    plan->blocks = malloc((size_t)(plan->planes_at_once * plan->blocks_per_plane) * sizeof *plan->blocks);
+    const int64_t outputs = p->groups * p->channels_out,
+                  plane_bytes = plan->taps_per_plane * plan->bytes;
+    plan->blocks =
+        malloc((size_t)(plan->planes_at_once * plan->blocks_per_plane) * sizeof *plan->blocks);
     plan->taps = malloc((size_t)(outputs * plan->planes * plane_bytes));
     if (!plan->blocks || !plan->taps) return PYCONVC_NO_MEMORY;
     packer place = {plan, 0, NULL, NULL};
-    for (int64_t plane = 0; plane < plan->planes_at_once; plane++) walk(&place, plane);
+    for (int64_t plane = 0; plane < plan->planes_at_once; plane++)
+        walk(&place, plane);
     plan->program = (filter_program){plan->blocks, place.block};
     plan->blocks_per_plane = place.block / plan->planes_at_once;
     packer pack = {plan, 0, NULL, plan->taps};
     for (int64_t k = 0; k < outputs; k++)
         for (int64_t c = 0; c < p->channels_in; c++)
             for (int64_t d = 0; d < p->kernel[D]; d++) {
-                const int64_t channel = k / p->channels_out * p->w_step[0] + k % p->channels_out * p->w_step[1];
-                pack.w = w + (channel + c * p->w_step[2] + flipped(p, D, d) * p->w_step[3]) * plan->bytes;
+                const int64_t channel =
+                    k / p->channels_out * p->w_step[0] + k % p->channels_out * p->w_step[1];
+                pack.w = w + (channel + c * p->w_step[2] + flipped(p, D, d) * p->w_step[3]) *
+                                 plan->bytes;
                 walk(&pack, 0);
             }
     return PYCONVC_OK;
 }
 
-/* ---- columns ------------------------------------------------------------------------------------- */
+/* ---- columns
+ * ------------------------------------------------------------------------------------- */
 
-static int64_t halo(const pyconvc_problem *p) { return (p->kernel[W] - 1) * p->dilation[W]; }
+static int64_t halo(const pyconvc_problem *p) {
+    return (p->kernel[W] - 1) * p->dilation[W];
+}
 
-/* Columns whose taps all meet x itself, read in whole vectors; from where stores may be streamed. */
+/* Columns whose taps all meet x itself, read in whole vectors; from where stores may be streamed.
+ */
 static void find_inside(filter_plan *plan, const char *y) {
     const pyconvc_problem *p = plan->p;
     const int64_t lanes = plan->kernels->lanes, vector = lanes * plan->bytes;
@@ -135,7 +153,8 @@ static void find_inside(filter_plan *plan, const char *y) {
     if (p->x_step[5] != 1 || p->stride[W] != 1) return;
     int64_t from = max64(0, p->pad_before[W]);
     if (plan->flags & FILTER_STREAM)
-        while ((intptr_t)(y + from * plan->bytes) % vector) from++;
+        while ((intptr_t)(y + from * plan->bytes) % vector)
+            from++;
     const int64_t to = min64(p->output[W], p->input[W] + p->pad_before[W] - halo(p));
     if (to - from < 2 * plan->kernels->tile_columns) return;
     plan->inside_from = from;
@@ -150,24 +169,29 @@ static int64_t cache_bytes(void) {
     return 16 << 20;
 }
 
-/* Streaming pays where y outgrows the cache; it needs every line to start alike, on a sample's bound. */
+/* Streaming pays where y outgrows the cache; it needs every line to start alike, on a sample's
+ * bound. */
 static int may_stream(const filter_plan *plan, const char *y) {
     const pyconvc_problem *p = plan->p;
-    const int64_t vector = plan->kernels->lanes * plan->bytes, images = p->batch * p->groups * p->channels_out;
+    const int64_t vector = plan->kernels->lanes * plan->bytes,
+                  images = p->batch * p->groups * p->channels_out;
     const int64_t size = images * p->output[D] * p->output[H] * p->output[W] * plan->bytes;
-    int aligned = p->y_step[5] == 1 && (intptr_t)y % plan->bytes == 0 && plan->planes_at_once == plan->planes;
+    int aligned =
+        p->y_step[5] == 1 && (intptr_t)y % plan->bytes == 0 && plan->planes_at_once == plan->planes;
     const int64_t counts[] = {p->batch, p->groups, p->channels_out, p->output[D], p->output[H]};
     for (int i = 0; i < 5; i++)
         if (counts[i] > 1 && p->y_step[i] * plan->bytes % vector) aligned = 0;
     return aligned && size >= min64(cache_bytes() / 2, 16 << 20);
 }
 
-/* ---- tiling -------------------------------------------------------------------------------------- */
+/* ---- tiling
+ * -------------------------------------------------------------------------------------- */
 
 /* Fewest rows of outputs that use a kernel's reuse of rows fully. */
 static int64_t least_rows(const filter_plan *plan) {
     const pyconvc_problem *p = plan->p;
-    return p->stride[H] == 1 && p->dilation[H] == 1 ? min64(p->output[H], plan->kernels->tile_rows) : 1;
+    return p->stride[H] == 1 && p->dilation[H] == 1 ? min64(p->output[H], plan->kernels->tile_rows)
+                                                    : 1;
 }
 
 static int64_t strip_pitch(const filter_plan *plan, int64_t columns) {
@@ -175,7 +199,8 @@ static int64_t strip_pitch(const filter_plan *plan, int64_t columns) {
 }
 
 static double strip_bytes(const filter_plan *plan, int64_t planes, int64_t rows, int64_t columns) {
-    return (double)planes * (double)number_rows(plan->p, rows).count * (double)strip_pitch(plan, columns) * (double)plan->bytes;
+    return (double)planes * (double)number_rows(plan->p, rows).count *
+           (double)strip_pitch(plan, columns) * (double)plan->bytes;
 }
 
 /* Strips first at a comfortable size; where even the least is too large, fewer planes at a time. */
@@ -183,10 +208,12 @@ static void size_strips(filter_plan *plan) {
     const int64_t tile = plan->use_line ? plan->kernels->line_columns : plan->kernels->tile_columns;
     const int64_t rows = least_rows(plan);
     int64_t columns = round_up(min64(plan->p->output[W], plan->use_line ? LINE_BLOCK : 1024), tile);
-    while (columns > tile && strip_bytes(plan, plan->planes, rows, columns) > STRIP_BYTES) columns = round_up(columns / 2, tile);
+    while (columns > tile && strip_bytes(plan, plan->planes, rows, columns) > STRIP_BYTES)
+        columns = round_up(columns / 2, tile);
     plan->strip_columns = columns;
     plan->planes_at_once = plan->planes;
-    while (plan->planes_at_once > 1 && strip_bytes(plan, plan->planes_at_once, rows, columns) > STRIP_LIMIT)
+    while (plan->planes_at_once > 1 &&
+           strip_bytes(plan, plan->planes_at_once, rows, columns) > STRIP_LIMIT)
         plan->planes_at_once = ceil_div(plan->planes_at_once, 2);
     plan->phase_pitch = strip_pitch(plan, columns) / plan->phases;
 }
@@ -197,16 +224,22 @@ static void size_tasks(filter_plan *plan) {
     const int64_t rows = least_rows(plan);
     int64_t columns = plan->strip_columns;
     if (plan->inside_to > plan->inside_from) {
-        columns = plan->use_line ? LINE_BLOCK : SWEEP_BYTES / ((p->kernel[H] + plan->kernels->tile_rows) * plan->bytes);
-        columns = round_up(max64(min64(columns, plan->use_line ? LINE_BLOCK : MOST_COLUMNS), 2 * tile), tile);
+        columns = plan->use_line
+                      ? LINE_BLOCK
+                      : SWEEP_BYTES / ((p->kernel[H] + plan->kernels->tile_rows) * plan->bytes);
+        columns = round_up(
+            max64(min64(columns, plan->use_line ? LINE_BLOCK : MOST_COLUMNS), 2 * tile), tile);
     }
     plan->block_columns = columns;
     plan->column_blocks = max64(1, ceil_div(p->output[W] - plan->inside_from, columns));
     plan->images = p->batch * p->groups * p->output[D];
-    const int64_t enough = ceil_div(TASKS_PER_WORKER * plan->workers, max64(1, plan->images * plan->column_blocks));
+    const int64_t enough =
+        ceil_div(TASKS_PER_WORKER * plan->workers, max64(1, plan->images * plan->column_blocks));
     int64_t band = plan->workers == 1 ? 128 : ceil_div(p->output[H], enough);
     band = max64(min64(band, 128), 16);
-    while (band > rows && strip_bytes(plan, plan->planes_at_once, band, plan->strip_columns) > STRIP_BYTES) band /= 2;
+    while (band > rows &&
+           strip_bytes(plan, plan->planes_at_once, band, plan->strip_columns) > STRIP_BYTES)
+        band /= 2;
     plan->band_rows = min64(round_up(band, rows), max64(1, p->output[H]));
     plan->bands = ceil_div(p->output[H], plan->band_rows);
     plan->tasks = plan->images * plan->bands * plan->column_blocks;
@@ -214,14 +247,17 @@ static void size_tasks(filter_plan *plan) {
 
 static double multiply_adds(const filter_plan *plan) {
     const pyconvc_problem *p = plan->p;
-    return (double)(p->batch * p->groups * p->channels_out) * (double)(p->output[D] * p->output[H]) *
-           (double)p->output[W] * (double)(plan->planes * plan->taps_per_plane);
+    return (double)(p->batch * p->groups * p->channels_out) *
+           (double)(p->output[D] * p->output[H]) * (double)p->output[W] *
+           (double)(plan->planes * plan->taps_per_plane);
 }
 
-pyconvc_status filter_plan_make(filter_plan *plan, const pyconvc_problem *p, const void *w, const void *y,
-                                const pyconvc_run *run) {
+pyconvc_status filter_plan_make(filter_plan *plan, const pyconvc_problem *p, const void *w,
+                                const void *y, const pyconvc_run *run) {
     const kernel_table *table = pyconvc_kernels();
-    *plan = (filter_plan){.p = p, .planes = p->channels_in * p->kernel[D], .taps_per_plane = p->kernel[H] * p->kernel[W]};
+    *plan = (filter_plan){.p = p,
+                          .planes = p->channels_in * p->kernel[D],
+                          .taps_per_plane = p->kernel[H] * p->kernel[W]};
     if (!table) return PYCONVC_NO_ISA;
     plan->kernels = &table->filter[p->dtype];
     plan->use_line = is_line(p, plan->kernels);

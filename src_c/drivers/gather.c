@@ -11,13 +11,18 @@ typedef struct {
 } sample16;
 
 /* One copy loop for each size of a sample. */
-#define FOR_SIZE(bytes, LOOP)                 \
-    switch (bytes) {                          \
-        case 1: LOOP(uint8_t) break;          \
-        case 2: LOOP(uint16_t) break;         \
-        case 4: LOOP(uint32_t) break;         \
-        case 8: LOOP(uint64_t) break;         \
-        default: LOOP(sample16) break;        \
+#define FOR_SIZE(bytes, LOOP)                                                                      \
+    switch (bytes) {                                                                               \
+    case 1:                                                                                        \
+        LOOP(uint8_t) break;                                                                       \
+    case 2:                                                                                        \
+        LOOP(uint16_t) break;                                                                      \
+    case 4:                                                                                        \
+        LOOP(uint32_t) break;                                                                      \
+    case 8:                                                                                        \
+        LOOP(uint64_t) break;                                                                      \
+    default:                                                                                       \
+        LOOP(sample16) break;                                                                      \
     }
 
 static void copy_inside(int64_t bytes, const void *from, int64_t step, int64_t count, void *to) {
@@ -25,33 +30,36 @@ static void copy_inside(int64_t bytes, const void *from, int64_t step, int64_t c
         memcpy(to, from, (size_t)(count * bytes));
         return;
     }
-#define LOOP(T)                                                                        \
-    {                                                                                  \
-        const T *s = from;                                                             \
-        T *d = to;                                                                     \
-        for (int64_t j = 0; j < count; j++) memcpy(d + j, s + j * step, sizeof(T));    \
+#define LOOP(T)                                                                                    \
+    {                                                                                              \
+        const T *s = from;                                                                         \
+        T *d = to;                                                                                 \
+        for (int64_t j = 0; j < count; j++)                                                        \
+            memcpy(d + j, s + j * step, sizeof(T));                                                \
     }
     FOR_SIZE(bytes, LOOP)
 #undef LOOP
 }
 
 void scatter(int64_t bytes, const void *from, int64_t count, int64_t step, void *to) {
-#define LOOP(T)                                                                        \
-    {                                                                                  \
-        const T *s = from;                                                             \
-        T *d = to;                                                                     \
-        for (int64_t j = 0; j < count; j++) memcpy(d + j * step, s + j, sizeof(T));    \
+#define LOOP(T)                                                                                    \
+    {                                                                                              \
+        const T *s = from;                                                                         \
+        T *d = to;                                                                                 \
+        for (int64_t j = 0; j < count; j++)                                                        \
+            memcpy(d + j * step, s + j, sizeof(T));                                                \
     }
     FOR_SIZE(bytes, LOOP)
 #undef LOOP
 }
 
 void gather_fill(int64_t bytes, const void *sample, int64_t count, void *to) {
-#define LOOP(T)                                                    \
-    {                                                              \
-        T value, *d = to;                                          \
-        memcpy(&value, sample, sizeof value);                      \
-        for (int64_t j = 0; j < count; j++) d[j] = value;          \
+#define LOOP(T)                                                                                    \
+    {                                                                                              \
+        T value, *d = to;                                                                          \
+        memcpy(&value, sample, sizeof value);                                                      \
+        for (int64_t j = 0; j < count; j++)                                                        \
+            d[j] = value;                                                                          \
     }
     FOR_SIZE(bytes, LOOP)
 #undef LOOP
@@ -76,11 +84,14 @@ void gather(const gather_line *line, const void *from, int64_t first, int64_t st
     char *d = to;
     const int64_t before = first < 0 ? min64(count, ceil_div(-first, stride)) : 0;
     const int64_t next = first + before * stride;
-    const int64_t inside = next < line->length ? min64(count - before, ceil_div(line->length - next, stride)) : 0;
+    const int64_t inside =
+        next < line->length ? min64(count - before, ceil_div(line->length - next, stride)) : 0;
     const int64_t after = count - before - inside;
     if (before > 0) copy_outside(line, s, first, stride, before, d);
     d += before * line->bytes;
-    if (inside > 0) copy_inside(line->bytes, s + next * line->step * line->bytes, stride * line->step, inside, d);
+    if (inside > 0)
+        copy_inside(line->bytes, s + next * line->step * line->bytes, stride * line->step, inside,
+                    d);
     d += inside * line->bytes;
     if (after > 0) copy_outside(line, s, next + inside * stride, stride, after, d);
 }

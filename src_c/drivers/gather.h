@@ -1,4 +1,5 @@
-/* gather.h -- copies samples of one line, extended by its boundary rule, into a contiguous strip. */
+/* gather.h -- copies samples of one line, extended by its boundary rule, into a contiguous strip.
+ */
 #ifndef PYCONVC_GATHER_H
 #define PYCONVC_GATHER_H
 

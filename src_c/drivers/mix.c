@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause
- * mix.c -- one task: pack its tile of the input, then every block of output channels on it (see mix.h). */
+ * mix.c -- one task: pack its tile of the input, then every block of output channels on it (see
+ * mix.h). */
 #include "mix.h"
 
 #include "gather.h"
@@ -24,8 +25,12 @@ typedef struct {
 } scratch;
 
 static size_t lay_out(const mix_plan *plan, char *base, scratch *s) {
-    const int64_t tile = plan->in_place ? 0 : plan->planes_at_once * tile_plane(&plan->tile, plan->band_rows, plan->columns);
-    const int64_t rows = plan->p.y_step[5] == 1 ? 0 : plan->kernels->channels * plan->band_rows * plan->columns;
+    const int64_t tile =
+        plan->in_place
+            ? 0
+            : plan->planes_at_once * tile_plane(&plan->tile, plan->band_rows, plan->columns);
+    const int64_t rows =
+        plan->p.y_step[5] == 1 ? 0 : plan->kernels->channels * plan->band_rows * plan->columns;
     const size_t tile_bytes = (size_t)round_up(tile * plan->bytes, 64);
     s->tile = base;
     s->rows = base + tile_bytes;
@@ -57,12 +62,15 @@ static void do_block(const job *j, const task *t, const scratch *s, int64_t b, m
     const mix_plan *plan = j->plan;
     const pyconvc_problem *p = &plan->p;
     const int64_t channel = b * plan->kernels->channels;
-    const int64_t at = t->at.image * p->y_step[0] + t->at.group * p->y_step[1] + channel * p->y_step[2] + t->at.depth * p->y_step[3] +
+    const int64_t at = t->at.image * p->y_step[0] + t->at.group * p->y_step[1] +
+                       channel * p->y_step[2] + t->at.depth * p->y_step[3] +
                        t->at.row * p->y_step[4] + t->at.column * p->y_step[5];
     char *y = j->y + at * plan->bytes;
     m.channels = min64(plan->kernels->channels, p->channels_out - channel);
-    const int64_t tile = m.channels <= plan->kernels->few ? plan->kernels->few : plan->kernels->channels;
-    m.w = plan->weights + (t->at.group * plan->blocks + b) * plan->block_bytes + t->at.first_plane * plan->taps_per_plane * tile * plan->bytes;
+    const int64_t tile =
+        m.channels <= plan->kernels->few ? plan->kernels->few : plan->kernels->channels;
+    m.w = plan->weights + (t->at.group * plan->blocks + b) * plan->block_bytes +
+          t->at.first_plane * plan->taps_per_plane * tile * plan->bytes;
     m.bias = j->bias ? j->bias + (t->at.group * p->channels_out + channel) * plan->bytes : NULL;
     if (p->y_step[5] == 1) {
         m.y = y;
@@ -82,7 +90,8 @@ static void do_block(const job *j, const task *t, const scratch *s, int64_t b, m
 static void locate(const mix_plan *plan, int64_t index, task *t) {
     const pyconvc_problem *p = &plan->p;
     const int64_t part = index % plan->parts_of_blocks, block = index / plan->parts_of_blocks;
-    const int64_t column = block % plan->column_blocks, band = block / plan->column_blocks % plan->bands;
+    const int64_t column = block % plan->column_blocks,
+                  band = block / plan->column_blocks % plan->bands;
     const int64_t image = block / plan->column_blocks / plan->bands;
     t->first_block = plan->blocks * part / plan->parts_of_blocks;
     t->end_block = plan->blocks * (part + 1) / plan->parts_of_blocks;
@@ -103,12 +112,18 @@ static void do_task(const void *context, int64_t index, void *memory) {
     task t;
     lay_out(plan, memory, &s);
     locate(plan, index, &t);
-    for (t.at.first_plane = 0; t.at.first_plane < plan->planes; t.at.first_plane += plan->planes_at_once) {
+    for (t.at.first_plane = 0; t.at.first_plane < plan->planes;
+         t.at.first_plane += plan->planes_at_once) {
         t.at.planes = min64(plan->planes_at_once, plan->planes - t.at.first_plane);
-        mix_job m = {.offsets = plan->offsets, .taps = t.at.planes * plan->taps_per_plane, .height = t.at.rows, .width = t.at.columns * plan->parts};
+        mix_job m = {.offsets = plan->offsets,
+                     .taps = t.at.planes * plan->taps_per_plane,
+                     .height = t.at.rows,
+                     .width = t.at.columns * plan->parts};
         m.flags = t.at.first_plane ? FILTER_ACCUMULATE : 0;
         if (plan->in_place) {
-            const int64_t at = t.at.image * p->x_step[0] + t.at.group * p->x_step[1] + t.at.first_plane * p->x_step[2] + t.at.depth * p->stride[D] * p->x_step[3] +
+            const int64_t at = t.at.image * p->x_step[0] + t.at.group * p->x_step[1] +
+                               t.at.first_plane * p->x_step[2] +
+                               t.at.depth * p->stride[D] * p->x_step[3] +
                                t.at.row * p->stride[H] * p->x_step[4] + t.at.column;
             m.x = j->x + at * plan->bytes;
             m.row_step = p->stride[H] * p->x_step[4] * plan->parts;
@@ -117,11 +132,13 @@ static void do_task(const void *context, int64_t index, void *memory) {
             m.x = s.tile;
             m.row_step = plan->tile.by_row * plan->parts;
         }
-        for (int64_t b = t.first_block; b < t.end_block; b++) do_block(j, &t, &s, b, m);
+        for (int64_t b = t.first_block; b < t.end_block; b++)
+            do_block(j, &t, &s, b, m);
     }
 }
 
-pyconvc_status mix_run(const mix_plan *plan, const void *x, const void *bias, void *y, const pyconvc_run *run) {
+pyconvc_status mix_run(const mix_plan *plan, const void *x, const void *bias, void *y,
+                       const pyconvc_run *run) {
     const job j = {plan, x, bias, y};
     return parallel_for(plan->tasks, plan->workers, mix_scratch(plan), do_task, &j, run);
 }

@@ -1,9 +1,9 @@
 /* mix.h -- the dense method: several output channels share each loaded input vector.
  *
  * The input that a task needs is packed once for all its output channels: boundary rule, stride and
- * dilation are gone from the tile, every line of it starts alike, and each tap is one offset into it.
- * A 1x1 kernel without padding or stride reads x in place. The tile of a task is small; no padded or
- * unfolded copy of the whole input exists.
+ * dilation are gone from the tile, every line of it starts alike, and each tap is one offset into
+ * it. A 1x1 kernel without padding or stride reads x in place. The tile of a task is small; no
+ * padded or unfolded copy of the whole input exists.
  */
 #ifndef PYCONVC_MIX_H
 #define PYCONVC_MIX_H
@@ -22,7 +22,8 @@ typedef struct {
     int64_t *offsets;
     int64_t planes, planes_at_once, taps_per_plane;
 
-    /* Packed weights: blocks of kernels->channels output channels, the last one maybe the `few` tile's. */
+    /* Packed weights: blocks of kernels->channels output channels, the last one maybe the `few`
+     * tile's. */
     char *weights;
     int64_t blocks, block_bytes;
 
@@ -38,11 +39,13 @@ typedef struct {
 int mix_suits(const pyconvc_problem *p);
 
 /* Packs w and decides everything; free with mix_plan_free also after a failure. */
-pyconvc_status mix_plan_make(mix_plan *plan, const pyconvc_problem *p, const void *w, const pyconvc_run *run);
+pyconvc_status mix_plan_make(mix_plan *plan, const pyconvc_problem *p, const void *w,
+                             const pyconvc_run *run);
 void mix_plan_free(mix_plan *plan);
 
 size_t mix_scratch(const mix_plan *plan);
 
-pyconvc_status mix_run(const mix_plan *plan, const void *x, const void *bias, void *y, const pyconvc_run *run);
+pyconvc_status mix_run(const mix_plan *plan, const void *x, const void *bias, void *y,
+                       const pyconvc_run *run);
 
 #endif

@@ -6,19 +6,23 @@
 #include "mix.h"
 #include "parallel.h"
 
-#define TILE_BYTES (384 << 10) /* what a task's packed input should fit in: under half an L2 cache */
-#define MOST_COLUMNS 1024
-#define IN_PLACE_BYTES (256 << 10)
+#define TILE_BYTES                                                                                 \
+    (384 << 10) /* what a task's packed input should fit in: under half an L2 cache */
+#define MOST_COLUMNS     1024
+#define IN_PLACE_BYTES   (256 << 10)
 #define TASKS_PER_WORKER 4
-#define LEAST_CHANNELS 3
+#define LEAST_CHANNELS   3
 
 enum { D, H, W };
 
-int mix_suits(const pyconvc_problem *p) { return p->channels_out >= LEAST_CHANNELS; }
+int mix_suits(const pyconvc_problem *p) {
+    return p->channels_out >= LEAST_CHANNELS;
+}
 
 /* Columns of a block in place: none so narrow that a whole vector would not fit into it. */
 static int64_t whole_vectors(int64_t columns, int64_t width, int64_t lanes) {
-    while (width % columns && width % columns < lanes && columns > 2 * lanes) columns -= lanes;
+    while (width % columns && width % columns < lanes && columns > 2 * lanes)
+        columns -= lanes;
     return width % columns && width % columns < lanes ? width : columns;
 }
 
@@ -27,7 +31,9 @@ static void collapse(pyconvc_problem *p) {
     for (int a = 0; a < PYCONVC_RANK; a++)
         if (p->kernel[a] != 1 || p->stride[a] != 1 || p->pad_before[a] || p->pad_after[a]) return;
     for (int a = W - 1; a >= 0; a--) {
-        if (p->input[a] > 1 && (p->x_step[3 + a] != p->input[W] * p->x_step[5] || p->y_step[3 + a] != p->output[W] * p->y_step[5])) return;
+        if (p->input[a] > 1 && (p->x_step[3 + a] != p->input[W] * p->x_step[5] ||
+                                p->y_step[3 + a] != p->output[W] * p->y_step[5]))
+            return;
         p->input[W] *= p->input[a];
         p->output[W] *= p->output[a];
         p->input[a] = p->output[a] = 1;
@@ -48,26 +54,37 @@ static void size_tile(mix_plan *plan) {
     const pyconvc_problem *p = &plan->p;
     const int64_t lanes = plan->kernels->lanes;
     plan->planes_at_once = plan->planes;
-    plan->columns = min64(p->output[W], plan->in_place ? max64(lanes * 12, IN_PLACE_BYTES / (plan->planes * plan->bytes)) : MOST_COLUMNS);
-    while (plan->columns > 12 * lanes && !plan->in_place && tile_bytes(plan, plan->planes, 1, plan->columns) > TILE_BYTES)
+    plan->columns =
+        min64(p->output[W], plan->in_place
+                                ? max64(lanes * 12, IN_PLACE_BYTES / (plan->planes * plan->bytes))
+                                : MOST_COLUMNS);
+    while (plan->columns > 12 * lanes && !plan->in_place &&
+           tile_bytes(plan, plan->planes, 1, plan->columns) > TILE_BYTES)
         plan->columns = plan->columns / 2;
-    if (plan->columns < p->output[W]) plan->columns = whole_vectors(round_up(plan->columns, lanes * 3), p->output[W], lanes);
-    while (plan->planes_at_once > 1 && !plan->in_place && tile_bytes(plan, plan->planes_at_once, 1, plan->columns) > 2 * TILE_BYTES)
+    if (plan->columns < p->output[W])
+        plan->columns = whole_vectors(round_up(plan->columns, lanes * 3), p->output[W], lanes);
+    while (plan->planes_at_once > 1 && !plan->in_place &&
+           tile_bytes(plan, plan->planes_at_once, 1, plan->columns) > 2 * TILE_BYTES)
         plan->planes_at_once = ceil_div(plan->planes_at_once, 2);
     int64_t rows = p->output[H];
-    while (rows > 1 && !plan->in_place && tile_bytes(plan, plan->planes_at_once, rows, plan->columns) > TILE_BYTES) rows--;
+    while (rows > 1 && !plan->in_place &&
+           tile_bytes(plan, plan->planes_at_once, rows, plan->columns) > TILE_BYTES)
+        rows--;
     plan->band_rows = rows;
     plan->column_blocks = ceil_div(p->output[W], plan->columns);
     plan->images = p->batch * p->output[D] * p->groups;
 }
 
-/* Enough tasks for all workers: more bands first, as far as their halo costs little, then parts of the channels. */
+/* Enough tasks for all workers: more bands first, as far as their halo costs little, then parts of
+ * the channels. */
 static void size_tasks(mix_plan *plan) {
     const pyconvc_problem *p = &plan->p;
     const int64_t wanted = plan->workers == 1 ? 1 : TASKS_PER_WORKER * plan->workers;
-    const int64_t others = plan->images * plan->column_blocks, least = max64(1, 4 * (p->kernel[H] - 1) * p->dilation[H]);
+    const int64_t others = plan->images * plan->column_blocks,
+                  least = max64(1, 4 * (p->kernel[H] - 1) * p->dilation[H]);
     if (ceil_div(p->output[H], plan->band_rows) * others < wanted)
-        plan->band_rows = max64(min64(least, plan->band_rows), min64(plan->band_rows, p->output[H] * others / wanted));
+        plan->band_rows = max64(min64(least, plan->band_rows),
+                                min64(plan->band_rows, p->output[H] * others / wanted));
     plan->bands = ceil_div(p->output[H], plan->band_rows);
     plan->band_rows = ceil_div(p->output[H], plan->bands);
     plan->parts_of_blocks = max64(1, min64(plan->blocks, ceil_div(wanted, plan->bands * others)));
@@ -81,7 +98,9 @@ static void place_taps(mix_plan *plan) {
     for (int64_t plane = 0; plane < plan->planes_at_once; plane++)
         for (int64_t h = 0; h < p->kernel[H]; h++)
             for (int64_t w = 0; w < p->kernel[W]; w++)
-                *to++ = (plan->in_place ? plane * p->x_step[2] : tile_offset(&plan->tile, plane, h, w)) * plan->parts;
+                *to++ = (plan->in_place ? plane * p->x_step[2]
+                                        : tile_offset(&plan->tile, plane, h, w)) *
+                        plan->parts;
 }
 
 /* Channels of block b, and of the tile that computes it. */
@@ -90,7 +109,8 @@ static int64_t block_channels(const mix_plan *plan, int64_t b) {
 }
 
 static int64_t tile_channels(const mix_plan *plan, int64_t b) {
-    return block_channels(plan, b) <= plan->kernels->few ? plan->kernels->few : plan->kernels->channels;
+    return block_channels(plan, b) <= plan->kernels->few ? plan->kernels->few
+                                                         : plan->kernels->channels;
 }
 
 /* to[t * pitch] = from[t] for one output channel and one plane, in the order of the taps. */
@@ -99,7 +119,8 @@ static void pack_plane(const mix_plan *plan, const char *from, int64_t pitch, ch
     const size_t bytes = (size_t)plan->bytes;
     for (int64_t h = 0; h < p->kernel[H]; h++)
         for (int64_t w = 0; w < p->kernel[W]; w++, to += pitch * plan->bytes) {
-            const int64_t row = p->flip ? p->kernel[H] - 1 - h : h, column = p->flip ? p->kernel[W] - 1 - w : w;
+            const int64_t row = p->flip ? p->kernel[H] - 1 - h : h,
+                          column = p->flip ? p->kernel[W] - 1 - w : w;
             const char *sample = from + (row * p->w_step[4] + column * p->w_step[5]) * plan->bytes;
             if (bytes == 4) /* by far the most frequent: a move, not a call */
                 memcpy(to, sample, 4);
@@ -118,15 +139,19 @@ static void pack_block(const void *context, int64_t index, void *scratch) {
     const packing *k = context;
     const mix_plan *plan = k->plan;
     const pyconvc_problem *p = &plan->p;
-    const int64_t group = index / plan->blocks, b = index % plan->blocks, tile = tile_channels(plan, b);
+    const int64_t group = index / plan->blocks, b = index % plan->blocks,
+                  tile = tile_channels(plan, b);
     char *block = plan->weights + index * plan->block_bytes;
     (void)scratch;
     if (block_channels(plan, b) < tile) memset(block, 0, (size_t)plan->block_bytes);
     for (int64_t plane = 0; plane < plan->planes; plane++) {
-        const int64_t c = plane / p->kernel[D], d = p->flip ? p->kernel[D] - 1 - plane % p->kernel[D] : plane % p->kernel[D];
+        const int64_t c = plane / p->kernel[D],
+                      d = p->flip ? p->kernel[D] - 1 - plane % p->kernel[D] : plane % p->kernel[D];
         char *to = block + plane * plan->taps_per_plane * tile * plan->bytes;
         for (int64_t i = 0; i < block_channels(plan, b); i++) {
-            const int64_t at = group * p->w_step[0] + (b * plan->kernels->channels + i) * p->w_step[1] + c * p->w_step[2] + d * p->w_step[3];
+            const int64_t at = group * p->w_step[0] +
+                               (b * plan->kernels->channels + i) * p->w_step[1] + c * p->w_step[2] +
+                               d * p->w_step[3];
             pack_plane(plan, k->w + at * plan->bytes, tile, to + i * plan->bytes);
         }
     }
@@ -143,7 +168,8 @@ static pyconvc_status pack_weights(mix_plan *plan, const void *w, const pyconvc_
     return parallel_for(count, workers, 0, pack_block, &k, run);
 }
 
-pyconvc_status mix_plan_make(mix_plan *plan, const pyconvc_problem *p, const void *w, const pyconvc_run *run) {
+pyconvc_status mix_plan_make(mix_plan *plan, const pyconvc_problem *p, const void *w,
+                             const pyconvc_run *run) {
     const kernel_table *table = pyconvc_kernels();
     *plan = (mix_plan){.p = *p};
     if (!table) return PYCONVC_NO_ISA;
@@ -158,13 +184,15 @@ pyconvc_status mix_plan_make(mix_plan *plan, const pyconvc_problem *p, const voi
     plan->block_bytes = plan->planes * plan->taps_per_plane * plan->kernels->channels * plan->bytes;
     const pyconvc_status status = tile_make(&plan->tile, &plan->p, plan->kernels->lanes);
     if (status) return status;
-    const double work = (double)p->batch * (double)(p->groups * p->channels_out) * (double)(p->output[D] * p->output[H]) *
-                        (double)p->output[W] * (double)(plan->planes * plan->taps_per_plane) * (double)plan->bytes;
+    const double work = (double)p->batch * (double)(p->groups * p->channels_out) *
+                        (double)(p->output[D] * p->output[H]) * (double)p->output[W] *
+                        (double)(plan->planes * plan->taps_per_plane) * (double)plan->bytes;
     plan->workers = parallel_workers(run, work);
     size_tile(plan);
     size_tasks(plan);
     tile_size(&plan->tile, plan->band_rows, plan->columns);
-    plan->offsets = malloc((size_t)(plan->planes_at_once * plan->taps_per_plane) * sizeof *plan->offsets);
+    plan->offsets =
+        malloc((size_t)(plan->planes_at_once * plan->taps_per_plane) * sizeof *plan->offsets);
     if (!plan->offsets) return PYCONVC_NO_MEMORY;
     place_taps(plan);
     return pack_weights(plan, w, run);

@@ -5,18 +5,19 @@
 #include <stdlib.h>
 #include <time.h>
 #ifdef _OPENMP
-#include <omp.h>
-#include <pthread.h>
+#    include <omp.h>
+#    include <pthread.h>
 #endif
 
 #include "fpmode.h"
 #include "problem.h"
 
 #define SCRATCH_ALIGNMENT 64
-#define POLL_SECONDS 0.03
-#define SERIAL_WORK 2e7 /* about 0.1 ms of one core: what waking a second one costs */
+#define POLL_SECONDS      0.03
+#define SERIAL_WORK       2e7 /* about 0.1 ms of one core: what waking a second one costs */
 
-int pyconvc_has_openmp(void) {
+/* The one name that is visible from outside: by it tools for thread limits know the library. */
+__attribute__((visibility("default"))) int pyconvc_has_openmp(void) {
 #ifdef _OPENMP
     return 1;
 #else
@@ -25,10 +26,15 @@ int pyconvc_has_openmp(void) {
 }
 
 #ifdef _OPENMP
-/* GNU's pool of threads does not survive a fork, and using it then hangs: a child computes alone. */
+/* GNU's pool of threads does not survive a fork, and using it then hangs: a child computes alone.
+ */
 static int forked;
-static void in_child(void) { forked = 1; }
-__attribute__((constructor)) static void watch_forks(void) { pthread_atfork(NULL, NULL, in_child); }
+static void in_child(void) {
+    forked = 1;
+}
+__attribute__((constructor)) static void watch_forks(void) {
+    pthread_atfork(NULL, NULL, in_child);
+}
 #endif
 
 int parallel_workers(const pyconvc_run *run, double work) {
@@ -77,10 +83,11 @@ pyconvc_status parallel_for(int64_t count, int workers, size_t scratch_bytes, ta
     const int threads = (int)max64(1, min64(workers, count));
     const size_t each = (size_t)round_up((int64_t)scratch_bytes + 1, SCRATCH_ALIGNMENT);
     char *scratch = NULL;
-    if (posix_memalign((void **)&scratch, SCRATCH_ALIGNMENT, each * (size_t)threads)) return PYCONVC_NO_MEMORY;
+    if (posix_memalign((void **)&scratch, SCRATCH_ALIGNMENT, each * (size_t)threads))
+        return PYCONVC_NO_MEMORY;
 #ifdef _OPENMP
     if (threads > 1) {
-#pragma omp parallel num_threads(threads)
+#    pragma omp parallel num_threads(threads)
         work_off(&q, scratch + each * (size_t)omp_get_thread_num(), omp_get_thread_num() == 0);
     } else
 #endif

@@ -16,7 +16,8 @@ int64_t phases_find(const pyconvc_problem *p, int64_t **offsets) {
     for (int64_t t = 0; t < p->kernel[W] && count < stride; t++) {
         const int64_t phase = t * p->dilation[W] % stride;
         int64_t known = 0;
-        while (known < count && to[known] != phase) known++;
+        while (known < count && to[known] != phase)
+            known++;
         if (known == count) to[count++] = phase;
     }
     return count;
@@ -29,6 +30,7 @@ int64_t phases_pitch(const pyconvc_problem *p, int64_t columns, int64_t lanes) {
 int64_t phases_column(const pyconvc_problem *p, const int64_t *offsets, int64_t pitch, int64_t t) {
     const int64_t at = t * p->dilation[W];
     int64_t phase = 0;
-    while (offsets[phase] != at % p->stride[W]) phase++;
+    while (offsets[phase] != at % p->stride[W])
+        phase++;
     return phase * pitch + at / p->stride[W];
 }

@@ -1,12 +1,15 @@
-/* phases.h -- a strided line as lines of stride 1: phase f holds the samples f, f + stride, f + 2 stride ...
+/* phases.h -- a strided line as lines of stride 1: phase f holds the samples f, f + stride, f + 2
+ * stride ...
  *
- * Packed lines hold the phases that some tap meets one after the other, each `pitch` samples long. */
+ * Packed lines hold the phases that some tap meets one after the other, each `pitch` samples long.
+ */
 #ifndef PYCONVC_PHASES_H
 #define PYCONVC_PHASES_H
 
 #include "pyconvc.h"
 
-/* Number of phases that taps of the width axis meet; *offsets gets the first sample of each (free it). 0: no memory. */
+/* Number of phases that taps of the width axis meet; *offsets gets the first sample of each (free
+ * it). 0: no memory. */
 int64_t phases_find(const pyconvc_problem *p, int64_t **offsets);
 
 /* Samples of a phase for so many output columns, with room to read `lanes` beyond. */

@@ -2,8 +2,8 @@
  * tile.c -- see tile.h. */
 #include "tile.h"
 
-#include <string.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "gather.h"
 #include "phases.h"
@@ -17,7 +17,8 @@ row_numbering number_rows(const pyconvc_problem *p, int64_t outputs) {
     return (row_numbering){sparse, 1, outputs, 0};
 }
 
-int64_t numbered_row(const pyconvc_problem *p, const row_numbering *rows, int64_t outputs, int64_t i) {
+int64_t numbered_row(const pyconvc_problem *p, const row_numbering *rows, int64_t outputs,
+                     int64_t i) {
     return rows->dense ? i : i % outputs * p->stride[H] + i / outputs * p->dilation[H];
 }
 
@@ -36,14 +37,18 @@ void tile_size(tile_shape *tile, int64_t rows_out, int64_t columns) {
     tile->by_row = tile->rows.by_output * tile->row_pitch;
 }
 
-void tile_free(tile_shape *tile) { free(tile->phase_offset); }
+void tile_free(tile_shape *tile) {
+    free(tile->phase_offset);
+}
 
 int64_t tile_plane(const tile_shape *tile, int64_t rows_out, int64_t columns) {
-    return number_rows(tile->p, rows_out).count * tile->phases * phases_pitch(tile->p, columns, tile->lanes);
+    return number_rows(tile->p, rows_out).count * tile->phases *
+           phases_pitch(tile->p, columns, tile->lanes);
 }
 
 int64_t tile_offset(const tile_shape *tile, int64_t plane, int64_t h, int64_t w) {
-    return (plane * tile->rows.count + h * tile->rows.by_tap) * tile->row_pitch + phases_column(tile->p, tile->phase_offset, tile->pitch, w);
+    return (plane * tile->rows.count + h * tile->rows.by_tap) * tile->row_pitch +
+           phases_column(tile->p, tile->phase_offset, tile->pitch, w);
 }
 
 /* One input line, all phases; NULL is a line of the constant. */
@@ -70,12 +75,20 @@ void tile_pack(const tile_shape *tile, const tile_place *at, const void *x, void
     char *to = memory;
     for (int64_t plane = at->first_plane; plane < at->first_plane + at->planes; plane++) {
         const int64_t c = plane / p->kernel[D], tap = plane % p->kernel[D];
-        const int64_t z = pyconvc_boundary_index(p->boundary[D], at->depth * p->stride[D] + tap * p->dilation[D] - p->pad_before[D], p->input[D]);
-        const int64_t first = at->image * p->x_step[0] + at->group * p->x_step[1] + c * p->x_step[2] + z * p->x_step[3];
+        const int64_t z = pyconvc_boundary_index(
+            p->boundary[D], at->depth * p->stride[D] + tap * p->dilation[D] - p->pad_before[D],
+            p->input[D]);
+        const int64_t first = at->image * p->x_step[0] + at->group * p->x_step[1] +
+                              c * p->x_step[2] + z * p->x_step[3];
         for (int64_t i = 0; i < rows->count; i++, to += tile->row_pitch * tile->bytes) {
             if (rows->dense ? i >= used : i % tile->rows_out >= at->rows) continue;
-            const int64_t row = pyconvc_boundary_index(p->boundary[H], top + numbered_row(p, rows, tile->rows_out, i), p->input[H]);
-            pack_line(tile, at, z < 0 || row < 0 ? NULL : (const char *)x + (first + row * p->x_step[4]) * tile->bytes, to);
+            const int64_t row = pyconvc_boundary_index(
+                p->boundary[H], top + numbered_row(p, rows, tile->rows_out, i), p->input[H]);
+            pack_line(tile, at,
+                      z < 0 || row < 0
+                          ? NULL
+                          : (const char *)x + (first + row * p->x_step[4]) * tile->bytes,
+                      to);
         }
     }
 }

@@ -1,16 +1,17 @@
 /* tile.h -- a packed piece of the input: what a band of output rows and a block of columns read.
  *
- * Layout: [plane][row][phase][pitch], a plane being an input channel and a depth tap. The boundary rule, the
- * stride along the width and the dilation are gone from it: tap (plane, h, w) of output (r, j) is the sample
- *     tile_offset(plane, h, w) + r * tile->by_row + j
+ * Layout: [plane][row][phase][pitch], a plane being an input channel and a depth tap. The boundary
+ * rule, the stride along the width and the dilation are gone from it: tap (plane, h, w) of output
+ * (r, j) is the sample tile_offset(plane, h, w) + r * tile->by_row + j
  */
 #ifndef PYCONVC_TILE_H
 #define PYCONVC_TILE_H
 
 #include "problem.h"
 
-/* A band of output rows needs input rows from all its taps. They are numbered densely, or, where stride or
- * dilation leave gaps, tap by tap: output row o meets tap t in row o * by_output + t * by_tap. */
+/* A band of output rows needs input rows from all its taps. They are numbered densely, or, where
+ * stride or dilation leave gaps, tap by tap: output row o meets tap t in row o * by_output + t *
+ * by_tap. */
 typedef struct {
     int64_t count, by_output, by_tap;
     int dense;
@@ -19,7 +20,8 @@ typedef struct {
 row_numbering number_rows(const pyconvc_problem *p, int64_t outputs);
 
 /* Offset of the input row that has number i, from the first one that the band meets. */
-int64_t numbered_row(const pyconvc_problem *p, const row_numbering *rows, int64_t outputs, int64_t i);
+int64_t numbered_row(const pyconvc_problem *p, const row_numbering *rows, int64_t outputs,
+                     int64_t i);
 
 typedef struct {
     const pyconvc_problem *p;

@@ -4,13 +4,14 @@
  *
  * One problem, three passes over it:
  *
- *   correlate    y[n,g,k,o] = bias[g,k] + sum_{c,t} X[n,g,c, o*stride + t*dilation - pad_before] * w[g,k,c,t]
- *   input_grad   x[n,g,c,i] = bias[g,c] + sum of y[n,g,k,o] * w[g,k,c,t] over k and the (o, t) that read i
- *   weight_grad  w[g,k,c,t] = sum_{n,o} X[n,g,c, o*stride + t*dilation - pad_before] * y[n,g,k,o]
+ *   correlate    y[n,g,k,o] = bias[g,k] + sum_{c,t} X[n,g,c, o*stride + t*dilation - pad_before] *
+ * w[g,k,c,t] input_grad   x[n,g,c,i] = bias[g,c] + sum of y[n,g,k,o] * w[g,k,c,t] over k and the
+ * (o, t) that read i weight_grad  w[g,k,c,t] = sum_{n,o} X[n,g,c, o*stride + t*dilation -
+ * pad_before] * y[n,g,k,o]
  *
- * with X the input extended beyond its edges by the boundary rule of each axis. The second and third are
- * the adjoints in x and in w; the second is also the transposed convolution. Convolution in the
- * mathematical sense is the same sums with the taps index-reversed (`flip`).
+ * with X the input extended beyond its edges by the boundary rule of each axis. The second and
+ * third are the adjoints in x and in w; the second is also the transposed convolution. Convolution
+ * in the mathematical sense is the same sums with the taps index-reversed (`flip`).
  *
  * Units: sizes, strides, pads and steps count samples, never bytes; a complex sample is one. The
  * spatial axes are depth, height, width; a problem of lower rank has size 1 on the leading ones.
@@ -71,23 +72,25 @@ typedef struct {
     int64_t output[PYCONVC_RANK];                              /* set by pyconvc_complete */
     /* Samples from one item to the next; any sign, zero allowed in x and w. */
     int64_t x_step[3 + PYCONVC_RANK]; /* batch, group, input channel, depth, height, width */
-    int64_t w_step[3 + PYCONVC_RANK]; /* group, output channel, input channel, depth, height, width */
+    int64_t
+        w_step[3 + PYCONVC_RANK]; /* group, output channel, input channel, depth, height, width */
     int64_t y_step[3 + PYCONVC_RANK]; /* batch, group, output channel, depth, height, width */
 } pyconvc_problem;
 
 typedef struct {
-    int32_t workers;                    /* threads that may work on the call, >= 1 */
-    int32_t flush_denormals;            /* nonzero: subnormal numbers count as zero in this call */
-    int32_t (*interrupted)(void *data); /* polled by the calling thread; nonzero stops; may be NULL */
+    int32_t workers;         /* threads that may work on the call, >= 1 */
+    int32_t flush_denormals; /* nonzero: subnormal numbers count as zero in this call */
+    int32_t (*interrupted)(
+        void *data); /* polled by the calling thread; nonzero stops; may be NULL */
     void *data;
 } pyconvc_run;
 
 /* Checks p and sets p->output; an axis that the kernel does not fit has output 0. */
 pyconvc_status pyconvc_complete(pyconvc_problem *p);
 
-/* The passes. The caller grants: p completed; x, w, y valid for their steps; what is written overlaps
- * nothing that is read. bias (one sample for each channel written, contiguous) may be NULL. input_grad
- * takes CONSTANT boundaries only, and what lies beyond them counts for nothing. */
+/* The passes. The caller grants: p completed; x, w, y valid for their steps; what is written
+ * overlaps nothing that is read. bias (one sample for each channel written, contiguous) may be
+ * NULL. input_grad takes CONSTANT boundaries only, and what lies beyond them counts for nothing. */
 pyconvc_status pyconvc_correlate(const pyconvc_problem *p, const void *x, const void *w,
                                  const void *bias, void *y, const pyconvc_run *run);
 pyconvc_status pyconvc_input_grad(const pyconvc_problem *p, const void *y, const void *w,

@@ -1,13 +1,13 @@
 /* avx512 -- 32 registers of 64 bytes (F, BW, DQ, VL): 16 accumulators, up to 8 taps. */
 #include <immintrin.h>
-#define VEC_BYTES 64
+#define VEC_BYTES    64
 #define MIX_CHANNELS 8
-#define MIX_VECS 3
+#define MIX_VECS     3
 #define DOT_CHANNELS 4
-#define DOT_OFFSETS 6
-#define TILE_ROWS 4
-#define TILE_VECS 4
-#define TILE_CHUNK 7
-#define LINE_ROWS 16
-#define LINE_CHUNK 8
+#define DOT_OFFSETS  6
+#define TILE_ROWS    4
+#define TILE_VECS    4
+#define TILE_CHUNK   7
+#define LINE_ROWS    16
+#define LINE_CHUNK   8
 #define STREAM(p, v) _mm512_stream_si512((__m512i *)(p), (__m512i)(v))

@@ -1,14 +1,14 @@
-/* avx512vl -- AVX-512 on 32-byte vectors: for cores that run 64-byte operations in two halves (Zen 4),
- * where loads across a cache line then cost half as often. */
+/* avx512vl -- AVX-512 on 32-byte vectors: for cores that run 64-byte operations in two halves (Zen
+ * 4), where loads across a cache line then cost half as often. */
 #include <immintrin.h>
-#define VEC_BYTES 32
+#define VEC_BYTES    32
 #define MIX_CHANNELS 8
-#define MIX_VECS 3
+#define MIX_VECS     3
 #define DOT_CHANNELS 4
-#define DOT_OFFSETS 6
-#define TILE_ROWS 4
-#define TILE_VECS 4
-#define TILE_CHUNK 7
-#define LINE_ROWS 16
-#define LINE_CHUNK 8
+#define DOT_OFFSETS  6
+#define TILE_ROWS    4
+#define TILE_VECS    4
+#define TILE_CHUNK   7
+#define LINE_ROWS    16
+#define LINE_CHUNK   8
 #define STREAM(p, v) _mm256_stream_si256((__m256i *)(p), (__m256i)(v))

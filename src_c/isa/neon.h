@@ -1,11 +1,11 @@
 /* neon -- AArch64's baseline: 32 registers of 16 bytes with FMA. */
-#define VEC_BYTES 16
+#define VEC_BYTES    16
 #define MIX_CHANNELS 8
-#define MIX_VECS 3
+#define MIX_VECS     3
 #define DOT_CHANNELS 4
-#define DOT_OFFSETS 6
-#define TILE_ROWS 4
-#define TILE_VECS 4
-#define TILE_CHUNK 7
-#define LINE_ROWS 16
-#define LINE_CHUNK 8
+#define DOT_OFFSETS  6
+#define TILE_ROWS    4
+#define TILE_VECS    4
+#define TILE_CHUNK   7
+#define LINE_ROWS    16
+#define LINE_CHUNK   8

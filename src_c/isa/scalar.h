@@ -1,11 +1,11 @@
 /* scalar -- the tier that every other one is measured against: plain C, one lane. */
-#define VEC_BYTES 0
+#define VEC_BYTES    0
 #define MIX_CHANNELS 4
-#define MIX_VECS 2
+#define MIX_VECS     2
 #define DOT_CHANNELS 2
-#define DOT_OFFSETS 3
-#define TILE_ROWS 4
-#define TILE_VECS 2
-#define TILE_CHUNK 3
-#define LINE_ROWS 8
-#define LINE_CHUNK 3
+#define DOT_OFFSETS  3
+#define TILE_ROWS    4
+#define TILE_VECS    2
+#define TILE_CHUNK   3
+#define LINE_ROWS    8
+#define LINE_CHUNK   3

@@ -1,13 +1,13 @@
 /* sse2 -- x86-64's baseline: 16 registers of 16 bytes, multiply and add apart. */
 #include <emmintrin.h>
-#define VEC_BYTES 16
+#define VEC_BYTES    16
 #define MIX_CHANNELS 4
-#define MIX_VECS 3
+#define MIX_VECS     3
 #define DOT_CHANNELS 2
-#define DOT_OFFSETS 5
-#define TILE_ROWS 4
-#define TILE_VECS 2
-#define TILE_CHUNK 4
-#define LINE_ROWS 8
-#define LINE_CHUNK 4
+#define DOT_OFFSETS  5
+#define TILE_ROWS    4
+#define TILE_VECS    2
+#define TILE_CHUNK   4
+#define LINE_ROWS    8
+#define LINE_CHUNK   4
 #define STREAM(p, v) _mm_stream_si128((__m128i *)(p), (__m128i)(v))

@@ -1,38 +1,43 @@
 /* SPDX-License-Identifier: BSD-3-Clause
  *
- * dot.c -- many sums over pixels at once, for the weight gradient (contract: dot_fn in kernel_types.h).
+ * dot.c -- many sums over pixels at once, for the weight gradient (contract: dot_fn in
+ * kernel_types.h).
  *
  *   sums[k][t] += sum_{r,j} g[k][r][j] * x[r][offset[t] + j]
  *
- * A tile of K x T sums stays in registers, each a vector whose lanes take every VL-th pixel of a line: K
- * vectors of g and T of x are loaded for K * T multiply-adds, both contiguous. Lanes are added up once, by
- * reduce, when all images are done.
+ * A tile of K x T sums stays in registers, each a vector whose lanes take every VL-th pixel of a
+ * line: K vectors of g and T of x are loaded for K * T multiply-adds, both contiguous. Lanes are
+ * added up once, by reduce, when all images are done.
  */
 #include "kernel_types.h"
 #include "vec.h"
 
-#define MOST_SUMS 24
+#define MOST_SUMS    24
 #define MOST_OFFSETS 10
 
+typedef uint8_t bits __attribute__((vector_size(sizeof(vec))));
+
 /* v with the lanes that the mask clears set to zero, whatever they hold. */
-INLINE vec keep(vec v, const uint8_t *mask) {
-    uint8_t a[sizeof(vec)], m[sizeof(vec)];
-    memcpy(a, &v, sizeof v);
-    memcpy(m, mask, sizeof v);
-    for (size_t i = 0; i < sizeof(vec); i++) a[i] &= m[i];
-    memcpy(&v, a, sizeof v);
+INLINE vec keep(vec v, const bits *mask) {
+    bits b;
+    memcpy(&b, &v, sizeof v);
+    b &= *mask;
+    memcpy(&v, &b, sizeof v);
     return v;
 }
 
-INLINE void add(const int K, const int T, vec *acc, const elem *g, int64_t g_channel, const elem *const *x, int64_t j, const uint8_t *mask) {
+INLINE void add(const int K, const int T, vec *acc, const elem *g, int64_t g_channel,
+                const elem *const *x, int64_t j, const bits *mask) {
     vec a[MOST_OFFSETS];
     UNROLL(10)
-    for (int t = 0; t < T; t++) a[t] = mask ? keep(load(x[t] + j), mask) : load(x[t] + j);
+    for (int t = 0; t < T; t++)
+        a[t] = mask ? keep(load(x[t] + j), mask) : load(x[t] + j);
     UNROLL(4)
     for (int k = 0; k < K; k++) {
         const vec b = load(g + k * g_channel + j);
         UNROLL(10)
-        for (int t = 0; t < T; t++) acc[k * T + t] = madd(acc[k * T + t], b, a[t]);
+        for (int t = 0; t < T; t++)
+            acc[k * T + t] = madd(acc[k * T + t], b, a[t]);
     }
 }
 
@@ -40,36 +45,67 @@ INLINE void dots(const int K, const int T, const dot_job *job) {
     const int64_t whole = job->width / VL * VL, rest = job->width - whole;
     const elem *g = job->g, *x[MOST_OFFSETS];
     elem *sums = job->sums;
-    uint8_t mask[sizeof(vec)] = {0};
+    bits mask = {0};
     vec acc[MOST_SUMS];
-    memset(mask, 0xff, (size_t)rest * sizeof(elem));
+    memset(&mask, 0xff, (size_t)rest * sizeof(elem));
     UNROLL(10)
-    for (int t = 0; t < T; t++) x[t] = (const elem *)job->x + job->offsets[t];
+    for (int t = 0; t < T; t++)
+        x[t] = (const elem *)job->x + job->offsets[t];
     UNROLL(24)
-    for (int i = 0; i < K * T; i++) acc[i] = load(sums + i * VL);
+    for (int i = 0; i < K * T; i++)
+        acc[i] = load(sums + i * VL);
     for (int64_t r = 0; r < job->height; r++) {
-        for (int64_t j = 0; j < whole; j += VL) add(K, T, acc, g, job->g_channel, x, j, 0);
-        if (rest) add(K, T, acc, g, job->g_channel, x, whole, mask);
+        for (int64_t j = 0; j < whole; j += VL)
+            add(K, T, acc, g, job->g_channel, x, j, 0);
+        if (rest) add(K, T, acc, g, job->g_channel, x, whole, &mask);
         g += job->g_pitch;
         UNROLL(10)
-        for (int t = 0; t < T; t++) x[t] += job->x_pitch;
+        for (int t = 0; t < T; t++)
+            x[t] += job->x_pitch;
     }
     UNROLL(24)
-    for (int i = 0; i < K * T; i++) store(sums + i * VL, acc[i]);
+    for (int i = 0; i < K * T; i++)
+        store(sums + i * VL, acc[i]);
 }
 
-static void many(const dot_job *job) { dots(DOT_CHANNELS, DOT_OFFSETS, job); }
-static void one(const dot_job *job) { dots(1, MOST_OFFSETS, job); }
+static void many(const dot_job *job) {
+    dots(DOT_CHANNELS, DOT_OFFSETS, job);
+}
+static void one(const dot_job *job) {
+    dots(1, MOST_OFFSETS, job);
+}
 
-/* out[i] = the lanes of vector i added up, each part of a sample for itself. */
-static void reduce(const void *sums, int64_t count, void *out) {
+INLINE elem plus(elem a, elem b) {
+#if LOGICAL
+    return a | b;
+#else
+    return (elem)(a + b);
+#endif
+}
+
+/* The lanes of a vector added up in halves, each part of a sample for itself. */
+INLINE void add_lanes(const elem *lanes, elem *out) {
+    elem a[VL];
+    memcpy(a, lanes, sizeof a);
+    UNROLL(8)
+    for (int half = VL / 2; half >= PARTS; half /= 2)
+        for (int j = 0; j < half; j++)
+            a[j] = plus(a[j], a[j + half]);
+    memcpy(out, a, PARTS * sizeof(elem));
+}
+
+static void reduce(const void *sums, const dot_grid *grid, void *out) {
     const elem *from = sums;
     elem *to = out;
-    for (int64_t i = 0; i < count; i++, from += VL, to += PARTS)
-        for (int p = 0; p < PARTS; p++) {
-            elem total = 0;
-            for (int j = p; j < VL; j += PARTS) total = LOGICAL ? (elem)(total != 0 || from[j] != 0) : (elem)(total + from[j]);
-            to[p] = total;
+    for (int64_t k = 0; k < grid->rows; k++)
+        for (int64_t t = 0; t < grid->columns; t += grid->by_offset) {
+            const int64_t tile = k / grid->by_channel * grid->across + t / grid->by_offset;
+            const int64_t first =
+                (tile * grid->by_channel + k % grid->by_channel) * grid->by_offset;
+            const int64_t here =
+                grid->columns - t < grid->by_offset ? grid->columns - t : grid->by_offset;
+            for (int64_t i = 0; i < here; i++, to += PARTS)
+                add_lanes(from + (first + i) * VL, to);
         }
 }
 

@@ -4,19 +4,19 @@
  *
  *   y[r][j] += taps[i] * x[r + i][column + j]      for the taps i of a block
  *
- * A tile of R rows x V vectors of y stays in registers. For each block its n taps are broadcast once;
- * then each of the R + n - 1 input rows is loaded once and serves all (r, i) with r + i = row: R * n
- * multiply-adds for R + n - 1 loads. The line kernel is the same tile with rows one vector apart in a
- * single line, V = 1.
+ * A tile of R rows x V vectors of y stays in registers. For each block its n taps are broadcast
+ * once; then each of the R + n - 1 input rows is loaded once and serves all (r, i) with r + i =
+ * row: R * n multiply-adds for R + n - 1 loads. The line kernel is the same tile with rows one
+ * vector apart in a single line, V = 1.
  *
- * The sum of an output runs over blocks in order, then over taps in order, whatever tile it falls in:
- * tiling never changes a bit.
+ * The sum of an output runs over blocks in order, then over taps in order, whatever tile it falls
+ * in: tiling never changes a bit.
  */
 #include "kernel_types.h"
 #include "vec.h"
 
 #define MAX_CHUNK 8
-#define MAX_SUMS 16 /* in one tile; a plain constant, so that the array becomes registers */
+#define MAX_SUMS  16 /* in one tile; a plain constant, so that the array becomes registers */
 
 typedef struct {
     vec part[PARTS];
@@ -35,7 +35,8 @@ INLINE void step(sum *acc, const int R, const int V, const int n, const int line
                  const elem *const *rows, int64_t column, const elem *taps) {
     vec w[MAX_CHUNK * PARTS];
     UNROLL(16)
-    for (int i = 0; i < n * PARTS; i++) w[i] = set1(taps[i]);
+    for (int i = 0; i < n * PARTS; i++)
+        w[i] = set1(taps[i]);
     UNROLL(32)
     for (int row = 0; row < R + n - 1; row++) {
         const elem *x = (line ? rows[0] + row * VL : rows[row]) + column;
@@ -78,7 +79,8 @@ INLINE void tile(const int R, const int V, const int line, const filter_program 
     sum acc[MAX_SUMS];
     UNROLL(32)
     for (int k = 0; k < R * V; k++) {
-        acc[k].part[0] = start(y + (k / V) * pitch + (k % V) * VL, bias, k % V == V - 1 ? last : VL, flags);
+        acc[k].part[0] =
+            start(y + (k / V) * pitch + (k % V) * VL, bias, k % V == V - 1 ? last : VL, flags);
 #if PARTS == 2
         acc[k].part[1] = (vec){0};
 #endif
@@ -88,9 +90,9 @@ INLINE void tile(const int R, const int V, const int line, const filter_program 
         const elem *const *from = line ? here : rows + block.row;
         const int64_t column = line ? block.column : block.column + right;
         switch (block.length) {
-#define CASE(n)                                                                            \
-    case n:                                                                                \
-        if (n <= (line ? LINE_CHUNK : TILE_CHUNK)) step(acc, R, V, n, line, from, column, taps); \
+#define CASE(n)                                                                                    \
+    case n:                                                                                        \
+        if (n <= (line ? LINE_CHUNK : TILE_CHUNK)) step(acc, R, V, n, line, from, column, taps);   \
         break;
             CASE(1) CASE(2) CASE(3) CASE(4) CASE(5) CASE(6) CASE(7) CASE(8)
 #undef CASE
@@ -104,13 +106,15 @@ INLINE void tile(const int R, const int V, const int line, const filter_program 
 
 INLINE vec spread(const elem *bias) {
     elem a[VL];
-    for (int j = 0; j < VL; j++) a[j] = bias ? bias[j % PARTS] : 0;
+    for (int j = 0; j < VL; j++)
+        a[j] = bias ? bias[j % PARTS] : 0;
     return load(a);
 }
 
 /* All columns of R rows: tiles of V vectors, then single vectors, the last one partial. */
-INLINE void band(const int R, const int V, const filter_program *program, const elem *taps, vec bias,
-                 const elem *const *rows, elem *y, int64_t y_pitch, int64_t width, int flags) {
+INLINE void band(const int R, const int V, const filter_program *program, const elem *taps,
+                 vec bias, const elem *const *rows, elem *y, int64_t y_pitch, int64_t width,
+                 int flags) {
     int64_t j = 0;
     for (; j + V * VL <= width; j += V * VL)
         tile(R, V, 0, program, taps, bias, rows, j, y + j, y_pitch, VL, flags);
@@ -130,9 +134,11 @@ static void filter_tile(const filter_program *program, const void *taps, const v
     elem *y = out;
     int64_t r = 0;
     for (; r + TILE_ROWS <= height; r += TILE_ROWS)
-        band(TILE_ROWS, TILE_VECS / PARTS, program, taps, b, rows + r, y + r * y_pitch, y_pitch, width, flags);
+        band(TILE_ROWS, TILE_VECS / PARTS, program, taps, b, rows + r, y + r * y_pitch, y_pitch,
+             width, flags);
     for (; r < height; r++)
-        band(1, SINGLE_VECS / PARTS, program, taps, b, rows + r, y + r * y_pitch, y_pitch, width, flags);
+        band(1, SINGLE_VECS / PARTS, program, taps, b, rows + r, y + r * y_pitch, y_pitch, width,
+             flags);
 }
 
 static void filter_line(const filter_program *program, const void *taps, const void *bias,
@@ -149,7 +155,8 @@ static void filter_line(const filter_program *program, const void *taps, const v
         for (; j + 4 * VL <= width; j += 4 * VL)
             tile(4, 1, 1, program, taps, b, rows + r, j, y + j, 0, VL, flags);
         for (; j < width; j += VL)
-            tile(1, 1, 1, program, taps, b, rows + r, j, y + j, 0, width - j < VL ? width - j : VL, flags);
+            tile(1, 1, 1, program, taps, b, rows + r, j, y + j, 0, width - j < VL ? width - j : VL,
+                 flags);
     }
 }
 

@@ -10,8 +10,8 @@
 #include "dtypes.h"
 
 /* A run of taps in one kernel column: they meet input rows row, row + 1, ... of the table, `column`
- * elements to the right of the row's pointer. A filter is a list of such blocks; the taps of all blocks
- * lie one after the other in `taps`. The order of the list is the order of summation. */
+ * elements to the right of the row's pointer. A filter is a list of such blocks; the taps of all
+ * blocks lie one after the other in `taps`. The order of the list is the order of summation. */
 typedef struct {
     int64_t row, column;
     int32_t length; /* 1 .. chunk of the kernel */
@@ -27,33 +27,34 @@ enum { FILTER_ACCUMULATE = 1, FILTER_STREAM = 2 };
 /* filter: y[r][j] = (accumulate ? y[r][j] : bias) + sum over blocks b, taps i of b:
  *                       taps[b][i] * rows[r + b.row + i][b.column + j],  r < height, j < width
  *
- * rows points to a table of row pointers; y_pitch and width count elements (a complex sample has two).
- * The caller grants: block lengths within the kernel's chunk; every row readable up to
- * column + width rounded up to whole vectors; with FILTER_STREAM, y and y_pitch aligned to a vector.
+ * rows points to a table of row pointers; y_pitch and width count elements (a complex sample has
+ * two). The caller grants: block lengths within the kernel's chunk; every row readable up to column
+ * + width rounded up to whole vectors; with FILTER_STREAM, y and y_pitch aligned to a vector.
  * Elements of y from width on are not written. */
 typedef void filter_fn(const filter_program *program, const void *taps, const void *bias,
                        const void *const *rows, void *y, int64_t y_pitch, int64_t height,
                        int64_t width, int flags);
 
-/* Two kernels of that type. `tile` reuses each loaded input vector for the kernel rows that meet it, in
- * tiles of tile_rows x tile_columns. `line` is for a table of one row a line (row = 0 in all blocks) and
- * reuses loads along the line: it reads the line as rows of one vector, so a block of length n in it
- * holds the taps column, column + lanes, ... column + (n-1) * lanes. */
+/* Two kernels of that type. `tile` reuses each loaded input vector for the kernel rows that meet
+ * it, in tiles of tile_rows x tile_columns. `line` is for a table of one row a line (row = 0 in all
+ * blocks) and reuses loads along the line: it reads the line as rows of one vector, so a block of
+ * length n in it holds the taps column, column + lanes, ... column + (n-1) * lanes. */
 typedef struct {
     filter_fn *tile, *line;
-    int32_t lanes;                                /* samples in a vector */
-    int32_t tile_rows, tile_columns, tile_chunk;  /* rows, samples, taps */
-    int32_t line_columns, line_chunk;             /* samples, taps */
+    int32_t lanes;                               /* samples in a vector */
+    int32_t tile_rows, tile_columns, tile_chunk; /* rows, samples, taps */
+    int32_t line_columns, line_chunk;            /* samples, taps */
 } filter_kernels;
 
 /* mix: for k < channels, r < height, j < width
- *      y[k * y_channel + r * y_pitch + j] = (accumulate ? itself : bias[k]) + sum_t w[k][t] * x[r * row_step + offsets[t] + j]
+ *      y[k * y_channel + r * y_pitch + j] = (accumulate ? itself : bias[k]) + sum_t w[k][t] * x[r *
+ * row_step + offsets[t] + j]
  *
- * with offsets, steps and width in elements (a complex sample has two). w is packed, w[t][k], if channel_step
- * is 0: for `few` channels where channels <= few, else for `channels` of the table, the missing ones
- * zero. Else it is read in place: w[k * channel_step + t] in samples, and channels is that of the table or 1. The
- * caller grants: x readable at each offset up to width, and, where width is less than a vector or with accumulate, up
- * to width rounded up to whole vectors. */
+ * with offsets, steps and width in elements (a complex sample has two). w is packed, w[t][k], if
+ * channel_step is 0: for `few` channels where channels <= few, else for `channels` of the table,
+ * the missing ones zero. Else it is read in place: w[k * channel_step + t] in samples, and channels
+ * is that of the table or 1. The caller grants: x readable at each offset up to width, and, where
+ * width is less than a vector or with accumulate, up to width rounded up to whole vectors. */
 typedef struct {
     const int64_t *offsets;
     int64_t taps;
@@ -72,13 +73,15 @@ typedef void mix_fn(const mix_job *job);
 
 typedef struct {
     mix_fn *mix;
-    int32_t lanes, channels, few, vectors; /* samples in a vector; the two tiles' channels; vectors of the wide one */
+    int32_t lanes, channels, few,
+        vectors; /* samples in a vector; the two tiles' channels; vectors of the wide one */
 } mix_kernels;
 
 /* dot: for k < channels, t < offsets of the kernel, with all lengths in elements,
- *      sums[k][t] += sum over r < height, j < width of g[k * g_channel + r * g_pitch + j] * x[r * x_pitch + offsets[t] + j]
+ *      sums[k][t] += sum over r < height, j < width of g[k * g_channel + r * g_pitch + j] * x[r *
+ * x_pitch + offsets[t] + j]
  *
- * each of sums a vector of partial sums; reduce adds its lanes up. The caller grants: lines of g and, from each
+ * each of sums a vector of partial sums. The caller grants: lines of g and, from each
  * offset, of x readable up to width rounded up to whole vectors, g zero from width on. */
 typedef struct {
     const void *g;
@@ -90,7 +93,14 @@ typedef struct {
 } dot_job;
 
 typedef void dot_fn(const dot_job *job);
-typedef void reduce_fn(const void *sums, int64_t count, void *out);
+
+/* Sums of rows x columns lie tile by tile, `across` tiles of by_channel x by_offset side by side.
+ * reduce adds up the lanes of each and writes them dense, row by row. */
+typedef struct {
+    int64_t rows, columns, by_channel, by_offset, across;
+} dot_grid;
+
+typedef void reduce_fn(const void *sums, const dot_grid *grid, void *out);
 
 typedef struct {
     dot_fn *many, *one; /* channels x offsets, and 1 x offsets_of_one */

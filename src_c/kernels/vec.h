@@ -1,47 +1,52 @@
 /* vec.h -- the vector vocabulary of one (tier, dtype): everything a template may say.
  *
- * The tier's header (isa/) gives VEC_BYTES and may give STREAM; the compiler's vector types do the rest.
- * VL is the number of elements of a vec; loads and stores need no alignment, stream() needs VEC_BYTES.
+ * The tier's header (isa/) gives VEC_BYTES and may give STREAM; the compiler's vector types do the
+ * rest. VL is the number of elements of a vec; loads and stores need no alignment, stream() needs
+ * VEC_BYTES.
  */
 #include <stdint.h>
 #include <string.h>
 
 #include "dtypes.h"
 
-#define CAT_(a, b) a##b
-#define CAT(a, b) CAT_(a, b)
+#define CAT_(a, b)                a##b
+#define CAT(a, b)                 CAT_(a, b)
 #define NAME__(stem, dtype, tier) stem##_##dtype##__##tier
-#define NAME_(stem, dtype, tier) NAME__(stem, dtype, tier)
+#define NAME_(stem, dtype, tier)  NAME__(stem, dtype, tier)
 /* The address of a kernel: op_dtype__isa. */
-#define NAME(stem) NAME_(pyconvc_##stem, PYCONVC_DTYPE, PYCONVC_TIER)
+#define NAME(stem)         NAME_(pyconvc_##stem, PYCONVC_DTYPE, PYCONVC_TIER)
 #define TIER_HEADER_(name) #name
-#define TIER_HEADER(tier) TIER_HEADER_(tier.h)
+#define TIER_HEADER(tier)  TIER_HEADER_(tier.h)
 #include TIER_HEADER(PYCONVC_TIER)
 
-#define INLINE static inline __attribute__((always_inline))
+#define INLINE        static inline __attribute__((always_inline))
 #define PRAGMA_(text) _Pragma(#text)
 #ifdef __clang__
-#define UNROLL(n) PRAGMA_(unroll)
+#    define UNROLL(n) PRAGMA_(unroll)
 #else
-#define UNROLL(n) PRAGMA_(GCC unroll n)
+#    define UNROLL(n) PRAGMA_(GCC unroll n)
 #endif
 
 typedef CAT(ELEM_, PYCONVC_DTYPE) elem;
-#define PARTS CAT(PARTS_, PYCONVC_DTYPE)
+#define PARTS   CAT(PARTS_, PYCONVC_DTYPE)
 #define LOGICAL CAT(LOGICAL_, PYCONVC_DTYPE)
 
 #if VEC_BYTES == 0 && PARTS == 1
-#define VL 1
+#    define VL 1
 typedef elem vec;
-INLINE vec set1(elem a) { return a; }
+INLINE vec set1(elem a) {
+    return a;
+}
 #else
-#if VEC_BYTES == 0 /* one complex sample */
-#define VL 2
-#else
-#define VL ((int)(VEC_BYTES / sizeof(elem)))
-#endif
+#    if VEC_BYTES == 0 /* one complex sample */
+#        define VL 2
+#    else
+#        define VL ((int)(VEC_BYTES / sizeof(elem)))
+#    endif
 typedef elem vec __attribute__((vector_size(VL * sizeof(elem)), may_alias));
-INLINE vec set1(elem a) { return a - (vec){0}; } /* a + 0 would turn -0 into +0, and cost an add */
+INLINE vec set1(elem a) {
+    return a - (vec){0};
+} /* a + 0 would turn -0 into +0, and cost an add */
 #endif
 
 INLINE vec load(const elem *p) {
@@ -50,7 +55,9 @@ INLINE vec load(const elem *p) {
     return v;
 }
 
-INLINE void store(elem *p, vec v) { memcpy(p, &v, sizeof v); }
+INLINE void store(elem *p, vec v) {
+    memcpy(p, &v, sizeof v);
+}
 
 /* A store that does not read the line into the cache first. */
 INLINE void stream(elem *p, vec v) {
@@ -65,12 +72,14 @@ INLINE void stream(elem *p, vec v) {
 INLINE void store_part(elem *p, vec v, int64_t n) {
     elem a[VL];
     store(a, v);
-    for (int64_t j = 0; j < n; j++) p[j] = a[j];
+    for (int64_t j = 0; j < n; j++)
+        p[j] = a[j];
 }
 
 INLINE vec load_part(const elem *p, int64_t n) {
     elem a[VL] = {0};
-    for (int64_t j = 0; j < n; j++) a[j] = p[j];
+    for (int64_t j = 0; j < n; j++)
+        a[j] = p[j];
     return load(a);
 }
 
@@ -84,8 +93,8 @@ INLINE vec madd(vec acc, vec w, vec x) {
 }
 
 /* Complex product with a tap (wr, wi) as two real sums over (re, im) pairs: with R = sum wr * x and
- * I = sum wi * x, the result is R + i * I: even elements R - I of the odd neighbour, odd ones R + I of
- * the even one. */
+ * I = sum wi * x, the result is R + i * I: even elements R - I of the odd neighbour, odd ones R + I
+ * of the even one. */
 #if PARTS == 2
 INLINE vec join(vec r, vec i) {
     elem a[VL], b[VL];
