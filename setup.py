@@ -51,9 +51,14 @@ def accepts(compiler, flags, code="int main(void){return 0;}"):
 
 
 class Build(build_ext):
-    """build_ext that compiles the C library's objects first, in parallel, and links them in."""
+    """build_ext that compiles the C library's objects first, in parallel, and links them into the core."""
 
     def build_extension(self, extension):
+        if extension.name == "pyconvc._core":
+            self.add_library(extension)
+        super().build_extension(extension)
+
+    def add_library(self, extension):
         compiler = self.compiler.compiler_so[:1]
         self.base = [f for f in BASE + GCC_ONLY if f in BASE or accepts(compiler, [f])]
         openmp = accepts(compiler, ["-fopenmp"], "#include <omp.h>\nint main(void){return omp_get_max_threads()<1;}")
@@ -67,7 +72,6 @@ class Build(build_ext):
         extension.extra_objects = objects
         extension.extra_compile_args = [*self.base, "-Wno-unused-function"]
         extension.extra_link_args = self.openmp
-        super().build_extension(extension)
 
     def units(self):
         """(object name, source, flags, macros) of everything in the library, the slowest first."""
@@ -104,14 +108,22 @@ def extensions():
     # Cython stays out of `setup.py --help` and metadata-only runs.
     from Cython.Build import cythonize
 
+    macros = [("NPY_NO_DEPRECATED_API", "NPY_2_0_API_VERSION")]
     core = Extension(
         "pyconvc._core",
         ["pyconvc/_core.pyx"],
         include_dirs=[str(SRC / "include"), numpy.get_include()],
-        define_macros=[("NPY_NO_DEPRECATED_API", "NPY_2_0_API_VERSION")],
+        define_macros=macros,
         depends=[str(p) for p in (*SRC.rglob("*.[ch]"), Path("pyconvc/_core.pxd"))],
     )
-    return cythonize([core], language_level=3)
+    gemm = Extension(
+        "pyconvc._gemm",
+        ["pyconvc/_gemm.pyx"],
+        include_dirs=[numpy.get_include()],
+        define_macros=macros,
+        extra_compile_args=["-O3", "-g0"],
+    )
+    return cythonize([core, gemm], language_level=3)
 
 
 setup(ext_modules=extensions(), cmdclass={"build_ext": Build})

@@ -22,7 +22,7 @@ from ..arithmetic._axes import integer
 PADDING_MODES = {"zeros": 0, "replicate": 1, "reflect": 2, "circular": 4}
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class Layer:
     """A convolution in plain numbers; a transposed one is that of the convolution which it transposes.
 
