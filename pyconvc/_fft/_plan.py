@@ -18,18 +18,18 @@ TILE_BYTES = 8 << 20  # largest tile, unless the kernel needs more
 # the line's length, in the order of RADICES; transforms of real lines take no 8.
 RADICES = (8, 4, 2, 3, 5, 7, 11)
 REAL_LINE = {
-    "f": (0.31, 13.5, (0, 0.193, 0.112, 0.182, 0.252, 0.5, 0.7)),
-    "d": (0.20, 25.0, (0, 0.355, 0.212, 0.339, 0.465, 0.9, 1.2)),
+    "f": (0.399, 12.1, (0, 0.177, 0.105, 0.169, 0.233, 0, 0)),
+    "d": (0.101, 28.1, (0, 0.357, 0.208, 0.340, 0.472, 0, 0)),
 }
 COMPLEX_LINE = {
-    "f": (0.30, 8.0, (0.250, 0.180, 0.135, 0.150, 0.220, 0.33, 0.50)),
-    "d": (0.20, 8.0, (0.480, 0.400, 0.300, 0.290, 0.430, 0.60, 0.95)),
+    "f": (0.145, 12.9, (0.310, 0.203, 0.142, 0.185, 0.286, 0.348, 0.543)),
+    "d": (-0.110, 16.0, (0.574, 0.407, 0.278, 0.360, 0.547, 0.690, 1.030)),
 }
-PASS = {"f": 0.35, "d": 0.70}  # product and copies: each point once
-TWIDDLE = {"f": 0.10, "d": 0.17}
+PASS = {"f": 0.40, "d": 0.78}  # product and copies: each point once
+TWIDDLE = {"f": 0.10, "d": 0.20}
 LANES = {"f": 4, "d": 2}  # lines that are transformed side by side
-LONE = {"f": 2.7, "d": 1.75}  # a line on its own, over its share of a full group
-SPILL = ((20, 22, 23, 24, 25), (1.0, 1.07, 1.15, 1.6, 1.75))  # log2 of a tile's bytes, slowdown
+LONE = {"f": 2.3, "d": 1.5}  # a line on its own, over its share of a full group
+SPILL = ((20, 22, 23, 24, 25), (1.0, 1.06, 1.25, 1.6, 1.8))  # log2 of a tile's bytes, slowdown
 BLOCK = 60e3  # calls for one block
 CALL = 120e3  # calls for one convolution
 

@@ -135,13 +135,11 @@ class _Convolution:
 
     def _input_tiles(self, batch, tiles):
         sizes = self.sizes
-        region = self.x[batch]
-        for axis, (s, start, v, f) in enumerate(
-            zip(tiles, self.starts, sizes.tile, sizes.fft, strict=True), start=-self.rank
-        ):
-            first = start + s.start * v
-            stop = start + (s.stop - 1) * v + f
-            region = _extended(region, axis, first, stop, self.boundary, self.fill)
+        ranges = [
+            (start + s.start * v, start + (s.stop - 1) * v + f)
+            for s, start, v, f in zip(tiles, self.starts, sizes.tile, sizes.fft, strict=True)
+        ]
+        region = _extended(self.x[batch], ranges, self.boundary, self.fill)
         counts = [s.stop - s.start for s in tiles]
         return _tiles(region, counts, sizes.tile, sizes.fft)
 
@@ -196,29 +194,53 @@ def _store(y, out, tile):
         target[...] = y[(..., *cells, *[slice(0, s) for s in size])]
 
 
-def _extended(x, axis, start, stop, boundary, fill):
-    """Samples start:stop along a (negative) axis of `x` extended by the boundary rule.
+def _extended(x, ranges, boundary, fill):
+    """Samples start:stop along the last axes of `x` extended by the boundary rule.
 
-    A view where the range lies within `x`, else a copy.
+    A view where the ranges lie within `x`, else a copy.
     """
+    rank = len(ranges)
+    lengths = x.shape[-rank:]
+    if all(start >= 0 and stop <= n for (start, stop), n in zip(ranges, lengths, strict=True)):
+        return x[(..., *[slice(*r) for r in ranges])]
+    if boundary == "constant":
+        return _filled(x, ranges, fill)
+    for axis, (start, stop) in enumerate(ranges, start=-rank):
+        x = _extended_along(x, axis, start, stop, boundary)
+    return x
+
+
+def _filled(x, ranges, fill):
+    """Samples start:stop along the last axes of `x`, `fill` where there are none."""
+    rank = len(ranges)
+    region = np.empty((*x.shape[:-rank], *[b - a for a, b in ranges]), x.dtype)
+    source, target = zip(*map(_overlap, ranges, x.shape[-rank:]), strict=True)
+    region[(..., *target)] = x[(..., *source)]
+    for axis, used in enumerate(target, start=-rank):
+        after = (slice(None),) * (-axis - 1)
+        region[(..., slice(0, used.start), *after)] = fill
+        region[(..., slice(used.stop, None), *after)] = fill
+    return region
+
+
+def _overlap(wanted, n):
+    """Where start:stop meets 0:n, counted from 0 and from start."""
+    low, high = (min(max(i, 0), n) for i in wanted)
+    return slice(low, high), slice(max(0, low - wanted[0]), max(0, high - wanted[0]))
+
+
+def _extended_along(x, axis, start, stop, boundary):
+    """Samples start:stop along one axis of `x` extended by a rule that reads its samples."""
     n = x.shape[axis]
-
-    def along(first, last):
-        return (..., slice(first, last), *[slice(None)] * (-axis - 1))
-
-    if start >= 0 and stop <= n:
-        return x[along(start, stop)]
+    source, target = _overlap((start, stop), n)
+    after = (slice(None),) * (-axis - 1)
     shape = list(x.shape)
     shape[axis] = stop - start
     region = np.empty(shape, x.dtype)
-    low, high = (min(max(i, 0), n) for i in (start, stop))
-    region[along(low - start, high - start)] = x[along(low, high)]
-    for first, last in ((start, min(stop, 0)), (max(start, n), stop)):
-        if first >= last:
-            continue
-        beyond = fill
-        if boundary != "constant":
-            source = boundary_index(np.arange(first, last), n, _check.BOUNDARIES.index(boundary))
-            beyond = x.take(source, axis=axis)
-        region[along(first - start, last - start)] = beyond
+    region[(..., target, *after)] = x[(..., source, *after)]
+    for beyond in (slice(0, target.start), slice(target.stop, None)):
+        edge = region[(..., beyond, *after)]
+        first = start + (beyond.start or 0)
+        index = np.arange(first, first + edge.shape[axis])
+        edge[...] = x.take(boundary_index(index, n, _check.BOUNDARIES.index(boundary)), axis=axis)
     return region
