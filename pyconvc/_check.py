@@ -77,7 +77,7 @@ def axes(value, rank, name="axes"):
         try:
             axis = operator.index(axis)
         except TypeError:
-            raise bad(name, value, "must be an int or a sequence of ints") from None
+            raise bad(name, value, f"{name} must be a scalar or iterable of integers") from None
         if not -rank <= axis < rank:
             raise bad(name, value, f"must lie in [-{rank}, {rank}) for arrays of rank {rank}")
         result.append(axis % rank)

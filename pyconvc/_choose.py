@@ -53,6 +53,8 @@ def method(f, wanted="auto"):
             return "direct", None
         choice, vectors = weigh(f)
         return choice.method, vectors
+    if wanted == "separable" and sum(f.w.shape[a] > 1 for a in f.axes) < 2:
+        return "direct", None  # a vector already
     if wanted == "separable":
         vectors = _methods.factors(f.w, f.axes)
         if vectors is None:

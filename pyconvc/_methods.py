@@ -221,10 +221,18 @@ def separable(f, vectors):
         last = min(rows, first + band)
         index = slice(first - f.pad[lead], last - f.pad[lead] + taps - 1)
         block = _rows(f.x, lead, index, f.boundary[lead], f.fill)
+        fill = f.fill
         for axis, vector in zip(f.axes[1:], vectors[1:], strict=True):
-            block = _pass(f, block, axis, vector, f.pad[axis], f.y.shape[axis])
+            block = _pass(replace(f, fill=fill), block, axis, vector, f.pad[axis], f.y.shape[axis])
+            fill = _filtered(fill, vector)
         target = f.y[(slice(None),) * lead + (slice(first, last),)]
         _pass(f, block, lead, vectors[0], 0, last - first, target)
+
+
+def _filtered(fill, vector):
+    """What a pass makes of the constant beyond the edges of the axes that are still to come."""
+    with np.errstate(all="ignore"):
+        return np.asarray(np.multiply(vector, fill).sum(dtype=fill.dtype))
 
 
 def _rows(x, axis, index, boundary, fill):

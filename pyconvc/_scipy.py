@@ -36,11 +36,12 @@ def call(name, in1, in2, mode, boundary, fillvalue, axes, out):
     options = {}
     if name.endswith("2d"):
         options = {"boundary": boundary, "fillvalue": fillvalue}
-    elif boundary != "fill" or fillvalue != 0:
-        raise TypeError(f"boundary={boundary!r}: {where}, whose {name} has none")
-    if axes is not None:
-        if name in ("convolve", "correlate"):
-            raise TypeError(f"axes={axes!r}: {where}, whose {name} has none")
+    else:
+        _refuse("boundary", boundary, "fill", f"{where}, whose {name} has none")
+        _refuse("fillvalue", fillvalue, 0, f"{where}, whose {name} has none")
+    if name in ("convolve", "correlate"):
+        _refuse("axes", axes, None, f"{where}, whose {name} has none")
+    elif axes is not None:
         options["axes"] = axes
     result = function(in1, in2, mode, **options)
     if out is None:
@@ -48,3 +49,8 @@ def call(name, in1, in2, mode, boundary, fillvalue, axes, out):
     _check.output(out, result.shape, result.dtype, in1=in1, in2=in2)
     out[...] = result
     return out
+
+
+def _refuse(argument, value, default, reason):
+    if value is not default and value != default:
+        raise TypeError(f"{argument}={value!r}: {reason}")

@@ -418,13 +418,22 @@ def _transform(name, in1, in2, mode, axes, workers, out):
         return _product(in1, in2, out)
     if in1.size == 0 or in2.size == 0:
         return np.array([])
-    wanted = [a for a in _check.axes(axes, in1.ndim) if in1.shape[a] != 1 != in2.shape[a]]
+    axes = _check.axes(axes, in1.ndim)
+    if mode == "same":
+        in2 = _middle(in2, [a for a in axes if in1.shape[a] == 1])
+    wanted = [a for a in axes if in1.shape[a] != 1 != in2.shape[a]]
     _broadcast_lead(in1, in2, wanted)
     if not wanted:
         return _product(in1, in2, out)
     in1, in2 = (a.astype(_transformed(a.dtype), copy=False) for a in (in1, in2))
     f = _filtering(in1, in2, mode, tuple(wanted), "fill", 0, workers, out, convolution=True)
     return _compute(f, "fft", np.result_type(in1, in2), out, warn=False)
+
+
+def _middle(a, axes):
+    """The sample along each of the axes that mode "same" keeps where the other array has one."""
+    middle = [slice((n - 1) // 2, (n + 1) // 2) if i in axes else slice(None) for i, n in enumerate(a.shape)]
+    return a[tuple(middle)]
 
 
 def _transformed(dtype):
@@ -511,7 +520,9 @@ def _compute(f, method, dtype, out, *, warn=True):
 def _window(n, k, mode, late):
     """(first, size) of the samples of the full output that a mode keeps."""
     if mode == "full":
-        return 0, max(0, n + k - 1)
+        if n + k == 0:
+            raise ValueError("in1 and in2 cannot both be empty along one axis in mode 'full'")
+        return 0, n + k - 1
     if mode == "same":
         return (k // 2 if late else (k - 1) // 2), n
     return min(n, k) - 1, abs(n - k) + 1
