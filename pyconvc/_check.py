@@ -79,7 +79,7 @@ def axes(value, rank, name="axes"):
         except TypeError:
             raise bad(name, value, f"{name} must be a scalar or iterable of integers") from None
         if not -rank <= axis < rank:
-            raise bad(name, value, f"must lie in [-{rank}, {rank}) for arrays of rank {rank}")
+            raise bad(name, value, f"{name} exceeds dimensionality of input, which is {rank}")
         result.append(axis % rank)
     if not result:
         raise bad(name, value, "when provided, axes cannot be empty")
