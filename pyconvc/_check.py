@@ -84,7 +84,7 @@ def axes(value, rank, name="axes"):
     if not result:
         raise bad(name, value, "when provided, axes cannot be empty")
     if len(set(result)) != len(result):
-        raise bad(name, value, "must not repeat an axis")
+        raise bad(name, value, f"all {name} must be unique")
     return tuple(result)
 
 
