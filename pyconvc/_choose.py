@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from . import _core, _methods
+from . import _check, _core, _methods
 
 # Multiply-adds per nanosecond of one worker, by tier and dtype.
 DIRECT_RATE = {
@@ -117,3 +117,79 @@ def _integers_stay_exact(f):
 
 def _largest(a, *more):
     return max(abs(int(v)) for b in (a, *more) if b.size for v in (b.min(), b.max()))
+
+
+# ---- layers: problems with channels ------------------------------------------------------------------
+
+LAYER_METHODS = ("auto", "direct", "gemm", "fft")
+BLAS_DTYPES = "fdFD"
+
+# Nanoseconds of one worker for each weight that the direct method packs, for each that BLAS packs (once a
+# tile), for each sample of a column that is made and packed, for each call of a tile.
+PACK_NS, BLAS_PACK_NS, COLUMN_NS, TILE_NS = 2.0, 0.8, 0.6, 20e3
+BLAS_RATE = 1.4  # multiply-adds of BLAS where those of DIRECT_RATE are 1
+FULL_FILTERS = 16  # filters of a group from which BLAS runs at that rate
+SPECTRUM_NS = 0.6  # a complex multiply-add of two spectra, each point
+LARGE_KERNEL = 64  # taps, the gaps of dilation counted, below which transforms are not weighed
+
+
+def layer(p, dtype, wanted="auto"):
+    """What a convolution layer of the numbers `p` takes; a method asked for is checked and taken."""
+    if wanted not in LAYER_METHODS:
+        raise _check.bad("method", wanted, "must be one of " + ", ".join(map(repr, LAYER_METHODS)))
+    if wanted != "auto":
+        if wanted != "direct" and dtype.char not in BLAS_DTYPES:
+            allowed = f"computes in floating point, not in {dtype}; 'direct' is exact"
+            raise _check.bad("method", wanted, allowed)
+        return Choice(wanted, "asked for", {})
+    seconds = {"direct": _layer_direct(p, dtype)}
+    if p.multiply_adds < _core.SMALL:
+        return Choice("direct", "so little work that asking costs more than doing it", seconds)
+    if dtype.char not in BLAS_DTYPES:
+        return Choice("direct", "the one that is exact for integers", seconds)
+    seconds["gemm"] = _layer_gemm(p, dtype)
+    if math.prod(p.reach) >= LARGE_KERNEL:
+        seconds["fft"] = _layer_fft(p, dtype)
+    best = min(seconds, key=seconds.get)
+    reasons = {
+        "direct": "reads every sample once and needs no columns",
+        "gemm": "few outputs for many weights, which BLAS packs faster",
+        "fft": "so many taps that transforms cost less",
+    }
+    return Choice(best, reasons[best], seconds)
+
+
+def _rate(dtype):
+    rates = DIRECT_RATE.get(_core.isa(), DIRECT_RATE["scalar"])
+    return rates[dtype.str[1:] if dtype.kind in "fc" else str(dtype.itemsize)]
+
+
+def _layer_direct(p, dtype):
+    outputs, weights = math.prod(p.y_shape), math.prod(p.w_shape)
+    return 1e-9 * (p.multiply_adds / _rate(dtype) + SAMPLE_NS * outputs + PACK_NS * weights)
+
+
+def _layer_gemm(p, dtype):
+    from .nn._tiling import tiling
+
+    cut = tiling(p, dtype.itemsize)
+    outputs, weights = math.prod(p.y_shape[2:]), math.prod(p.w_shape)
+    products = p.y_shape[0] * -(-outputs // cut.columns)
+    filters = p.w_shape[0] // p.groups
+    rate = BLAS_RATE * _rate(dtype) * min(1, filters / FULL_FILTERS)
+    columns = 0.5 if cut.pointwise else math.prod(p.w_shape[2:])
+    return 1e-9 * (
+        p.multiply_adds / rate
+        + SAMPLE_NS * math.prod(p.y_shape)
+        + BLAS_PACK_NS * weights * products
+        + COLUMN_NS * p.y_shape[0] * p.x_shape[1] * columns * outputs
+        + TILE_NS * p.groups * products
+    )
+
+
+def _layer_fft(p, dtype):
+    from .nn._spectral import plan
+
+    sizes, points = plan(p, dtype)
+    products = p.y_shape[0] * math.prod(p.w_shape[:2]) * points
+    return sizes.seconds + 1e-9 * SPECTRUM_NS * products

@@ -48,6 +48,11 @@ class Layer:
     boundary: tuple
 
     @property
+    def reach(self):
+        """Samples that the taps span along each axis."""
+        return tuple(d * (k - 1) + 1 for k, d in zip(self.w_shape[2:], self.dilation, strict=True))
+
+    @property
     def multiply_adds(self):
         """Products that the direct method computes."""
         return math.prod(self.y_shape) * math.prod(self.w_shape[1:])

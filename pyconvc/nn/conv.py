@@ -2,7 +2,7 @@
 """Convolution layers: torch.nn.functional's names, order and meanings of arguments."""
 
 from .. import _check, _threads
-from . import _geometry, _passes
+from . import _geometry, _methods, _passes
 from ._families import named
 
 __all__ = ["conv1d", "conv2d", "conv3d"]
@@ -96,9 +96,9 @@ def _conv(rank):
         _check.layer_bias(b, p.y_shape[1])
         shape = p.y_shape if xs is x else p.y_shape[1:]
         y = _check.output(out, shape, dtype, input=x, weight=w)
-        workers = _threads.resolve(workers)
+        run, workers = _methods.forward(p, work, method), _threads.resolve(workers)
         _passes.by_samples(
-            lambda x, w, b, y: _passes.correlate(p, x, w, b, y, flip=flip_filters, workers=workers),
+            lambda x, w, b, y: run(p, x, w, b, y, flip=flip_filters, workers=workers),
             xs,
             w,
             b,
