@@ -124,7 +124,9 @@ def fill_value(value, dtype):
     value = np.asarray(value)
     if value.size != 1:
         raise ValueError(f"`fillvalue` must be scalar or an array with one element, not of shape {value.shape}")
-    if value.dtype.kind not in "biufc" or (value.dtype.kind == "c" and dtype.kind != "c" and value.imag.item() != 0):
+    if value.dtype.kind == "O" and isinstance(value.item(), int):
+        value = value.astype(np.float64)  # beyond 64 bits
+    if not _holds(dtype, value):
         raise bad("fillvalue", value.item(), f"could not cast `fillvalue` directly to the output type {dtype}")
     if value.dtype.kind == "c" and dtype.kind != "c":
         value = value.real
@@ -132,12 +134,19 @@ def fill_value(value, dtype):
         return value.reshape(()).astype(dtype)
 
 
+def _holds(dtype, value):
+    """Whether an array of the type can have the value: integers wrap and fractions are cut."""
+    if value.dtype.kind not in "biufc" or (dtype.kind != "c" and value.imag.item() != 0):
+        return False
+    return dtype.kind not in "iu" or value.dtype.kind in "biu" or abs(value.real.item()) < 2.0**63
+
+
 def output(out, shape, dtype, **inputs):
     """`out` if it fits, or a new C-contiguous array."""
     shape = tuple(shape)
     if out is None:
         try:
-            return np.empty(shape, dtype)
+            return _core.empty(shape, dtype, next(iter(inputs.values()))) if inputs and _core.serves(dtype) else np.empty(shape, dtype)
         except ValueError as error:
             raise ValueError(f"result of shape {shape} and dtype {dtype} is too large: {error}") from None
     if not isinstance(out, np.ndarray):
