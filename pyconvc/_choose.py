@@ -49,7 +49,7 @@ class Choice:
 def method(f, wanted="auto"):
     """(method, vectors): what to run, with the kernel's factors where that is separable."""
     if wanted == "auto":
-        if f.multiply_adds < _core.SMALL:
+        if _is_direct_unasked(f):
             return "direct", None
         choice, vectors = weigh(f)
         return choice.method, vectors
@@ -66,8 +66,8 @@ def method(f, wanted="auto"):
 def weigh(f):
     """(Choice, vectors) for a filtering."""
     seconds = {"direct": _direct_seconds(f, math.prod(f.w.shape[a] for a in f.axes))}
-    if f.multiply_adds < _core.SMALL:
-        return Choice("direct", "so little work that asking costs more than doing it", seconds), None
+    if _is_direct_unasked(f):
+        return Choice("direct", "so little work, or so few taps, that nothing else could be faster", seconds), None
     vectors = _methods.factors(f.w, f.axes)
     if vectors is not None:
         seconds["separable"] = sum(_direct_seconds(f, len(v)) + 1e-9 * f.y.size for v in vectors)
@@ -82,6 +82,10 @@ def weigh(f):
     else:
         reason = "so few taps that transforms would cost more"
     return Choice(best, reason, seconds), vectors if best == "separable" else None
+
+
+def _is_direct_unasked(f):
+    return f.multiply_adds <= _core.SMALL or math.prod(f.w.shape[a] for a in f.axes) <= _core.FEW_TAPS
 
 
 def _direct_seconds(f, taps):
@@ -144,7 +148,7 @@ def layer(p, dtype, wanted="auto"):
         return Choice(wanted, "asked for", {})
     seconds = {"direct": _layer_direct(p, dtype)}
     if p.multiply_adds < _core.SMALL:
-        return Choice("direct", "so little work that asking costs more than doing it", seconds)
+        return Choice("direct", "so little work, or so few taps, that nothing else could be faster", seconds)
     if dtype.char not in BLAS_DTYPES:
         return Choice("direct", "the one that is exact for integers", seconds)
     seconds["gemm"] = _layer_gemm(p, dtype)
@@ -188,8 +192,7 @@ def _layer_gemm(p, dtype):
 
 
 def _layer_fft(p, dtype):
-    from .nn._spectral import plan
+    from .nn._spectral import plan, points
 
-    sizes, points = plan(p, dtype)
-    products = p.y_shape[0] * math.prod(p.w_shape[:2]) * points
-    return sizes.seconds + 1e-9 * SPECTRUM_NS * products
+    products = p.y_shape[0] * math.prod(p.w_shape[:2]) * points(p, dtype)
+    return plan(p, dtype).seconds + 1e-9 * SPECTRUM_NS * products
