@@ -392,7 +392,7 @@ def _filter(name, in1, in2, mode, method, boundary, fillvalue, axes, workers, ou
     if in1.ndim == 0:
         return _product(in1, in2 if kind.get("convolution") else in2.conj(), out)
     _check.not_empty(**dict(zip(names, (in1, in2), strict=True)))
-    f = _filtering(in1, in2, mode, axes, boundary, fillvalue, workers, out, **kind)
+    f = _filtering(in1, in2, mode, axes, boundary, fillvalue, workers, out, names=names, **kind)
     return _compute(f, method, np.result_type(in1, in2), out)
 
 
@@ -450,21 +450,37 @@ def _product(in1, in2, out):
     return out
 
 
-def _filtering(in1, in2, mode, axes, boundary, fillvalue, workers, out, *, convolution=False, late=frozenset()):
-    """Check everything, then state the problem; `late` holds the boundaries under which "same" starts later."""
+def _filtering(
+    in1,
+    in2,
+    mode,
+    axes,
+    boundary,
+    fillvalue,
+    workers,
+    out,
+    *,
+    names=("in1", "in2"),
+    convolution=False,
+    late=frozenset(),
+):
+    """Check everything, then state the problem.
+
+    `late` holds the boundaries under which "same" starts later, `names` what errors call the arrays.
+    """
     axes = _check.axes(axes, in1.ndim)
     codes = _check.signal_boundaries(boundary, len(axes))
     workers = _threads.resolve(workers)
     dtype = np.result_type(in1, in2)
     kernel_dtype = np.dtype(np.float32) if dtype == np.float16 else dtype.newbyteorder("=")
     fill = _check.fill_value(fillvalue, kernel_dtype)
-    lead = _broadcast_lead(in1, in2, axes)
+    lead = _broadcast_lead(in1, in2, axes, names)
     n, k = ([a.shape[i] for i in axes] for a in (in1, in2))
     windows = [_window(*sizes, mode, c in late) for *sizes, c in zip(n, k, codes, strict=True)]
     shape = list(lead)
     for a, (_, size) in zip(axes, windows, strict=True):
         shape[a] = size
-    swap = _must_swap(n, k) if mode == "valid" else False
+    swap = _must_swap(n, k, names) if mode == "valid" else False
     if mode == "valid":
         codes, fill = (0,) * len(axes), np.zeros_like(fill)
     elif not in1.size and any(codes):
@@ -472,7 +488,7 @@ def _filtering(in1, in2, mode, axes, boundary, fillvalue, workers, out, *, convo
     longer = math.prod(k) > math.prod(n)
     if longer and not swap and not any(codes) and fill == 0 and _check.finite(in1, in2):
         swap = True  # what one array multiplies beyond the other is zero then
-    y = _check.output(out, shape, dtype, in1=in1, in2=in2)
+    y = _check.output(out, shape, dtype, **dict(zip(names, (in1, in2), strict=True)))
     x, w = (_check.served(a.astype(kernel_dtype, copy=False)) for a in (in1, in2))
     if not convolution:
         w = w.conj() if w.dtype.kind == "c" else w
@@ -499,10 +515,10 @@ def _warn_not_finite():
 
 def _compute(f, method, dtype, out, *, warn=True):
     """Run a filtering; the result in its own dtype."""
-    if not f.w.size or not f.x.size:
+    if not f.w.size:
         f.y[...] = 0
     elif f.y.size:
-        chosen, vectors = _choose.method(f, method)
+        chosen, vectors = _choose.method(f, method) if f.x.size else ("direct", None)
         if chosen == "separable":
             _methods.separable(f, vectors)
         else:
@@ -528,7 +544,7 @@ def _window(n, k, mode, late):
     return min(n, k) - 1, abs(n - k) + 1
 
 
-def _must_swap(n, k):
+def _must_swap(n, k, names):
     """Whether in mode "valid" the second array is the one that contains the other."""
     if all(a >= b for a, b in zip(n, k, strict=True)):
         return False
@@ -536,18 +552,18 @@ def _must_swap(n, k):
         return True
     raise ValueError(
         "For 'valid' mode, one must be at least as large as the other in every dimension, "
-        f"but in1 and in2 have {tuple(n)} and {tuple(k)} samples"
+        f"but {' and '.join(names)} have {tuple(n)} and {tuple(k)} samples"
     )
 
 
-def _broadcast_lead(in1, in2, axes):
+def _broadcast_lead(in1, in2, axes, names=("in1", "in2")):
     """Shape of the result where axes are not convolved; 1 where they are."""
     lead = [[1 if i in axes else n for i, n in enumerate(a.shape)] for a in (in1, in2)]
     try:
         return np.broadcast_shapes(*lead)
     except ValueError:
         raise ValueError(
-            f"incompatible shapes for in1 and in2: {in1.shape} and {in2.shape} must broadcast "
+            f"incompatible shapes for {' and '.join(names)}: {in1.shape} and {in2.shape} must broadcast "
             f"along axes other than {tuple(axes)}"
         ) from None
 
