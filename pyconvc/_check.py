@@ -88,6 +88,15 @@ def axes(value, rank, name="axes"):
     return tuple(result)
 
 
+def axis(value, rank):
+    """One axis, counted from the front."""
+    try:
+        value = operator.index(value)
+    except TypeError:
+        raise bad("axis", value, "must be an int") from None
+    return axes(value, rank, name="axis")[0]
+
+
 def numeric(**arrays):
     """The arguments as arrays; strings, dates and records are refused."""
     result = []

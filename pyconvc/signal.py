@@ -268,7 +268,7 @@ def convolve1d(a, v, axis=-1, mode="full", boundary="fill", fillvalue=0, *, work
     rank = max(a.ndim, v.ndim)
     if a.ndim == 0 or v.ndim == 0:
         raise ValueError(f"a and v must have at least 1 axis, not {a.ndim} and {v.ndim}")
-    (axis,) = _check.axes(axis, rank, name="axis")
+    axis = _check.axis(axis, rank)
     if v.ndim == 1:
         v = v.reshape([-1 if i == axis else 1 for i in range(rank)])
     a, v = (r.reshape((1,) * (rank - r.ndim) + r.shape) for r in (a, v))
