@@ -319,11 +319,14 @@ def test_scipy_planes_of_any_size(sizes, name, mode, boundary, dtype, fill):
 
 
 def test_scipy_planes_without_samples():
-    for name, mode in itertools.product(["convolve2d", "correlate2d"], cases.MODES):
-        for shapes in itertools.product([(0, 3), (3, 0), (0, 0), (3, 3)], repeat=2):
+    lengths = [(0, 3), (3, 0), (0, 0), (3, 3)]
+    names = ["convolve2d", "correlate2d"]
+    for name, mode, fill in itertools.product(names, cases.MODES, (0, 3)):
+        for shapes in itertools.product(lengths, repeat=2):
             a, b = pair(shapes, 1, (float, float))
-            want = outcome(theirs(name), a, b, mode)
-            assert_agree(outcome(ours(name), a, b, mode), want, a, b, shapes=shapes, mode=mode)
+            want = outcome(theirs(name), a, b, mode, "fill", fill)
+            got = outcome(ours(name), a, b, mode, "fill", fill)
+            assert_agree(got, want, a, b, fill, shapes=shapes, mode=mode)
 
 
 TRANSFORMED = ["?", "u1", "i8", "f2", "f4", "f8", "c8", "c16"]
