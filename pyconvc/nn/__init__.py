@@ -5,15 +5,25 @@ Arrays are (N, C, *space), or (C, *space) for a single sample.
 """
 
 from . import grad
+from ._plan import Plan, plan
 from .conv import conv1d, conv2d, conv3d
+from .layout import channel_shuffle, fold, pad, pixel_shuffle, pixel_unshuffle, unfold
 from .transposed import conv_transpose1d, conv_transpose2d, conv_transpose3d
 
 __all__ = [
+    "Plan",
+    "channel_shuffle",
     "conv1d",
     "conv2d",
     "conv3d",
     "conv_transpose1d",
     "conv_transpose2d",
     "conv_transpose3d",
+    "fold",
     "grad",
+    "pad",
+    "pixel_shuffle",
+    "pixel_unshuffle",
+    "plan",
+    "unfold",
 ]

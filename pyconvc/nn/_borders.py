@@ -37,6 +37,24 @@ def boxes(space, before, after, boundary):
     return itertools.product(*axes)
 
 
+def fold_back(extended, axis, n, before, after, boundary):
+    """Sum the added samples of an axis into those that they repeat."""
+
+    def along(part):
+        return (slice(None),) * axis + (part,)
+
+    _itself, *added = runs(n, before, after, boundary)
+    x = extended[along(slice(before, before + n))]
+    if added:
+        x = x.copy()
+    for run in added:
+        part = extended[along(slice(run.start, run.start + run.length))]
+        if not run.step:
+            part = part.sum(axis, dtype=x.dtype, keepdims=True)
+        x[along(run.of())] += part
+    return x
+
+
 @functools.lru_cache(maxsize=1024)
 def runs(n, before, after, boundary):
     """Runs of an axis of `n` samples with so many added to its ends; the input itself comes first.

@@ -212,20 +212,24 @@ def _layer(x_shape, w_shape, y_shape, stride, pads, dilation, groups, padding_mo
     return Layer(x_shape, w_shape, y_shape, stride, dilation, before, after, groups, boundary)
 
 
-def shape(name, value):
-    """A shape given as an argument."""
+def integers(name, value, rank=None, least=None):
+    """A tuple of ints given as an argument; for a known rank an int stands for as many."""
+    if rank is not None and not hasattr(value, "__len__"):
+        value = (value,) * rank
     try:
-        sizes = tuple(index(size) for size in value)
+        numbers = tuple(index(number) for number in value)
     except TypeError:
         raise TypeError(f"{name}={value!r}: must be a sequence of ints") from None
-    if min(sizes, default=0) < 0:
-        raise _check.bad(name, value, "must not be negative")
-    return sizes
+    if rank is not None and len(numbers) != rank:
+        raise _check.bad(name, value, f"must have an int for each of {rank} axes")
+    if least is not None and min(numbers, default=least) < least:
+        raise _check.bad(name, value, f"must be at least {least}")
+    return numbers
 
 
 def sizes(name, value, rank):
     """A shape (N, C, *space) or (C, *space) with an N, and whether it had one."""
-    given = shape(name, value)
+    given = integers(name, value, least=0)
     if len(given) not in (rank + 1, rank + 2):
         allowed = f"must be (N, C, *space) or (C, *space) with {rank} axes of space"
         raise _check.bad(name, value, allowed)

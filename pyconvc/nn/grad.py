@@ -8,7 +8,7 @@ its input, weight or bias. Complex factors are conjugated, which is PyTorch's co
 import numpy as np
 
 from .. import _check, _threads
-from . import _geometry, _passes
+from . import _borders, _geometry, _passes, layout
 from ._families import named
 
 __all__ = [
@@ -30,6 +30,7 @@ __all__ = [
     "conv_transpose3d_bias",
     "conv_transpose3d_input",
     "conv_transpose3d_weight",
+    "pad_input",
 ]
 
 
@@ -363,6 +364,48 @@ def _bias(rank, layer):
     return named(bias, f"{layer}{rank}d_bias", rank)
 
 
+def pad_input(input_size, grad_output, pad, mode="constant", *, workers=None, out=None):
+    """Gradient of `pyconvc.nn.pad` with respect to its input.
+
+    Parameters
+    ----------
+    input_size : sequence of int
+        Shape of the input.
+    grad_output : array_like
+        Gradient with respect to the output.
+    pad, mode
+        As in `pyconvc.nn.pad`.
+    workers : int, optional
+        Accepted as everywhere; samples are summed by one thread.
+    out : ndarray, optional
+        Where to put the result.
+
+    Returns
+    -------
+    ndarray of shape `input_size`
+
+    Examples
+    --------
+    >>> from pyconvc import nn
+    >>> nn.grad.pad_input((3,), [1, 2, 3, 4, 5], (1, 1), "reflect")
+    array([2, 9, 4])
+    """
+    _threads.resolve(workers)
+    g, shape = _check.array(grad_output), _geometry.integers("input_size", input_size, least=0)
+    boundary = layout.PAD_MODES[_check.one_of("mode", mode, layout.PAD_MODES)]
+    ends = layout.pad_ends(pad, shape, boundary)
+    wanted = tuple(n + sum(pair) for n, pair in zip(shape, ends, strict=True))
+    _check.layer_shape("grad_output.shape", g.shape, wanted, "the shape of the output")
+    x = _check.output(out, shape, g.dtype, grad_output=g)
+    kept = layout.cropped(ends, shape)
+    x[...] = 0
+    for axis, (before, after) in enumerate(ends):
+        n = kept[axis].stop - kept[axis].start
+        g = _borders.fold_back(g, axis, n, max(before, 0), max(after, 0), boundary)
+    x[kept] = g
+    return x
+
+
 def _gradient(g, rank, shape, batched):
     """The gradient of an output as (N, channels, *out)."""
     given = g.shape
@@ -382,7 +425,7 @@ def _transposed_gradient(g, rank, batched):
 
 
 def _weight_size(weight_size, rank):
-    shape = _geometry.shape("weight_size", weight_size)
+    shape = _geometry.integers("weight_size", weight_size, least=0)
     if len(shape) != rank + 2:
         raise _check.bad("weight_size", shape, f"must be (G*K, C, *taps) with {rank} axes of taps")
     return shape
