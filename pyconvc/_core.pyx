@@ -229,27 +229,68 @@ def weight_grad(cnp.ndarray x, cnp.ndarray y, cnp.ndarray w, *, stride=None, dil
     return w
 
 
-SMALL = 1 << 17  # multiply-adds below which the direct method is taken unasked
-cdef double SMALL_WORK = SMALL
+cdef cnp.npy_intp APART = 2048  # bytes, modulo a page
+cdef cnp.npy_intp LARGE = 1 << 18  # bytes
 
 
-cdef inline bint _is_small_input(object a) noexcept:
+cdef cnp.ndarray _empty(int rank, cnp.npy_intp *shape, int typenum, cnp.ndarray near):
+    """A new array; a large one begins half a page from `near`, modulo a page, and on a cache line.
+
+    Large arrays come from the system at one and the same place within a page. A load is held up by an
+    earlier store to the same place within another page, and a filter that reads x just ahead of where it
+    writes y meets that at every step: 3x3 filters take half as long again.
+    """
+    cdef cnp.npy_intp size = 1, room, shift, i
+    cdef cnp.ndarray memory, y
+    cdef cnp.dtype dtype = cnp.PyArray_DescrFromType(typenum)
+    cdef double bytes = dtype.itemsize
+    for i in range(rank):
+        size *= shape[i]
+        bytes *= <double>shape[i]
+    if bytes < LARGE or bytes > 1e18:  # numpy refuses what does not fit
+        return cnp.PyArray_EMPTY(rank, shape, typenum, 0)
+    room = size * dtype.itemsize + 2 * 4096
+    memory = cnp.PyArray_EMPTY(1, &room, cnp.NPY_UINT8, 0)
+    shift = (<cnp.npy_intp>cnp.PyArray_DATA(near) // 64 * 64 + APART - <cnp.npy_intp>cnp.PyArray_DATA(memory)) % 4096
+    if shift < 0:
+        shift += 4096
+    y = cnp.PyArray_New(cnp.ndarray, rank, shape, typenum, NULL, <char *>cnp.PyArray_DATA(memory) + shift, 0,
+                        cnp.NPY_ARRAY_CARRAY, None)
+    cnp.set_array_base(y, memory)
+    return y
+
+
+def empty(tuple shape, dtype, cnp.ndarray near):
+    """numpy.empty for a result that is computed from the array `near` (see `_empty`); dtype is served."""
+    cdef cnp.npy_intp sizes[32]
+    cdef int i
+    for i in range(len(shape)):
+        sizes[i] = shape[i]
+    return _empty(<int>len(shape), sizes, (<cnp.dtype>dtype).type_num, near)
+
+
+# The direct method is taken unasked below so many multiply-adds, and for kernels of so few taps.
+SMALL, FEW_TAPS = 1 << 17, 16
+cdef double SMALL_WORK = SMALL, FEW = FEW_TAPS
+
+
+cdef inline bint _is_plain_input(object a) noexcept:
     return type(a) is cnp.ndarray and cnp.PyArray_TYPE(a) in (cnp.NPY_FLOAT32, cnp.NPY_FLOAT64)
 
 
-def small(object in1, object in2, object mode, object fillvalue, *, bint flip):
-    """convolve (flip) or correlate for small plain floating arrays, where checking would outlast computing.
+def plain(object in1, object in2, object mode, object fillvalue, int workers, *, bint flip):
+    """convolve (flip) or correlate for plain floating arrays, where checking could outlast computing.
 
     None where the arguments are anything else: float32 or float64 arrays of one dtype and rank 1 to 3,
-    zero beyond the edges, in2 within in1 for mode "valid", little work.
+    zero beyond the edges, in2 within in1 for mode "valid", little work or few taps.
     """
     cdef pyconvc_problem p
     cdef cnp.ndarray x, w, y
     cdef cnp.npy_intp shape[3]
     cdef int64_t n, k, size, first
-    cdef double work = 1
+    cdef double work = 1, taps = 1
     cdef int i, a, rank, how = 0 if mode == "full" else 1 if mode == "same" else 2 if mode == "valid" else 3
-    if how == 3 or fillvalue is not 0 or not _is_small_input(in1) or not _is_small_input(in2):
+    if how == 3 or fillvalue is not 0 or not _is_plain_input(in1) or not _is_plain_input(in2):
         return None
     x, w = in1, in2
     rank = cnp.PyArray_NDIM(x)
@@ -265,16 +306,17 @@ def small(object in1, object in2, object mode, object fillvalue, *, bint flip):
         size = n + k - 1 if how == 0 else n if how == 1 else n - k + 1
         first = 0 if how == 0 else (k - 1) // 2 if how == 1 else k - 1
         work *= <double>size * <double>k
+        taps *= <double>k
         shape[i] = size
         p.pad_before[a] = k - 1 - first
-    if work > SMALL_WORK:
+    if work > SMALL_WORK and taps > FEW:
         return None
-    y = cnp.PyArray_EMPTY(rank, shape, cnp.PyArray_TYPE(x), 0)
+    y = _empty(rank, shape, cnp.PyArray_TYPE(x), x)
     for i in range(rank):
         a = 3 - rank + i
         _set_axis(&p, a, x, i, w, i, y, i)
         _set_pad_after(&p, a, shape[i])
-    _run(CORRELATE, &p, cnp.PyArray_DATA(x), cnp.PyArray_DATA(w), NULL, cnp.PyArray_DATA(y), 1)
+    _run(CORRELATE, &p, cnp.PyArray_DATA(x), cnp.PyArray_DATA(w), NULL, cnp.PyArray_DATA(y), workers)
     return y
 
 

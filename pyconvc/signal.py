@@ -81,7 +81,7 @@ def convolve(
     array([4, 3, 5])
     """
     if out is None and axes is None and workers is None and method == "auto" and boundary == "fill":
-        y = _core.small(in1, in2, mode, fillvalue, flip=True)
+        y = _core.plain(in1, in2, mode, fillvalue, _threads.resolve(None), flip=True)
         if y is not None:
             return y
     plain = (boundary, fillvalue, axes, workers, out)
@@ -115,7 +115,7 @@ def correlate(
     array([0.5, 2. , 3.5, 3. , 0. ])
     """
     if out is None and axes is None and workers is None and method == "auto" and boundary == "fill":
-        y = _core.small(in1, in2, mode, fillvalue, flip=False)
+        y = _core.plain(in1, in2, mode, fillvalue, _threads.resolve(None), flip=False)
         if y is not None:
             return y
     plain = (boundary, fillvalue, axes, workers, out)

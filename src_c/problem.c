@@ -9,8 +9,7 @@ static int64_t modulo(int64_t i, int64_t n) {
     return r < 0 ? r + n : r;
 }
 
-int64_t pyconvc_boundary_index(int32_t rule, int64_t i, int64_t n) {
-    if (i >= 0 && i < n) return i;
+int64_t pyconvc_beyond(int32_t rule, int64_t i, int64_t n) {
     switch (rule) {
     case PYCONVC_REPLICATE:
         return i < 0 ? 0 : n - 1;

@@ -5,9 +5,14 @@
 
 #include "pyconvc.h"
 
-/* Where sample i of an axis of n samples is read, or -1 for the constant. n >= 1 unless CONSTANT.
+/* Where sample i beyond an axis of n samples is read, or -1 for the constant. n >= 1 unless CONSTANT.
  * Rules repeat: an index far outside is reflected or wrapped again. */
-int64_t pyconvc_boundary_index(int32_t rule, int64_t i, int64_t n);
+int64_t pyconvc_beyond(int32_t rule, int64_t i, int64_t n);
+
+/* The same for any sample. */
+static inline int64_t pyconvc_boundary_index(int32_t rule, int64_t i, int64_t n) {
+    return i >= 0 && i < n ? i : pyconvc_beyond(rule, i, n);
+}
 
 int64_t pyconvc_sample_bytes(int32_t dtype);
 

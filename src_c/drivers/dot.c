@@ -168,7 +168,6 @@ static void split_parts(const dot_plan *plan, char *line, char *real, char *imag
 static void pack_lines(const job *j, const unit *u, const tile_place *at, char *to) {
     const dot_plan *plan = j->plan;
     const pyconvc_problem *p = plan->p;
-    const gather_line line = {plan->bytes, at->columns, p->y_step[5], PYCONVC_CONSTANT, NULL};
     const int64_t line_bytes = plan->line * elem_bytes(plan),
                   channel_bytes = plan->tile.rows_out * line_bytes;
     for (int64_t k = 0; k < u->channels; k++)
@@ -179,7 +178,7 @@ static void pack_lines(const job *j, const unit *u, const tile_place *at, char *
             char *real = to + k * plan->parts * channel_bytes + r * line_bytes,
                  *imaginary = real + channel_bytes;
             const int64_t used = at->columns * plan->bytes;
-            gather(&line, j->y + first * plan->bytes, 0, 1, at->columns, real);
+            gather_all(plan->bytes, j->y + first * plan->bytes, at->columns, p->y_step[5], real);
             memset(real + used, 0, (size_t)(line_bytes - used));
             if (plan->parts == 1) continue;
             memset(imaginary + used, 0, (size_t)(line_bytes - used));

@@ -49,13 +49,12 @@ typedef struct {
 /* Between a view and dense rows; `out` is to the view. */
 static void copy_rows(const filter_plan *plan, const view *y, char *dense, int64_t rows,
                       int64_t columns, int out) {
-    const gather_line line = {plan->bytes, columns, y->step, PYCONVC_CONSTANT, NULL};
     for (int64_t r = 0; r < rows; r++, dense += columns * plan->bytes) {
         char *row = y->first + r * y->pitch * plan->bytes;
         if (out)
             scatter(plan->bytes, dense, columns, y->step, row);
         else
-            gather(&line, row, 0, 1, columns, dense);
+            gather_all(plan->bytes, row, columns, y->step, dense);
     }
 }
 
@@ -136,17 +135,16 @@ static void see_strips(const job *j, const task *t, const scratch *s) {
     const int64_t first = t->column * p->stride[W] - p->pad_before[W];
     const int64_t count = t->columns + (p->kernel[W] - 1) * p->dilation[W] / p->stride[W];
     const int64_t slack = min64(plan->phase_pitch - count, plan->kernels->lanes);
-    char *strip = s->strips;
-    for (int64_t i = 0; i < t->planes * t->rows_in.count; i++) {
-        s->region[i] = s->constant;
-        if (!s->source[i]) continue;
-        s->region[i] = strip;
-        for (int64_t f = 0; f < plan->phases; f++) {
-            gather(&line, s->source[i], first + plan->phase_offset[f], p->stride[W], count, strip);
-            memset(strip + count * plan->bytes, 0, (size_t)(slack * plan->bytes));
-            strip += plan->phase_pitch * plan->bytes;
-        }
+    const int64_t pitch = plan->phase_pitch * plan->bytes, rows = t->planes * t->rows_in.count;
+    for (int64_t f = 0; f < plan->phases; f++) {
+        const int64_t phase = first + plan->phase_offset[f];
+        const gather_range range = gather_find(&line, phase, p->stride[W], count);
+        char *strip = s->strips + f * pitch;
+        for (int64_t i = 0; i < rows; i++, strip += plan->phases * pitch)
+            if (s->source[i]) gather(&line, &range, s->source[i], slack, strip);
     }
+    for (int64_t i = 0; i < rows; i++)
+        s->region[i] = s->source[i] ? s->strips + i * plan->phases * pitch : s->constant;
 }
 
 /* The kernel for every output channel, on `rows` output rows from `row` of the band on, `pitch`

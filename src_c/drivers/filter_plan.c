@@ -56,9 +56,21 @@ static void put_tap(packer *k, int64_t row, int64_t column) {
     k->to += bytes;
 }
 
-static void put_block(packer *k, int64_t row, int64_t column, int64_t length) {
-    if (!k->w) k->plan->blocks[k->block] = (filter_block){row, column, (int32_t)length};
-    k->block++;
+/* Whether a run continues a block; a block of one column takes the step that it needs. */
+static int continues(const filter_block *b, int64_t row, int64_t column, int64_t length) {
+    const int64_t step = b->columns == 1 ? column - b->column : b->step;
+    return b->row == row && b->length == length && column == b->column + b->columns * step;
+}
+
+static void put_run(packer *k, int64_t row, int64_t column, int64_t length) {
+    filter_block *last = k->plan->blocks + k->block - 1;
+    if (k->w) return;
+    if (k->block && continues(last, row, column, length)) {
+        last->step = (column - last->column) / last->columns;
+        last->columns++;
+    } else {
+        k->plan->blocks[k->block++] = (filter_block){row, column, 0, 1, (int32_t)length};
+    }
 }
 
 /* Where tap column t reads, from the pointer of a row or strip. */
@@ -72,7 +84,7 @@ static void walk_tile(packer *k, int64_t first_row) {
     for (int64_t row = 0, chunk = 0; row < p->kernel[H]; chunk++) {
         const int64_t length = chunk_length(p->kernel[H], k->plan->kernels->tile_chunk, chunk);
         for (int64_t column = 0; column < p->kernel[W]; column++) {
-            put_block(k, first_row + row, tap_column(k->plan, column), length);
+            put_run(k, first_row + row, tap_column(k->plan, column), length);
             for (int64_t i = 0; i < length; i++)
                 put_tap(k, row + i, column);
         }
@@ -90,7 +102,7 @@ static void walk_line(packer *k) {
         for (int64_t s = 0; s < lanes && row * lanes + s < taps; s++) {
             const int64_t first = row * lanes + s,
                           here = min64(length, ceil_div(taps - first, lanes));
-            put_block(k, 0, first * k->plan->parts, here);
+            put_run(k, 0, first * k->plan->parts, here);
             for (int64_t i = 0; i < here; i++)
                 put_tap(k, 0, first + i * lanes);
         }
@@ -105,7 +117,8 @@ static void walk(packer *k, int64_t plane) {
         walk_tile(k, plane * k->plan->rows_per_plane);
 }
 
-static int64_t count_blocks(const filter_plan *plan) {
+/* Blocks of a plane if no two runs could be joined. */
+static int64_t most_blocks(const filter_plan *plan) {
     const int64_t lanes = plan->kernels->lanes, taps = plan->p->kernel[W];
     if (!plan->use_line) return ceil_div(plan->p->kernel[H], plan->kernels->tile_chunk) * taps;
     return min64(taps, ceil_div(ceil_div(taps, lanes), plan->kernels->line_chunk) * lanes);
@@ -272,7 +285,7 @@ pyconvc_status filter_plan_make(filter_plan *plan, const pyconvc_problem *p, con
     plan->workers = parallel_workers(run, multiply_adds(plan) * (double)plan->bytes);
     size_tasks(plan);
     plan->rows_per_plane = p->stride[H] == 1 ? plan->band_rows + p->kernel[H] - 1 : p->kernel[H];
-    plan->blocks_per_plane = count_blocks(plan);
+    plan->blocks_per_plane = most_blocks(plan);
     return pack_taps(plan, w);
 }
 

@@ -25,22 +25,6 @@ typedef struct {
         LOOP(sample16) break;                                                                      \
     }
 
-static void copy_inside(int64_t bytes, const void *from, int64_t step, int64_t count, void *to) {
-    if (step == 1) {
-        memcpy(to, from, (size_t)(count * bytes));
-        return;
-    }
-#define LOOP(T)                                                                                    \
-    {                                                                                              \
-        const T *s = from;                                                                         \
-        T *d = to;                                                                                 \
-        for (int64_t j = 0; j < count; j++)                                                        \
-            memcpy(d + j, s + j * step, sizeof(T));                                                \
-    }
-    FOR_SIZE(bytes, LOOP)
-#undef LOOP
-}
-
 void scatter(int64_t bytes, const void *from, int64_t count, int64_t step, void *to) {
 #define LOOP(T)                                                                                    \
     {                                                                                              \
@@ -65,33 +49,58 @@ void gather_fill(int64_t bytes, const void *sample, int64_t count, void *to) {
 #undef LOOP
 }
 
-static void copy_outside(const gather_line *line, const char *from, int64_t first, int64_t stride,
-                         int64_t count, char *to) {
-    const size_t bytes = (size_t)line->bytes;
-    if (line->rule == PYCONVC_CONSTANT) {
-        gather_fill(line->bytes, line->fill, count, to);
-        return;
-    }
-    for (int64_t j = 0; j < count; j++) {
-        const int64_t i = pyconvc_boundary_index(line->rule, first + j * stride, line->length);
-        memcpy(to + (size_t)j * bytes, from + i * line->step * line->bytes, bytes);
-    }
+gather_range gather_find(const gather_line *line, int64_t first, int64_t stride, int64_t count) {
+    gather_range r = {.first = first, .stride = stride};
+    r.before = first < 0 ? min64(count, ceil_div(-first, stride)) : 0;
+    const int64_t next = first + r.before * stride;
+    if (next < line->length) r.inside = min64(count - r.before, ceil_div(line->length - next, stride));
+    r.after = count - r.before - r.inside;
+    return r;
 }
 
-void gather(const gather_line *line, const void *from, int64_t first, int64_t stride, int64_t count,
+static int64_t source(const gather_line *line, const gather_range *range, int64_t j) {
+    return pyconvc_boundary_index(line->rule, range->first + j * range->stride, line->length) *
+           line->step;
+}
+
+/* Three runs, and zeros. */
+#define GATHER(T)                                                                                  \
+    static void gather_##T(const gather_line *line, const gather_range *range, const T *from,      \
+                           int64_t slack, T *to) {                                                 \
+        const int64_t count = range->before + range->inside + range->after;                        \
+        const int64_t step = range->stride * line->step;                                           \
+        const T *s = from + (range->first + range->before * range->stride) * line->step;           \
+        T *d = to + range->before;                                                                 \
+        if (step == 1)                                                                             \
+            memcpy(d, s, (size_t)range->inside * sizeof(T));                                       \
+        else                                                                                       \
+            for (int64_t j = 0; j < range->inside; j++)                                            \
+                d[j] = s[j * step];                                                                \
+        for (int64_t i = 0; i < range->before + range->after; i++) {                               \
+            const int64_t j = i < range->before ? i : i + range->inside;                           \
+            if (line->rule == PYCONVC_CONSTANT)                                                    \
+                memcpy(to + j, line->fill, sizeof(T));                                             \
+            else                                                                                   \
+                to[j] = from[source(line, range, j)];                                              \
+        }                                                                                          \
+        memset(to + count, 0, (size_t)slack * sizeof(T));                                          \
+    }
+GATHER(uint8_t)
+GATHER(uint16_t)
+GATHER(uint32_t)
+GATHER(uint64_t)
+GATHER(sample16)
+#undef GATHER
+
+void gather(const gather_line *line, const gather_range *range, const void *from, int64_t slack,
             void *to) {
-    const char *s = from;
-    char *d = to;
-    const int64_t before = first < 0 ? min64(count, ceil_div(-first, stride)) : 0;
-    const int64_t next = first + before * stride;
-    const int64_t inside =
-        next < line->length ? min64(count - before, ceil_div(line->length - next, stride)) : 0;
-    const int64_t after = count - before - inside;
-    if (before > 0) copy_outside(line, s, first, stride, before, d);
-    d += before * line->bytes;
-    if (inside > 0)
-        copy_inside(line->bytes, s + next * line->step * line->bytes, stride * line->step, inside,
-                    d);
-    d += inside * line->bytes;
-    if (after > 0) copy_outside(line, s, next + inside * stride, stride, after, d);
+#define LOOP(T) gather_##T(line, range, from, slack, to);
+    FOR_SIZE(line->bytes, LOOP)
+#undef LOOP
+}
+
+void gather_all(int64_t bytes, const void *from, int64_t count, int64_t step, void *to) {
+    const gather_line line = {bytes, count, step, PYCONVC_CONSTANT, NULL};
+    const gather_range range = {0, 1, 0, count, 0};
+    gather(&line, &range, from, 0, to);
 }

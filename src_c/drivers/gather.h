@@ -13,9 +13,20 @@ typedef struct {
     const unsigned char *fill;
 } gather_line;
 
-/* to[j] = line[first + j * stride] for j < count; stride >= 1, first may lie anywhere. */
-void gather(const gather_line *line, const void *from, int64_t first, int64_t stride, int64_t count,
+/* The samples first, first + stride, ... of a line (stride >= 1, first anywhere): how many lie before it,
+ * inside and after it. The same for all lines of one length, so found once for many. */
+typedef struct {
+    int64_t first, stride, before, inside, after;
+} gather_range;
+
+gather_range gather_find(const gather_line *line, int64_t first, int64_t stride, int64_t count);
+
+/* The samples of the range, then `slack` zeros. */
+void gather(const gather_line *line, const gather_range *range, const void *from, int64_t slack,
             void *to);
+
+/* to[j] = from[j * step] for j < count. */
+void gather_all(int64_t bytes, const void *from, int64_t count, int64_t step, void *to);
 
 /* to[j * step] = from[j] for j < count. */
 void scatter(int64_t bytes, const void *from, int64_t count, int64_t step, void *to);

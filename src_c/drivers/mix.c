@@ -46,7 +46,6 @@ size_t mix_scratch(const mix_plan *plan) {
 static void copy_block(const job *j, const task *t, const mix_job *m, char *y, int out) {
     const pyconvc_problem *p = &j->plan->p;
     const int64_t bytes = j->plan->bytes;
-    const gather_line line = {bytes, t->at.columns, p->y_step[5], PYCONVC_CONSTANT, NULL};
     char *dense = m->y;
     for (int64_t k = 0; k < m->channels; k++)
         for (int64_t r = 0; r < t->at.rows; r++, dense += t->at.columns * bytes) {
@@ -54,7 +53,7 @@ static void copy_block(const job *j, const task *t, const mix_job *m, char *y, i
             if (out)
                 scatter(bytes, dense, t->at.columns, p->y_step[5], row);
             else
-                gather(&line, row, 0, 1, t->at.columns, dense);
+                gather_all(bytes, row, t->at.columns, p->y_step[5], dense);
         }
 }
 

@@ -3,7 +3,6 @@
 #include "tile.h"
 
 #include <stdlib.h>
-#include <string.h>
 
 #include "gather.h"
 #include "phases.h"
@@ -51,44 +50,38 @@ int64_t tile_offset(const tile_shape *tile, int64_t plane, int64_t h, int64_t w)
            phases_column(tile->p, tile->phase_offset, tile->pitch, w);
 }
 
-/* One input line, all phases; NULL is a line of the constant. */
-static void pack_line(const tile_shape *tile, const tile_place *at, const char *from, char *to) {
+/* The lines of one phase of all planes; outside its axis, a line is of the constant. */
+static void pack_phase(const tile_shape *tile, const tile_place *at, int64_t f, const char *x,
+                       char *to) {
     const pyconvc_problem *p = tile->p;
     const gather_line line = {tile->bytes, p->input[W], p->x_step[5], p->boundary[W], p->fill};
-    const int64_t first = at->column * p->stride[W] - p->pad_before[W];
+    const int64_t left = at->column * p->stride[W] - p->pad_before[W] + tile->phase_offset[f];
     const int64_t count = at->columns + (p->kernel[W] - 1) * p->dilation[W] / p->stride[W];
     const int64_t slack = min64(tile->pitch - count, tile->lanes);
-    for (int64_t f = 0; f < tile->phases; f++, to += tile->pitch * tile->bytes) {
-        if (from)
-            gather(&line, from, first + tile->phase_offset[f], p->stride[W], count, to);
-        else
-            gather_fill(tile->bytes, p->fill, count, to);
-        memset(to + count * tile->bytes, 0, (size_t)(slack * tile->bytes));
+    const gather_range range = gather_find(&line, left, p->stride[W], count);
+    const gather_range outside = {.after = count};
+    const gather_line constant = {tile->bytes, 0, 1, PYCONVC_CONSTANT, p->fill};
+    const int64_t top = at->row * p->stride[H] - p->pad_before[H];
+    const int64_t front = at->depth * p->stride[D] - p->pad_before[D];
+    const int64_t used = (at->rows - 1) * p->stride[H] + (p->kernel[H] - 1) * p->dilation[H] + 1;
+    for (int64_t plane = at->first_plane; plane < at->first_plane + at->planes; plane++) {
+        const int64_t c = plane / p->kernel[D], tap = plane % p->kernel[D] * p->dilation[D];
+        const int64_t z = pyconvc_boundary_index(p->boundary[D], front + tap, p->input[D]);
+        const int64_t first = at->image * p->x_step[0] + at->group * p->x_step[1] +
+                              c * p->x_step[2] + z * p->x_step[3];
+        for (int64_t i = 0; i < tile->rows.count; i++, to += tile->row_pitch * tile->bytes) {
+            if (tile->rows.dense ? i >= used : i % tile->rows_out >= at->rows) continue;
+            const int64_t down = top + numbered_row(p, &tile->rows, tile->rows_out, i);
+            const int64_t row = pyconvc_boundary_index(p->boundary[H], down, p->input[H]);
+            if (z < 0 || row < 0)
+                gather(&constant, &outside, x, slack, to);
+            else
+                gather(&line, &range, x + (first + row * p->x_step[4]) * tile->bytes, slack, to);
+        }
     }
 }
 
-void tile_pack(const tile_shape *tile, const tile_place *at, const void *x, void *memory) {
-    const pyconvc_problem *p = tile->p;
-    const row_numbering *rows = &tile->rows;
-    const int64_t top = at->row * p->stride[H] - p->pad_before[H];
-    const int64_t used = (at->rows - 1) * p->stride[H] + (p->kernel[H] - 1) * p->dilation[H] + 1;
-    char *to = memory;
-    for (int64_t plane = at->first_plane; plane < at->first_plane + at->planes; plane++) {
-        const int64_t c = plane / p->kernel[D], tap = plane % p->kernel[D];
-        const int64_t z = pyconvc_boundary_index(
-            p->boundary[D], at->depth * p->stride[D] + tap * p->dilation[D] - p->pad_before[D],
-            p->input[D]);
-        const int64_t first = at->image * p->x_step[0] + at->group * p->x_step[1] +
-                              c * p->x_step[2] + z * p->x_step[3];
-        for (int64_t i = 0; i < rows->count; i++, to += tile->row_pitch * tile->bytes) {
-            if (rows->dense ? i >= used : i % tile->rows_out >= at->rows) continue;
-            const int64_t row = pyconvc_boundary_index(
-                p->boundary[H], top + numbered_row(p, rows, tile->rows_out, i), p->input[H]);
-            pack_line(tile, at,
-                      z < 0 || row < 0
-                          ? NULL
-                          : (const char *)x + (first + row * p->x_step[4]) * tile->bytes,
-                      to);
-        }
-    }
+void tile_pack(const tile_shape *tile, const tile_place *at, const void *x, void *to) {
+    for (int64_t f = 0; f < tile->phases; f++)
+        pack_phase(tile, at, f, x, (char *)to + f * tile->pitch * tile->bytes);
 }

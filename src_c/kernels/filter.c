@@ -92,12 +92,14 @@ INLINE void tile(const int R, const int V, const int line, const filter_program 
         switch (block.length) {
 #define CASE(n)                                                                                    \
     case n:                                                                                        \
-        if (n <= (line ? LINE_CHUNK : TILE_CHUNK)) step(acc, R, V, n, line, from, column, taps);   \
+        if (n <= (line ? LINE_CHUNK : TILE_CHUNK))                                                 \
+            for (int32_t c = 0; c < block.columns; c++)                                            \
+                step(acc, R, V, n, line, from, column + c * block.step, taps + c * n * PARTS);     \
         break;
             CASE(1) CASE(2) CASE(3) CASE(4) CASE(5) CASE(6) CASE(7) CASE(8)
 #undef CASE
         }
-        taps += block.length * PARTS;
+        taps += block.columns * block.length * PARTS;
     }
     UNROLL(32)
     for (int k = 0; k < R * V; k++)
