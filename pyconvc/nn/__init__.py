@@ -7,6 +7,13 @@ Arrays are (N, C, *space), or (C, *space) for a single sample.
 from . import grad
 from ._plan import Plan, plan
 from .conv import conv1d, conv2d, conv3d
+from .factored import (
+    depthwise_separable_conv1d,
+    depthwise_separable_conv2d,
+    depthwise_separable_conv3d,
+    flattened_conv3d,
+    spatially_separable_conv2d,
+)
 from .layout import channel_shuffle, fold, pad, pixel_shuffle, pixel_unshuffle, unfold
 from .transposed import conv_transpose1d, conv_transpose2d, conv_transpose3d
 
@@ -19,11 +26,16 @@ __all__ = [
     "conv_transpose1d",
     "conv_transpose2d",
     "conv_transpose3d",
+    "depthwise_separable_conv1d",
+    "depthwise_separable_conv2d",
+    "depthwise_separable_conv3d",
+    "flattened_conv3d",
     "fold",
     "grad",
     "pad",
     "pixel_shuffle",
     "pixel_unshuffle",
     "plan",
+    "spatially_separable_conv2d",
     "unfold",
 ]

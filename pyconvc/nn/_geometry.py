@@ -66,7 +66,7 @@ def forward(x_shape, w_shape, stride, padding, dilation, groups, padding_mode):
         x_shape,
         w_shape,
         stride,
-        _plain(padding, rank),
+        padding_form(padding, rank),
         dilation,
         _groups(groups),
         _mode(padding_mode),
@@ -86,7 +86,7 @@ def transposed(
         x_shape,
         w_shape,
         stride,
-        _plain(padding, rank),
+        padding_form(padding, rank),
         output_padding,
         _groups(groups),
         dilation,
@@ -112,7 +112,7 @@ def spread(value, rank):
     return value if isinstance(value, tuple) else (value,) * rank
 
 
-def _plain(padding, rank):
+def padding_form(padding, rank):
     """Padding in a form that can be looked up: str, int, or a tuple of str, ints and pairs."""
     if type(padding) is int or isinstance(padding, str):
         return padding

@@ -79,52 +79,56 @@ def by_samples(run, read, w, bias, write, work):
     """``run(read, w, bias, write)`` in dtype `work`, whatever the arrays are stored in."""
     if (
         read.dtype == w.dtype == work
-        and _is_ready(write, work)
+        and is_ready(write, work)
         and (bias is None or bias.dtype == work)
     ):
         run(read, w, bias, write)
         return
     w = w.astype(work, copy=False)
     bias = None if bias is None else bias.astype(work, copy=False)
-    for part in _parts(work, read, write):
+    for part in _parts_of(work, read, write):
         source, target = read[part], write[part]
-        result = target if _is_ready(write, work) else np.empty(target.shape, work)
+        result = target if is_ready(write, work) else np.empty(target.shape, work)
         run(source.astype(work, copy=False), w, bias, result)
         if result is not target:
-            _store(result, target)
+            store(result, target)
 
 
 def summed_samples(run, x, y, w, work, conjugate):
     """``run(x, y, w)`` in dtype `work`, what each part of the batch adds to w summed; ``conjugate`` names x or y."""
     conjugate = conjugate if work.kind == "c" else ""
-    if x.dtype == y.dtype == work and _is_ready(w, work) and not conjugate:
+    if x.dtype == y.dtype == work and is_ready(w, work) and not conjugate:
         run(x, y, w)
         return
     total = np.zeros(w.shape, work)
     result = np.empty(w.shape, work)
-    for part in _parts(work, x, y):
+    for part in _parts_of(work, x, y):
         arrays = [a[part].astype(work, copy=False) for a in (x, y)]
         if conjugate:
             at = "xy".index(conjugate)
             arrays[at] = arrays[at].conj()
         run(*arrays, result)
         total += result
-    _store(total, w)
+    store(total, w)
 
 
-def _is_ready(write, work):
+def is_ready(write, work):
     """Whether a pass can write in place; the arrays that it reads were made so before."""
     return write.dtype == work and _core.canonical(write) is write
 
 
-def _parts(work, *arrays):
-    """Slices of the batch with at most CONVERTED_BYTES of the arrays' samples, and at least one."""
-    batch = arrays[0].shape[0]
-    sample = work.itemsize * sum(a.size for a in arrays) // max(1, batch)
-    step = max(1, CONVERTED_BYTES // max(1, sample))
+def parts(batch, sample_bytes):
+    """Slices of the batch of at most CONVERTED_BYTES, and at least one sample."""
+    step = max(1, CONVERTED_BYTES // max(1, sample_bytes))
     return [slice(i, i + step) for i in range(0, batch, step)]
 
 
-def _store(result, target):
+def _parts_of(work, *arrays):
+    batch = arrays[0].shape[0]
+    return parts(batch, work.itemsize * sum(a.size for a in arrays) // max(1, batch))
+
+
+def store(result, target):
+    """Copy into an array of another dtype; what is too large for float16 is infinite, without a warning."""
     with np.errstate(over="ignore"):
         target[...] = result
