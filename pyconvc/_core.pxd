@@ -57,6 +57,16 @@ cdef extern from "pyconvc.h" nogil:
                                       const void *bias, void *x, const pyconvc_run *run)
     pyconvc_status pyconvc_weight_grad(const pyconvc_problem *p, const void *x, const void *y, void *w,
                                        const pyconvc_run *run)
+    ctypedef struct pyconvc_plan:
+        pass
+
+    pyconvc_status pyconvc_plan_make(const pyconvc_problem *p, const void *w, const pyconvc_run *run,
+                                     pyconvc_plan **plan)
+    pyconvc_status pyconvc_plan_run(const pyconvc_plan *plan, const void *x, const void *bias, void *y,
+                                    const pyconvc_run *run)
+    int64_t pyconvc_plan_bytes(const pyconvc_plan *plan)
+    int64_t pyconvc_plan_workspace(const pyconvc_plan *plan)
+    void pyconvc_plan_free(pyconvc_plan *plan)
     pyconvc_status pyconvc_isa_select(const char *name)
     const char *pyconvc_isa_name()
     const char *pyconvc_isa_available(int index)

@@ -128,13 +128,18 @@ cdef enum _Pass:
     WEIGHT_GRAD
 
 
-cdef int _run(_Pass which, pyconvc_problem *p, void *x, void *w, void *bias, void *y, int workers) except -1:
+cdef pyconvc_run _run_with(int workers) noexcept:
     cdef pyconvc_run run
-    cdef pyconvc_status status
     run.workers = workers
     run.flush_denormals = _flush
     run.interrupted = _interrupted
     run.data = NULL
+    return run
+
+
+cdef int _run(_Pass which, pyconvc_problem *p, void *x, void *w, void *bias, void *y, int workers) except -1:
+    cdef pyconvc_run run = _run_with(workers)
+    cdef pyconvc_status status
     with nogil:
         if which == CORRELATE:
             status = pyconvc_correlate(p, x, w, bias, y, &run)
@@ -227,6 +232,77 @@ def weight_grad(cnp.ndarray x, cnp.ndarray y, cnp.ndarray w, *, stride=None, dil
     p.flip = flip
     _run(WEIGHT_GRAD, &p, cnp.PyArray_DATA(x), cnp.PyArray_DATA(w), NULL, cnp.PyArray_DATA(y), workers)
     return w
+
+
+cdef class Plan:
+    """A correlate pass with its weights packed, for C-contiguous x and y of fixed shapes.
+
+    Arguments as in `correlate` with ``channels=True``; x and y give shapes only, w is kept and must not change.
+    May be called from several threads at once.
+    """
+
+    cdef pyconvc_plan *_plan
+    cdef cnp.ndarray _w
+    cdef readonly tuple x_shape, y_shape
+    cdef int _dtype
+
+    def __init__(self, cnp.ndarray x, cnp.ndarray w, cnp.ndarray y, *, stride=None, dilation=None, pad_before=None,
+                 boundary=None, fill=None, int64_t groups=1, bint flip=False, bint conjugate=False, int workers=1):
+        cdef pyconvc_problem p
+        cdef pyconvc_run run = _run_with(workers)
+        cdef pyconvc_status status
+        _state(&p, x, w, y, True, stride, dilation, pad_before, boundary, fill, groups)
+        p.flip, p.conjugate = flip, conjugate
+        _set_contiguous(p.x_step, (<object>x).shape, groups)
+        _set_contiguous(p.y_step, (<object>y).shape, groups)
+        with nogil:
+            status = pyconvc_plan_make(&p, cnp.PyArray_DATA(w), &run, &self._plan)
+        _check_status(status)
+        self._w, self._dtype = w, p.dtype
+        self.x_shape, self.y_shape = (<object>x).shape, (<object>y).shape
+
+    def __dealloc__(self):
+        pyconvc_plan_free(self._plan)
+
+    @property
+    def packed_bytes(self):
+        """Bytes of the packed weights."""
+        return pyconvc_plan_bytes(self._plan)
+
+    @property
+    def workspace_bytes(self):
+        """Scratch bytes of one worker during a run."""
+        return pyconvc_plan_workspace(self._plan)
+
+    def run(self, cnp.ndarray x, cnp.ndarray y, *, cnp.ndarray bias=None, int workers=1):
+        """Read x, write and return y, both C-contiguous and of the plan's shapes and dtype."""
+        cdef pyconvc_run run = _run_with(workers)
+        cdef pyconvc_status status
+        cdef void *b = NULL if bias is None else cnp.PyArray_DATA(bias)
+        if (<object>x).shape != self.x_shape or (<object>y).shape != self.y_shape:
+            raise ValueError(f"shapes {(<object>x).shape}, {(<object>y).shape} are not the plan's")
+        if _dtype_code(x) != self._dtype or _dtype_code(y) != self._dtype:
+            raise TypeError("dtypes are not the plan's")
+        if not (cnp.PyArray_ISCARRAY_RO(x) and cnp.PyArray_ISCARRAY(y)):
+            raise ValueError("x and y must be C-contiguous, aligned and native")
+        with nogil:
+            status = pyconvc_plan_run(self._plan, cnp.PyArray_DATA(x), b, cnp.PyArray_DATA(y), &run)
+        _check_status(status)
+        return y
+
+
+cdef void _set_contiguous(int64_t *step, tuple shape, int64_t groups):
+    """Steps of a C-contiguous (N, G*C, *space) array."""
+    cdef int64_t size = 1
+    cdef int i, rank = <int>len(shape) - 2
+    for i in range(rank):
+        step[5 - i] = size
+        size *= <int64_t>shape[2 + rank - 1 - i]
+    for i in range(rank, 3):
+        step[5 - i] = size
+    step[2] = size
+    step[1] = size * (<int64_t>shape[1] // groups)
+    step[0] = size * <int64_t>shape[1]
 
 
 cdef cnp.npy_intp APART = 2048  # bytes, modulo a page

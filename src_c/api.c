@@ -1,5 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause
  * api.c -- the entry points: recheck, state as correlate problems, plan, run. */
+#include <stdlib.h>
+
 #include "drivers/adjoint.h"
 #include "drivers/dot.h"
 #include "drivers/filter.h"
@@ -103,4 +105,54 @@ pyconvc_status pyconvc_weight_grad(const pyconvc_problem *p, const void *x, cons
     if (!no_outputs(&checked)) return dot_weight_grad(&checked, x, y, w, run);
     put_zeros(&checked, w);
     return PYCONVC_OK;
+}
+
+struct pyconvc_plan {
+    pyconvc_problem problem;
+    const void *w;
+    int by_mix; /* else the filter method, which packs few taps at each call */
+    mix_plan mix;
+};
+
+pyconvc_status pyconvc_plan_make(const pyconvc_problem *p, const void *w, const pyconvc_run *run,
+                                 pyconvc_plan **plan) {
+    pyconvc_plan *made = calloc(1, sizeof *made);
+    *plan = NULL;
+    if (!made) return PYCONVC_NO_MEMORY;
+    made->problem = *p;
+    made->w = w;
+    pyconvc_status status = pyconvc_complete(&made->problem);
+    made->by_mix = !status && !no_outputs(&made->problem) && mix_suits(&made->problem);
+    if (made->by_mix) status = mix_plan_make(&made->mix, &made->problem, w, run);
+    if (status)
+        pyconvc_plan_free(made);
+    else
+        *plan = made;
+    return status;
+}
+
+pyconvc_status pyconvc_plan_run(const pyconvc_plan *plan, const void *x, const void *bias, void *y,
+                                const pyconvc_run *run) {
+    if (plan->by_mix) return mix_run(&plan->mix, x, bias, y, run);
+    return pyconvc_correlate(&plan->problem, x, plan->w, bias, y, run);
+}
+
+int64_t pyconvc_plan_bytes(const pyconvc_plan *plan) {
+    return plan->by_mix ? plan->problem.groups * plan->mix.blocks * plan->mix.block_bytes : 0;
+}
+
+int64_t pyconvc_plan_workspace(const pyconvc_plan *plan) {
+    filter_plan filter;
+    const pyconvc_run run = {.workers = 1};
+    if (plan->by_mix) return (int64_t)mix_scratch(&plan->mix);
+    if (no_outputs(&plan->problem)) return 0;
+    const pyconvc_status status = filter_plan_make(&filter, &plan->problem, plan->w, NULL, &run);
+    const int64_t bytes = status ? 0 : (int64_t)filter_scratch(&filter);
+    filter_plan_free(&filter);
+    return bytes;
+}
+
+void pyconvc_plan_free(pyconvc_plan *plan) {
+    if (plan && plan->by_mix) mix_plan_free(&plan->mix);
+    free(plan);
 }

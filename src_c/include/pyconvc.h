@@ -98,6 +98,18 @@ pyconvc_status pyconvc_input_grad(const pyconvc_problem *p, const void *y, const
 pyconvc_status pyconvc_weight_grad(const pyconvc_problem *p, const void *x, const void *y, void *w,
                                    const pyconvc_run *run);
 
+/* A correlation to be run many times on arrays laid out alike: weights packed once. Run from several threads at
+ * once it needs no lock. The caller grants that w stays as it is until pyconvc_plan_free. */
+typedef struct pyconvc_plan pyconvc_plan;
+
+pyconvc_status pyconvc_plan_make(const pyconvc_problem *p, const void *w, const pyconvc_run *run,
+                                 pyconvc_plan **plan);
+pyconvc_status pyconvc_plan_run(const pyconvc_plan *plan, const void *x, const void *bias, void *y,
+                                const pyconvc_run *run);
+int64_t pyconvc_plan_bytes(const pyconvc_plan *plan);     /* packed weights */
+int64_t pyconvc_plan_workspace(const pyconvc_plan *plan); /* scratch of one worker during a run */
+void pyconvc_plan_free(pyconvc_plan *plan);
+
 /* Tiers are chosen once, at the first call of any function here, or by name before that. */
 pyconvc_status pyconvc_isa_select(const char *name); /* NULL: the best available */
 const char *pyconvc_isa_name(void);
