@@ -208,8 +208,11 @@ def array(value):
 @functools.lru_cache(maxsize=256)
 def layer_dtypes(accumulate, *dtypes):
     """(dtype of a layer's result, dtype to compute in) from those of its arrays."""
-    dtype = np.result_type(*dtypes)
-    if accumulate not in (None, "double"):
+    try:
+        dtype = np.result_type(*dtypes)
+    except TypeError as error:
+        raise TypeError(f"arrays (input or gradient, weight, bias): {error}") from None
+    if accumulate is not None and accumulate != "double":
         raise bad("accumulate", accumulate, "must be None or 'double'")
     work = np.dtype(np.float32) if dtype.name in NARROW else dtype
     if accumulate and work.kind in "fc":
@@ -217,8 +220,8 @@ def layer_dtypes(accumulate, *dtypes):
     if dtype.kind == "O" or not _core.serves(work):
         given = ", ".join(map(str, dtypes))
         raise TypeError(
-            f"no layers for dtype {dtype} (from {given}): allowed are bool, integers, float16, bfloat16, "
-            "float32, float64, complex64, complex128"
+            f"arrays (input or gradient, weight, bias) of dtype {given}: no layers for {dtype}; allowed are "
+            "bool, integers, float16, bfloat16, float32, float64, complex64, complex128"
         )
     return dtype, work
 

@@ -5,6 +5,7 @@ Arrays are (N, C, *space), or (C, *space) for a single sample.
 """
 
 from . import grad
+from ._methods import choose
 from ._plan import Plan, plan
 from .conv import conv1d, conv2d, conv3d
 from .factored import (
@@ -20,6 +21,7 @@ from .transposed import conv_transpose1d, conv_transpose2d, conv_transpose3d
 __all__ = [
     "Plan",
     "channel_shuffle",
+    "choose",
     "conv1d",
     "conv2d",
     "conv3d",

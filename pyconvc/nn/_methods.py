@@ -3,8 +3,10 @@
 
 import functools
 
-from .. import _choose
-from . import _passes
+import numpy as np
+
+from .. import _check, _choose
+from . import _geometry, _passes
 
 
 @functools.lru_cache(maxsize=1024)
@@ -23,3 +25,55 @@ def forward(p, dtype, method):
     else:
         correlate = _passes.correlate
     return correlate
+
+
+def choose(
+    input_shape,
+    weight_shape,
+    stride=1,
+    padding=0,
+    dilation=1,
+    groups=1,
+    *,
+    padding_mode="zeros",
+    dtype=np.float32,
+):
+    """What ``method="auto"`` takes for a convolution, and why; nothing is computed.
+
+    Parameters
+    ----------
+    input_shape : sequence of int
+        (N, C, *space) or (C, *space).
+    weight_shape : sequence of int
+        (G*K, C, *taps).
+    stride, padding, dilation, groups, padding_mode
+        As in `conv1d`, `conv2d` and `conv3d`.
+    dtype : dtype_like
+        Of the arrays.
+
+    Returns
+    -------
+    choice
+        With `method`, a one-sentence `reason`, and `seconds`, the estimated time of one worker for each
+        method that was weighed. ``"fft"`` gives way to ``"direct"`` for inputs on which it would not
+        keep the error bound.
+
+    Raises
+    ------
+    ValueError, TypeError
+        As the functions.
+
+    Examples
+    --------
+    >>> from pyconvc import nn
+    >>> nn.choose((1, 8, 300, 300), (8, 1, 31, 31), groups=8).method
+    'fft'
+    >>> nn.choose((1, 8, 300, 300), (8, 8, 3, 3)).method
+    'direct'
+    """
+    w_shape = _geometry.integers("weight_shape", weight_shape, least=0)
+    if not 3 <= len(w_shape) <= 5:
+        raise _check.bad("weight_shape", w_shape, "must have 1 to 3 axes of taps after (G*K, C)")
+    shape, _ = _geometry.sizes("input_shape", input_shape, len(w_shape) - 2)
+    p = _geometry.forward(shape, w_shape, stride, padding, dilation, groups, padding_mode)
+    return _choose.layer(p, _check.layer_dtypes(None, np.dtype(dtype))[1])

@@ -83,6 +83,10 @@ def _depthwise_separable(rank):
         """
         x = _check.array(input)
         channels = _check.layer_batch("input", x, rank).shape[1]
+        taps = np.shape(pointwise_weight)[2:]
+        if math.prod(taps) != 1:
+            shape = np.shape(pointwise_weight)
+            raise _check.bad("pointwise_weight.shape", shape, "must have one tap on each axis")
         weights = {"depthwise_weight": depthwise_weight, "pointwise_weight": pointwise_weight}
         one_each = channels, (stride, padding, dilation)
         all_together = 1, (1, 0, 1)

@@ -231,10 +231,7 @@ def _conv_transpose_input(rank):
         g, w, _, dtype, work = _check.layer_arrays(accumulate, grad_output, weight)
         shape, batched = _geometry.sizes("input_size", input_size, rank)
         g = _transposed_gradient(g, rank, batched)
-        p = _geometry.transposed(
-            shape, w.shape, stride, padding, 0, groups, dilation, g.shape[2:], padding_mode
-        )
-        _check.layer_shape("grad_output.shape", g.shape, p.x_shape, "the shape of the output")
+        p = _transposed(shape, w.shape, g, stride, padding, groups, dilation, padding_mode)
         x = _check.output(out, shape if batched else shape[1:], dtype, grad_output=g, weight=w)
         workers = _threads.resolve(workers)
         _passes.by_samples(
@@ -309,10 +306,7 @@ def _conv_transpose_weight(rank):
         batched = x.ndim == rank + 2
         xs = _check.layer_batch("input", x, rank)
         g = _transposed_gradient(g, rank, batched)
-        p = _geometry.transposed(
-            xs.shape, w_shape, stride, padding, 0, groups, dilation, g.shape[2:], padding_mode
-        )
-        _check.layer_shape("grad_output.shape", g.shape, p.x_shape, "the shape of the output")
+        p = _transposed(xs.shape, w_shape, g, stride, padding, groups, dilation, padding_mode)
         w = _check.output(out, w_shape, dtype, input=x, grad_output=g)
         workers = _threads.resolve(workers)
         _passes.summed_samples(
@@ -422,6 +416,21 @@ def _transposed_gradient(g, rank, batched):
         form = "(N, C, *space)" if batched else "(C, *space)"
         raise _check.bad("grad_output.shape", g.shape, f"must be {form} with {rank} axes of space")
     return g if batched else g[None]
+
+
+def _transposed(x_shape, w_shape, g, stride, padding, groups, dilation, padding_mode):
+    """The numbers of the transposed convolution that gives an output of the gradient's size."""
+    size = g.shape[2:]
+    try:
+        p = _geometry.transposed(
+            x_shape, w_shape, stride, padding, 0, groups, dilation, size, padding_mode
+        )
+    except ValueError as error:
+        if "output_size" not in str(error):
+            raise
+        raise ValueError(f"grad_output.shape={g.shape}: {error}") from None
+    _check.layer_shape("grad_output.shape", g.shape, p.x_shape, "the shape of the output")
+    return p
 
 
 def _weight_size(weight_size, rank):
