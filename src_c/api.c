@@ -59,7 +59,7 @@ static pyconvc_status by_filter(const pyconvc_problem *p, const void *x, const v
 static pyconvc_status by_mix(const pyconvc_problem *p, const void *x, const void *w,
                              const void *bias, void *y, const pyconvc_run *run) {
     mix_plan plan;
-    pyconvc_status status = mix_plan_make(&plan, p, w, run);
+    pyconvc_status status = mix_plan_make(&plan, p, w, 0, run);
     if (!status) status = mix_run(&plan, x, bias, y, run);
     mix_plan_free(&plan);
     return status;
@@ -123,7 +123,7 @@ pyconvc_status pyconvc_plan_make(const pyconvc_problem *p, const void *w, const 
     made->w = w;
     pyconvc_status status = pyconvc_complete(&made->problem);
     made->by_mix = !status && !no_outputs(&made->problem) && mix_suits(&made->problem);
-    if (made->by_mix) status = mix_plan_make(&made->mix, &made->problem, w, run);
+    if (made->by_mix) status = mix_plan_make(&made->mix, &made->problem, w, 1, run);
     if (status)
         pyconvc_plan_free(made);
     else

@@ -57,6 +57,37 @@ static void copy_block(const job *j, const task *t, const mix_job *m, char *y, i
         }
 }
 
+static void set_weights(const mix_plan *plan, const task *t, int64_t b, mix_job *m) {
+    const pyconvc_problem *p = &plan->p;
+    const int64_t channels = plan->kernels->channels, few = plan->kernels->few;
+    const int64_t taps = t->at.first_plane * plan->taps_per_plane;
+    if (plan->weights) {
+        const int64_t tile = m->channels <= few ? few : channels;
+        m->w = plan->weights + (t->at.group * plan->blocks + b) * plan->block_bytes +
+               taps * tile * plan->bytes;
+    } else {
+        const int64_t at = t->at.group * p->w_step[0] + b * channels * p->w_step[1] + taps;
+        m->w = plan->w + at * plan->bytes;
+        m->channel_step = p->w_step[1];
+    }
+}
+
+/* The tile's channels at once; of weights not packed, a rest of the channels one by one. */
+static void run_kernel(const mix_plan *plan, const mix_job *m) {
+    mix_job one = *m;
+    if (plan->weights || m->channels == plan->kernels->channels) {
+        plan->kernels->mix(m);
+        return;
+    }
+    one.channels = 1;
+    for (int64_t k = 0; k < m->channels; k++) {
+        one.w = (const char *)m->w + k * m->channel_step * plan->bytes;
+        one.y = (char *)m->y + k * m->y_channel * (plan->bytes / plan->parts);
+        one.bias = m->bias ? (const char *)m->bias + k * plan->bytes : NULL;
+        plan->kernels->mix(&one);
+    }
+}
+
 static void do_block(const job *j, const task *t, const scratch *s, int64_t b, mix_job m) {
     const mix_plan *plan = j->plan;
     const pyconvc_problem *p = &plan->p;
@@ -66,23 +97,20 @@ static void do_block(const job *j, const task *t, const scratch *s, int64_t b, m
                        t->at.row * p->y_step[4] + t->at.column * p->y_step[5];
     char *y = j->y + at * plan->bytes;
     m.channels = min64(plan->kernels->channels, p->channels_out - channel);
-    const int64_t tile =
-        m.channels <= plan->kernels->few ? plan->kernels->few : plan->kernels->channels;
-    m.w = plan->weights + (t->at.group * plan->blocks + b) * plan->block_bytes +
-          t->at.first_plane * plan->taps_per_plane * tile * plan->bytes;
+    set_weights(plan, t, b, &m);
     m.bias = j->bias ? j->bias + (t->at.group * p->channels_out + channel) * plan->bytes : NULL;
     if (p->y_step[5] == 1) {
         m.y = y;
         m.y_channel = p->y_step[2] * plan->parts;
         m.y_pitch = p->y_step[4] * plan->parts;
-        plan->kernels->mix(&m);
+        run_kernel(plan, &m);
         return;
     }
     m.y = s->rows;
     m.y_pitch = t->at.columns * plan->parts;
     m.y_channel = t->at.rows * m.y_pitch;
     if (m.flags & FILTER_ACCUMULATE) copy_block(j, t, &m, y, 0);
-    plan->kernels->mix(&m);
+    run_kernel(plan, &m);
     copy_block(j, t, &m, y, 1);
 }
 

@@ -23,8 +23,10 @@ typedef struct {
     int64_t planes, planes_at_once, taps_per_plane;
 
     /* Packed weights: blocks of kernels->channels output channels, the last one maybe the `few`
-     * tile's. */
+     * tile's. NULL: so few pixels that packing would cost more than it saves; w is read as it lies.
+     */
     char *weights;
+    const char *w;
     int64_t blocks, block_bytes;
 
     int in_place; /* x itself is the tile */
@@ -38,8 +40,9 @@ typedef struct {
 /* Whether this method suits the problem. */
 int mix_suits(const pyconvc_problem *p);
 
-/* Packs w and decides everything; free with mix_plan_free also after a failure. */
-pyconvc_status mix_plan_make(mix_plan *plan, const pyconvc_problem *p, const void *w,
+/* Decides everything and packs w, always if it is to be used `again`. w must outlast the plan. Free
+ * with mix_plan_free also after a failure. */
+pyconvc_status mix_plan_make(mix_plan *plan, const pyconvc_problem *p, const void *w, int again,
                              const pyconvc_run *run);
 void mix_plan_free(mix_plan *plan);
 

@@ -12,6 +12,7 @@
 #define IN_PLACE_BYTES   (256 << 10)
 #define TASKS_PER_WORKER 4
 #define LEAST_CHANNELS   3
+#define FEW_PIXELS       128 /* for which weights are not packed */
 
 enum { D, H, W };
 
@@ -91,16 +92,37 @@ static void size_tasks(mix_plan *plan) {
     plan->tasks = plan->bands * others * plan->parts_of_blocks;
 }
 
-/* Offset of each tap in the tile, or of each channel in x. */
+/* Whether the taps of an output channel lie in w one after the other, input channel by input
+ * channel. */
+static int lies_dense(const pyconvc_problem *p) {
+    int64_t size = 1;
+    for (int a = W; a >= D; a--) {
+        if (p->kernel[a] > 1 && p->w_step[3 + a] != size) return 0;
+        size *= p->kernel[a];
+    }
+    return !p->conjugate && (p->channels_in == 1 || p->w_step[2] == size);
+}
+
+static int64_t flipped(const pyconvc_problem *p, int a, int64_t tap) {
+    return p->flip ? p->kernel[a] - 1 - tap : tap;
+}
+
+/* Offset of each tap in the tile, or of each channel in x, in the order of the weights: packed ones
+ * go by tap, w as it lies by memory, which is the reverse where the kernel is flipped. */
 static void place_taps(mix_plan *plan) {
     const pyconvc_problem *p = &plan->p;
+    const int by_memory = p->flip && !plan->weights;
     int64_t *to = plan->offsets;
     for (int64_t plane = 0; plane < plan->planes_at_once; plane++)
         for (int64_t h = 0; h < p->kernel[H]; h++)
-            for (int64_t w = 0; w < p->kernel[W]; w++)
-                *to++ = (plan->in_place ? plane * p->x_step[2]
-                                        : tile_offset(&plan->tile, plane, h, w)) *
-                        plan->parts;
+            for (int64_t w = 0; w < p->kernel[W]; w++) {
+                const int64_t d = plane % p->kernel[D], c = plane - d;
+                const int64_t tile_plane = by_memory ? c + flipped(p, D, d) : plane;
+                const int64_t at =
+                    tile_offset(&plan->tile, tile_plane, by_memory ? flipped(p, H, h) : h,
+                                by_memory ? flipped(p, W, w) : w);
+                *to++ = (plan->in_place ? plane * p->x_step[2] : at) * plan->parts;
+            }
 }
 
 /* Channels of block b, and of the tile that computes it. */
@@ -119,8 +141,7 @@ static void pack_plane(const mix_plan *plan, const char *from, int64_t pitch, ch
     const size_t bytes = (size_t)plan->bytes;
     for (int64_t h = 0; h < p->kernel[H]; h++)
         for (int64_t w = 0; w < p->kernel[W]; w++, to += pitch * plan->bytes) {
-            const int64_t row = p->flip ? p->kernel[H] - 1 - h : h,
-                          column = p->flip ? p->kernel[W] - 1 - w : w;
+            const int64_t row = flipped(p, H, h), column = flipped(p, W, w);
             const char *sample = from + (row * p->w_step[4] + column * p->w_step[5]) * plan->bytes;
             if (bytes == 4) /* by far the most frequent: a move, not a call */
                 memcpy(to, sample, 4);
@@ -168,10 +189,11 @@ static pyconvc_status pack_weights(mix_plan *plan, const void *w, const pyconvc_
     return parallel_for(count, workers, 0, pack_block, &k, run);
 }
 
-pyconvc_status mix_plan_make(mix_plan *plan, const pyconvc_problem *p, const void *w,
+pyconvc_status mix_plan_make(mix_plan *plan, const pyconvc_problem *p, const void *w, int again,
                              const pyconvc_run *run) {
+    pyconvc_status packed = PYCONVC_OK;
     const kernel_table *table = pyconvc_kernels();
-    *plan = (mix_plan){.p = *p};
+    *plan = (mix_plan){.p = *p, .w = w};
     if (!table) return PYCONVC_NO_ISA;
     collapse(&plan->p);
     plan->kernels = &table->mix[p->dtype];
@@ -194,8 +216,12 @@ pyconvc_status mix_plan_make(mix_plan *plan, const pyconvc_problem *p, const voi
     plan->offsets =
         malloc((size_t)(plan->planes_at_once * plan->taps_per_plane) * sizeof *plan->offsets);
     if (!plan->offsets) return PYCONVC_NO_MEMORY;
-    place_taps(plan);
-    return pack_weights(plan, w, run);
+    const int64_t pixels = p->batch * p->output[D] * p->output[H] * p->output[W];
+    const int whole_kernels = plan->planes_at_once % p->kernel[D] == 0;
+    if (again || pixels > FEW_PIXELS || !whole_kernels || !lies_dense(p))
+        packed = pack_weights(plan, w, run);
+    if (!packed) place_taps(plan);
+    return packed;
 }
 
 void mix_plan_free(mix_plan *plan) {

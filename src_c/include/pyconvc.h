@@ -98,8 +98,9 @@ pyconvc_status pyconvc_input_grad(const pyconvc_problem *p, const void *y, const
 pyconvc_status pyconvc_weight_grad(const pyconvc_problem *p, const void *x, const void *y, void *w,
                                    const pyconvc_run *run);
 
-/* A correlation to be run many times on arrays laid out alike: weights packed once. Run from several threads at
- * once it needs no lock. The caller grants that w stays as it is until pyconvc_plan_free. */
+/* A correlation to be run many times on arrays laid out alike: weights packed once. Run from
+ * several threads at once it needs no lock. The caller grants that w stays as it is until
+ * pyconvc_plan_free. */
 typedef struct pyconvc_plan pyconvc_plan;
 
 pyconvc_status pyconvc_plan_make(const pyconvc_problem *p, const void *w, const pyconvc_run *run,
