@@ -12,7 +12,7 @@
 #define IN_PLACE_BYTES   (256 << 10)
 #define TASKS_PER_WORKER 4
 #define LEAST_CHANNELS   3
-#define FEW_PIXELS       128 /* for which weights are not packed */
+#define FEW_PIXELS       1000 /* for which weights are not packed */
 
 enum { D, H, W };
 
