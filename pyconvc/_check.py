@@ -167,7 +167,7 @@ def output(out, shape, dtype, **inputs):
     if not out.flags.writeable:
         raise ValueError("out: must be writeable")
     for name, array in inputs.items():
-        if _overlap(out, array):
+        if array is not None and _overlap(out, array):
             raise ValueError(f"out: must not overlap {name}")
     return out
 

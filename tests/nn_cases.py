@@ -1,6 +1,7 @@
 """Layers drawn by hypothesis: every argument of pyconvc.nn in every form."""
 
 from dataclasses import dataclass, replace
+from itertools import product
 
 import cases
 import numpy as np
@@ -153,3 +154,13 @@ def transposed_size(space, taps, stride, padding, dilation, added):
     ends = pads(padding, space, taps, stride, dilation)
     axes = zip(space, taps, stride, dilation, ends, added, strict=True)
     return tuple(int((n - 1) * s + d * (k - 1) + 1 - sum(e) + a) for n, k, s, d, e, a in axes)
+
+
+def torch_options(rank, biases):
+    """stride, padding, dilation, bias, batched: whatever PyTorch takes in a convolution."""
+    strides = 1, 2, (2, 1, 3)[:rank]
+    paddings = 0, 2, (1, 0, 2)[:rank], "valid", "same"
+    dilations = 1, 2, (1, 2, 1)[:rank]
+    for options in product(strides, paddings, dilations, biases, (True, False)):
+        if options[:2] not in [(stride, "same") for stride in strides[1:]]:
+            yield options

@@ -121,7 +121,7 @@ BAD = [
         "axis 0 of space alone",
     ),
     (
-        lambda: nn.depthwise_separable_conv2d(X, W, W),
+        lambda: nn.depthwise_separable_conv2d(X, W, np.ones((6, 4, 1, 1))),
         "depthwise_weight.shape=(6, 4, 3, 3)",
         "must have 1 channel",
     ),

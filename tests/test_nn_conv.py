@@ -1,16 +1,256 @@
 """convNd against the reference, PyTorch and hand-written numbers."""
 
+import itertools
+
 import cases
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from nn_cases import layers
+from nn_cases import MODES, RANKS, layers, torch_options
+
+from pyconvc import nn
+from pyconvc.reference import nn as reference
 
 DTYPES = [*cases.DTYPES, np.dtype(np.float16)]
+WRITABLE = ["contiguous", "fortran", "negative", "stepped", "channels_last", "unaligned"]
+
+dtypes = st.sampled_from(DTYPES)
+views = st.sampled_from([*cases.VIEWS])
 
 
-@given(layers(), st.sampled_from(DTYPES), st.sampled_from([*cases.VIEWS]))
+@given(layers(), dtypes, views)
 def test_matches_the_reference(layer, dtype, view):
     got, want = layer.both("conv", *layer.arrays(dtype, view))
     cases.assert_same(got, want, terms=layer.terms, layer=layer, view=view)
+
+
+MIXTURES = [
+    ("uint8", "float32", "float32"),
+    ("float32", "float64", "float32"),
+    ("float16", "float32", "float64"),
+    ("int8", "int32", "int16"),
+    ("bool", "uint8", "bool"),
+    ("complex64", "float32", "float64"),
+    ("float64", "complex64", "int64"),
+    ("int32", "float32", "bool"),
+    ("uint64", "int64", "int8"),
+]
+
+
+@pytest.mark.parametrize("mixture", MIXTURES, ids=str)
+def test_dtypes_mix_as_in_numpy(mixture):
+    shapes = (2, 3, 6, 5), (4, 3, 3, 2), (4,)
+    arrays = [cases.random(*arguments) for arguments in zip(shapes, mixture, range(3), strict=True)]
+    got, want = (module.conv2d(*arrays, padding=1) for module in (nn, reference))
+    assert got.dtype == np.result_type(*mixture)
+    cases.assert_same(got, want)
+
+
+def test_byte_swapped_arrays_give_a_native_result():
+    arrays = [cases.random(shape, "f4") for shape in ((2, 3, 6, 5), (4, 3, 3, 2), (4,))]
+    swapped = [array.astype(array.dtype.newbyteorder()) for array in arrays]
+    cases.assert_same(nn.conv2d(*swapped), nn.conv2d(*arrays))
+
+
+@given(layers(), dtypes, st.sampled_from(WRITABLE))
+def test_out_in_any_layout_and_inputs_as_they_were(layer, dtype, view):
+    arrays = layer.arrays(dtype)
+    before = [None if a is None else a.copy() for a in arrays]
+    conv = cases.of_rank(nn, "conv", layer.rank)
+    want = conv(*arrays, **layer.options)
+    out = cases.VIEWS[view](np.random.default_rng(0), want.shape, dtype)
+    assert conv(*arrays, **layer.options, out=out) is out
+    np.testing.assert_array_equal(out, want)
+    for array, copy in zip(arrays, before, strict=True):
+        np.testing.assert_array_equal(array, copy)
+
+
+@given(layers(), st.sampled_from([np.float32, np.complex128, np.uint8]))
+def test_same_bits_for_any_batch(layer, dtype):
+    x, w, bias = layer.arrays(dtype)
+    conv = cases.of_rank(nn, "conv", layer.rank)
+    whole = conv(x, w, bias, **layer.options)
+    if layer.batched:
+        alone = [conv(sample, w, bias, **layer.options) for sample in x]
+        np.testing.assert_array_equal(whole, np.stack(alone))
+    else:
+        np.testing.assert_array_equal(whole, conv(x[None], w, bias, **layer.options)[0])
+
+
+@pytest.mark.parametrize("groups", [1, 4, 16])
+@pytest.mark.parametrize("dtype", [np.float32, np.float64, np.int16])
+def test_same_bits_for_any_number_of_workers(groups, dtype):
+    x, w = cases.random((3, 16, 40, 41), dtype), cases.random((32, 16 // groups, 3, 3), dtype, 1)
+    arguments = None, 1, 1, 1, groups
+    want = nn.conv2d(x, w, *arguments, workers=1)
+    for workers in (2, 5):
+        got = nn.conv2d(x, w, *arguments, workers=workers)
+        np.testing.assert_array_equal(got, want)
+    np.testing.assert_array_equal(nn.conv2d(x[2:], w, *arguments, workers=2), want[2:])
+
+
+@pytest.mark.parametrize(
+    ("padding", "stride", "expected"),
+    [
+        ("valid", 1, [421, 842]),
+        ("valid", 2, [421]),
+        ("same", 1, [210, 421, 842, 84]),
+        ("same", 2, [421, 84]),  # one sample is missing, and comes after
+        ("same_lower", 2, [210, 842]),
+        ("same", 3, [210, 84]),
+        ("full", 1, [100, 210, 421, 842, 84, 8]),
+        ("full", 2, [100, 421, 84]),
+        ("causal", 1, [100, 210, 421, 842]),
+        ("causal", 2, [100, 421]),
+        (1, 1, [210, 421, 842, 84]),
+        ((1,), 1, [210, 421, 842, 84]),
+        ([(0, 2)], 1, [421, 842, 84, 8]),
+    ],
+)
+def test_paddings_by_hand(padding, stride, expected):
+    y = nn.conv1d([[1, 2, 4, 8]], [[[1, 10, 100]]], stride=stride, padding=padding)
+    assert y.tolist() == [expected]
+
+
+@pytest.mark.parametrize(
+    ("mode", "expected"),
+    [
+        ("zeros", [0, 0, 0, 0, 1, 2, 3, 0, 0, 0, 0]),
+        ("replicate", [1, 1, 1, 1, 1, 2, 3, 3, 3, 3, 3]),
+        ("reflect", [1, 2, 3, 2, 1, 2, 3, 2, 1, 2, 3]),
+        ("circular", [3, 1, 2, 3, 1, 2, 3, 1, 2, 3, 1]),
+    ],
+)
+def test_padding_modes_by_hand(mode, expected):
+    y = nn.conv1d([[1, 2, 3]], [[[1]]], padding=4, padding_mode=mode)
+    assert y.tolist() == [expected]
+
+
+def test_correlation_and_convolution_by_hand():
+    x, w = [[[1, 2, 3], [4, 5, 6], [7, 8, 9]]], [[[[1, 2], [3, 4]]]]
+    assert nn.conv2d(x, w).tolist() == [[[37, 47], [67, 77]]]
+    assert nn.conv2d(x, w, flip_filters=True).tolist() == [[[23, 33], [53, 63]]]
+
+
+@pytest.mark.parametrize("rank", RANKS)
+def test_flipped_filters_are_reversed_ones(rank):
+    x, w = cases.random((2, 3) + (7,) * rank), cases.random((4, 3) + (3, 2, 4)[:rank], seed=1)
+    conv = cases.of_rank(nn, "conv", rank)
+    reverse = np.flip(w, tuple(range(2, w.ndim)))
+    got = conv(x, w, stride=2, padding=1, flip_filters=True)
+    cases.assert_same(got, conv(x, reverse, stride=2, padding=1))
+
+
+def test_nan_and_infinity_stay_where_the_taps_are():
+    x = np.zeros((1, 1, 9, 40), np.float32)
+    x[..., 4, 20] = np.nan
+    y = nn.conv2d(x, np.ones((1, 1, 3, 3), np.float32), padding=1)
+    rows, columns = np.nonzero(np.isnan(y[0, 0]))
+    assert {*rows} == {3, 4, 5}
+    assert {*columns} == {19, 20, 21}
+
+
+@pytest.mark.parametrize("method", ["direct", "gemm"])
+def test_padding_is_values(method):
+    y = nn.conv1d([[1.0, 1, 1]], [[[np.inf, 0, 0]]], padding=1, method=method)
+    np.testing.assert_array_equal(y, [[np.nan, np.inf, np.inf]])
+
+
+def test_float16_is_rounded_once():
+    x, w = cases.random((2, 8, 9, 9), np.float16), cases.random((8, 8, 3, 3), np.float16, 1)
+    wide = nn.conv2d(x.astype(np.float32), w.astype(np.float32))
+    np.testing.assert_array_equal(nn.conv2d(x, w), wide.astype(np.float16))
+
+
+def test_float16_beyond_its_range_is_infinite():
+    y = nn.conv1d(np.full((1, 4), 60000, np.float16), np.ones((1, 1, 2), np.float16))
+    assert np.isposinf(y).all()
+
+
+def test_bfloat16():
+    bfloat16 = pytest.importorskip("ml_dtypes").bfloat16
+    arrays = [cases.random(s).astype(bfloat16) for s in ((2, 4, 7, 7), (6, 2, 3, 3), (6,))]
+    options = {"padding": 1, "groups": 2, "padding_mode": "circular"}
+    got, want = (module.conv2d(*arrays, **options) for module in (nn, reference))
+    assert got.dtype == bfloat16
+    np.testing.assert_allclose(got.astype(float), want.astype(float), rtol=2**-7, atol=2**-7)
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.complex64])
+def test_accumulate_in_double(dtype):
+    x = np.array([[1e8, 1, -1e8]], dtype)
+    w = np.ones((1, 1, 3), dtype)
+    assert nn.conv1d(x, w).item() == 0
+    assert nn.conv1d(x, w, accumulate="double").item() == 1
+    assert nn.conv1d(x, w, accumulate="double").dtype == dtype
+
+
+def test_accumulate_leaves_integers_exact():
+    x = np.array([[2**62, 2**62 + 1]])
+    assert nn.conv1d(x, [[[3, 3]]], accumulate="double").item() == 3 * (2**63 + 1) - 2**65
+
+
+@pytest.mark.parametrize("batch", [0, 2])
+def test_without_samples_or_filters(batch):
+    x = np.ones((batch, 2, 5, 5))
+    assert nn.conv2d(x, np.ones((0, 2, 3, 3))).shape == (batch, 0, 3, 3)
+    assert nn.conv2d(x[:0], np.ones((3, 2, 3, 3)), np.ones(3), padding=1).shape == (0, 3, 5, 5)
+
+
+def test_whatever_numpy_can_view(tmp_path):
+    x, w = cases.random((1, 2, 6, 6)), cases.random((3, 2, 3, 3), seed=1)
+    want = nn.conv2d(x, w)
+    mapped = np.memmap(tmp_path / "x", float, "w+", shape=x.shape)
+    mapped[...] = x
+    for other in (x.tolist(), memoryview(x), mapped, Viewed(x)):
+        np.testing.assert_array_equal(nn.conv2d(other, w), want)
+
+
+class Viewed:
+    """An object with NumPy's array interface."""
+
+    def __init__(self, array):
+        self.__array_interface__ = array.__array_interface__
+        self._keep = array
+
+
+@pytest.mark.filterwarnings("ignore:Using padding='same':UserWarning")
+def test_every_argument_of_pytorch(capsys):
+    torch = pytest.importorskip("torch")
+    count = 0
+    for rank, groups, dtype in itertools.product(RANKS, (1, 2, 4), ("f4", "f8", "c8", "i8")):
+        x = cases.random((2, 4) + (9, 8, 7)[:rank], dtype)
+        w = cases.random((8, 4 // groups) + (3, 2, 3)[:rank], dtype, 1)
+        bias = cases.random(8, dtype, 2)
+        call = cases.of_rank(torch.nn.functional, "conv", rank)
+        for stride, padding, dilation, b, batched in torch_options(rank, (None, bias)):
+            tensors = [None if a is None else torch.tensor(a) for a in (x, w, b)]
+            tensors[0] = tensors[0] if batched else tensors[0][1]
+            if dtype == "i8" and dilation != 1:
+                continue  # PyTorch has no dilated convolution of integers
+            arguments = stride, padding, dilation, groups
+            want = call(*tensors, *arguments).numpy()
+            got = cases.of_rank(nn, "conv", rank)(tensors[0], w, b, *arguments)
+            cases.assert_same(got, want, rank=rank, arguments=arguments)
+            count += 1
+    with capsys.disabled():
+        print(f"\nconvNd equals PyTorch {torch.__version__} in {count} cases")
+
+
+@pytest.mark.parametrize("rank", RANKS)
+def test_padding_modes_of_pytorch(rank):
+    torch = pytest.importorskip("torch")
+    taps = (3, 2, 3)[:rank]
+    x = cases.random((2, 4) + (6, 5, 7)[:rank])
+    for mode, stride, padding, dilation, groups in itertools.product(
+        MODES, (1, 2), (1, (3, 2, 4)[:rank]), (1, 2), (1, 2)
+    ):
+        layer = cases.of_rank(torch.nn, "Conv", rank)(
+            4, 6, taps, stride, padding, dilation, groups, padding_mode=mode, dtype=torch.float64
+        )
+        want = layer(torch.tensor(x)).detach().numpy()
+        w, bias = (p.detach().numpy() for p in (layer.weight, layer.bias))
+        arguments = stride, padding, dilation, groups
+        got = cases.of_rank(nn, "conv", rank)(x, w, bias, *arguments, padding_mode=mode)
+        cases.assert_same(got, want, mode=mode, arguments=arguments)

@@ -95,7 +95,7 @@ def _conv(rank):
         p = _geometry.forward(xs.shape, w.shape, stride, padding, dilation, groups, padding_mode)
         _check.layer_bias(b, p.y_shape[1])
         shape = p.y_shape if xs is x else p.y_shape[1:]
-        y = _check.output(out, shape, dtype, input=x, weight=w)
+        y = _check.output(out, shape, dtype, input=x, weight=w, bias=b)
         run, workers = _methods.forward(p, work, method), _threads.resolve(workers)
         _passes.by_samples(
             lambda x, w, b, y: run(p, x, w, b, y, flip=flip_filters, workers=workers),

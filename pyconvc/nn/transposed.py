@@ -102,7 +102,7 @@ def _conv_transpose(rank):
         )
         _check.layer_bias(b, p.x_shape[1])
         shape = p.x_shape if xs is x else p.x_shape[1:]
-        y = _check.output(out, shape, dtype, input=x, weight=w)
+        y = _check.output(out, shape, dtype, input=x, weight=w, bias=b)
         workers = _threads.resolve(workers)
         _passes.by_samples(
             lambda x, w, b, y: _passes.input_grad(
