@@ -1,4 +1,4 @@
-"""Memory beside inputs and outputs, and calls for which there is none: in processes of their own."""
+"""Memory beside inputs and outputs, and calls for which there is none, in their own processes."""
 
 import sys
 
