@@ -64,24 +64,18 @@ class Filtering:
 
 def direct(f):
     """Compute with the filter kernels, in the order of the definition."""
-    if not f.grouped() and f.x.ndim <= 3 and _writable_in_place(f.y):
-        _core.correlate(
-            f.x, f.w, f.y, pad_before=f.pad, boundary=f.boundary, fill=f.fill, flip=f.flip, workers=f.workers
-        )
-    elif not _writable_in_place(f.y):
+    if _core.canonical(f.y) is not f.y:  # bytes swapped or unaligned
         y = np.empty(f.y.shape, f.y.dtype.newbyteorder("="))
         direct(replace(f, y=y))
         f.y[...] = y
     elif f.grouped():
         _direct_groups(f)
-    else:
+    elif f.x.ndim > 3:
         _direct_planes(f)
-
-
-def _writable_in_place(y):
-    """The kernels write lines of contiguous samples."""
-    contiguous = y.strides[-1] == y.itemsize or y.shape[-1] == 1
-    return contiguous and _core.canonical(y) is y
+    else:
+        _core.correlate(
+            f.x, f.w, f.y, pad_before=f.pad, boundary=f.boundary, fill=f.fill, flip=f.flip, workers=f.workers
+        )
 
 
 def _direct_groups(f):
@@ -98,10 +92,10 @@ def _direct_groups(f):
             direct(replace(f, **part, pad=tuple(pad), boundary=tuple(boundary)))
         return
     groups = math.prod(rows)
-    result = np.empty((1, groups, *y.shape[lead:]), y.dtype)
+    x, w, result = (a.reshape(1, groups, *a.shape[lead:]) for a in (x, w, y))
     _core.correlate(
-        _check.served(x.reshape(1, groups, *x.shape[lead:])),
-        _check.served(w.reshape(groups, 1, *w.shape[lead:])),
+        _check.served(x),
+        _check.served(np.moveaxis(w, 0, 1)),
         result,
         channels=True,
         groups=groups,
@@ -111,7 +105,8 @@ def _direct_groups(f):
         flip=f.flip,
         workers=f.workers,
     )
-    y[...] = result.reshape(y.shape)
+    if not np.may_share_memory(result, y):  # rows that no stride could number
+        y[...] = result.reshape(y.shape)
 
 
 def _direct_planes(f):
@@ -212,21 +207,24 @@ def _integer_factors(kernel):
 
 
 def separable(f, vectors):
-    """Convolve with one vector after the other, in bands of the first axis so that intermediates stay small."""
-    lead, taps = f.axes[0], len(vectors[0])
+    """Convolve with one vector after the other, in bands of one axis so that intermediates stay small."""
+    rows_bytes = [f.x.size // f.x.shape[a] * f.x.itemsize for a in f.axes]
+    least = [n * max(16, len(v)) for n, v in zip(rows_bytes, vectors, strict=True)]
+    cut = 0 if least[0] <= BAND_BYTES else least.index(min(least))
+    lead, vector, taps = f.axes[cut], vectors[cut], len(vectors[cut])
+    others = [pair for pair in zip(f.axes, vectors, strict=True) if pair[0] != lead]
     rows = f.y.shape[lead]
-    row_bytes = max(1, f.x.size // max(1, f.x.shape[lead])) * f.x.itemsize
-    band = max(16, taps, BAND_BYTES // row_bytes)
+    band = max(16, taps, BAND_BYTES // rows_bytes[cut])
     for first in range(0, rows, band):
         last = min(rows, first + band)
         index = slice(first - f.pad[lead], last - f.pad[lead] + taps - 1)
         block = _rows(f.x, lead, index, f.boundary[lead], f.fill)
         fill = f.fill
-        for axis, vector in zip(f.axes[1:], vectors[1:], strict=True):
-            block = _pass(replace(f, fill=fill), block, axis, vector, f.pad[axis], f.y.shape[axis])
-            fill = _filtered(fill, vector)
+        for axis, other in others:
+            block = _pass(replace(f, fill=fill), block, axis, other, f.pad[axis], f.y.shape[axis])
+            fill = _filtered(fill, other)
         target = f.y[(slice(None),) * lead + (slice(first, last),)]
-        _pass(f, block, lead, vectors[0], 0, last - first, target)
+        _pass(f, block, lead, vector, 0, last - first, target)
 
 
 def _filtered(fill, vector):
@@ -243,8 +241,9 @@ def _rows(x, axis, index, boundary, fill):
     i = boundary_index(np.arange(index.start, index.stop), n, boundary)
     if n == 0:
         return np.full((*x.shape[:axis], len(i), *x.shape[axis + 1 :]), fill, x.dtype)
-    block = x.take(np.maximum(i, 0), axis=axis)
-    block[(slice(None),) * axis + (i < 0,)] = fill
+    before = (slice(None),) * axis
+    block = x[(*before, np.maximum(i, 0))]  # take() would copy all of an x that is not C-contiguous
+    block[(*before, i < 0)] = fill
     return block
 
 

@@ -242,5 +242,6 @@ def _extended_along(x, axis, start, stop, boundary):
         edge = region[(..., beyond, *after)]
         first = start + (beyond.start or 0)
         index = np.arange(first, first + edge.shape[axis])
-        edge[...] = x.take(boundary_index(index, n, _check.BOUNDARIES.index(boundary)), axis=axis)
+        source = boundary_index(index, n, _check.BOUNDARIES.index(boundary))
+        edge[...] = x[(..., source, *after)]  # take() would copy all of an x that is not C-contiguous
     return region
