@@ -5,6 +5,7 @@ from itertools import product
 
 import cases
 import numpy as np
+import pytest
 from hypothesis import assume
 from hypothesis import strategies as st
 
@@ -154,6 +155,13 @@ def transposed_size(space, taps, stride, padding, dilation, added):
     ends = pads(padding, space, taps, stride, dilation)
     axes = zip(space, taps, stride, dilation, ends, added, strict=True)
     return tuple(int((n - 1) * s + d * (k - 1) + 1 - sum(e) + a) for n, k, s, d, e, a in axes)
+
+
+def torch_on_one_thread():
+    """PyTorch, or the test is skipped; on small arrays its threads wait for each other."""
+    torch = pytest.importorskip("torch")
+    torch.set_num_threads(1)
+    return torch
 
 
 def torch_options(rank, biases):

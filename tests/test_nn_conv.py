@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from nn_cases import MODES, RANKS, layers, torch_options
+from nn_cases import MODES, RANKS, layers, torch_on_one_thread, torch_options
 
 from pyconvc import nn
 from pyconvc.reference import nn as reference
@@ -217,7 +217,7 @@ class Viewed:
 
 @pytest.mark.filterwarnings("ignore:Using padding='same':UserWarning")
 def test_every_argument_of_pytorch(capsys):
-    torch = pytest.importorskip("torch")
+    torch = torch_on_one_thread()
     count = 0
     for rank, groups, dtype in itertools.product(RANKS, (1, 2, 4), ("f4", "f8", "c8", "i8")):
         x = cases.random((2, 4) + (9, 8, 7)[:rank], dtype)
@@ -240,7 +240,7 @@ def test_every_argument_of_pytorch(capsys):
 
 @pytest.mark.parametrize("rank", RANKS)
 def test_padding_modes_of_pytorch(rank):
-    torch = pytest.importorskip("torch")
+    torch = torch_on_one_thread()
     taps = (3, 2, 3)[:rank]
     x = cases.random((2, 4) + (6, 5, 7)[:rank])
     for mode, stride, padding, dilation, groups in itertools.product(
