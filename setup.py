@@ -31,6 +31,11 @@ TIERS["AMD64"], TIERS["arm64"] = TIERS["x86_64"], TIERS["aarch64"]
 FLOATS = ["f32", "f64"]
 ALL = [*FLOATS, "c64", "c128", "u8", "u16", "u32", "u64", "b8"]
 KERNELS = {"filter": ALL, "mix": ALL, "dot": ALL}
+KERNELS |= {
+    "pool_sum": [*FLOATS, "c64", "c128", "u64"],
+    "pool_max": [*FLOATS, "u8", "u16", "u32", "u64"],
+    "pool_argmax": [*FLOATS, "u64"],
+}
 
 BASE = ["-std=gnu11", "-O3", "-g0", "-fvisibility=hidden", "-ffp-contract=fast", "-Wall"]
 # Predictive commoning carries loaded vectors from one pass of a tap loop to the next and spills the taps.

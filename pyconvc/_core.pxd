@@ -71,3 +71,28 @@ cdef extern from "pyconvc.h" nogil:
     const char *pyconvc_isa_name()
     const char *pyconvc_isa_available(int index)
     int pyconvc_has_openmp()
+
+    ctypedef enum pyconvc_pool_op:
+        PYCONVC_AVERAGE
+        PYCONVC_MAXIMUM
+
+    ctypedef struct pyconvc_pool_axis:
+        int64_t input, output, kernel, stride, dilation, pad
+
+    ctypedef struct pyconvc_pool:
+        int32_t op, dtype, is_signed, count_pad
+        int64_t divisor, batch, channels
+        pyconvc_pool_axis axis[3]
+        int64_t x_step[5]
+        int64_t y_step[5]
+
+    ctypedef enum pyconvc_index_op:
+        PYCONVC_PICK
+        PYCONVC_PUT
+        PYCONVC_ADD
+
+    pyconvc_status pyconvc_pool_forward(const pyconvc_pool *p, const void *x, void *y, int64_t *index,
+                                        const pyconvc_run *run)
+    pyconvc_status pyconvc_pool_adjoint(const pyconvc_pool *p, const void *y, void *x, const pyconvc_run *run)
+    pyconvc_status pyconvc_by_index(int32_t op, int32_t dtype, int64_t planes, int64_t indices, int64_t samples,
+                                    const void *from_, const int64_t *index, void *to, const pyconvc_run *run)

@@ -10,8 +10,31 @@ import numpy as np
 from .. import _check, _threads
 from . import _borders, _geometry, _passes, layout
 from ._families import named
+from ._pooling_grad import (
+    adaptive_avg_pool1d_input,
+    adaptive_avg_pool2d_input,
+    adaptive_avg_pool3d_input,
+    avg_pool1d_input,
+    avg_pool2d_input,
+    avg_pool3d_input,
+    lp_pool1d_input,
+    lp_pool2d_input,
+    lp_pool3d_input,
+    max_pool1d_input,
+    max_pool2d_input,
+    max_pool3d_input,
+    max_unpool1d_input,
+    max_unpool2d_input,
+    max_unpool3d_input,
+)
 
 __all__ = [
+    "adaptive_avg_pool1d_input",
+    "adaptive_avg_pool2d_input",
+    "adaptive_avg_pool3d_input",
+    "avg_pool1d_input",
+    "avg_pool2d_input",
+    "avg_pool3d_input",
     "conv1d_bias",
     "conv1d_input",
     "conv1d_weight",
@@ -30,6 +53,15 @@ __all__ = [
     "conv_transpose3d_bias",
     "conv_transpose3d_input",
     "conv_transpose3d_weight",
+    "lp_pool1d_input",
+    "lp_pool2d_input",
+    "lp_pool3d_input",
+    "max_pool1d_input",
+    "max_pool2d_input",
+    "max_pool3d_input",
+    "max_unpool1d_input",
+    "max_unpool2d_input",
+    "max_unpool3d_input",
     "pad_input",
 ]
 

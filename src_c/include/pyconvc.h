@@ -111,6 +111,52 @@ int64_t pyconvc_plan_bytes(const pyconvc_plan *plan);     /* packed weights */
 int64_t pyconvc_plan_workspace(const pyconvc_plan *plan); /* scratch of one worker during a run */
 void pyconvc_plan_free(pyconvc_plan *plan);
 
+/* Pools: every output is the average or the maximum of a window of one channel.
+ *
+ *   forward   y[n,c,o] = sum of x[n,c,i] over the window of o, divided; or the largest
+ *   adjoint   x[n,c,i] = sum of y[n,c,o], which the caller divided, over the windows that i is in
+ *
+ * NaN is larger than all. Padding is in no window; it may count in what sums are divided by. */
+typedef enum { PYCONVC_AVERAGE, PYCONVC_MAXIMUM } pyconvc_pool_op;
+
+/* Window o is o*stride - pad + t*dilation, t < kernel, where the input has that; with kernel 0 it
+ * is floor(o*input/output) up to ceil((o+1)*input/output). */
+typedef struct {
+    int64_t input, output, kernel, stride, dilation, pad;
+} pyconvc_pool_axis;
+
+typedef struct {
+    int32_t op;        /* pyconvc_pool_op */
+    int32_t dtype;     /* pyconvc_dtype; averages: floating, complex, U64 */
+    int32_t is_signed; /* integers */
+    int32_t count_pad; /* averages: divided by the samples of the window and of the padding in it */
+    int64_t divisor;   /* averages: divided by this, unless it is 0 */
+    int64_t batch, channels;
+    pyconvc_pool_axis axis[PYCONVC_RANK];
+    /* Samples from one item to the next: batch, channel, depth, height, width. */
+    int64_t x_step[2 + PYCONVC_RANK], y_step[2 + PYCONVC_RANK];
+} pyconvc_pool;
+
+/* With index (maxima of F32, F64, U64), contiguous and of y's shape: the positions of the maxima in
+ * the flattened space, those of the first of equal ones and of the last NaN; -1 where a window has
+ * no sample. The width step of what is written is 1, here and in the adjoint. */
+pyconvc_status pyconvc_pool_forward(const pyconvc_pool *p, const void *x, void *y, int64_t *index,
+                                    const pyconvc_run *run);
+/* Averages only. */
+pyconvc_status pyconvc_pool_adjoint(const pyconvc_pool *p, const void *y, void *x,
+                                    const pyconvc_run *run);
+
+/* Samples by position, in each of `planes` contiguous planes; positions below 0 count for nothing.
+ *
+ *   PICK   to[i] = from[index[i]]
+ *   PUT    to[index[i]] = from[i], others 0
+ *   ADD    the same, added up */
+typedef enum { PYCONVC_PICK, PYCONVC_PUT, PYCONVC_ADD } pyconvc_index_op;
+
+pyconvc_status pyconvc_by_index(int32_t op, int32_t dtype, int64_t planes, int64_t indices,
+                                int64_t samples, const void *from, const int64_t *index, void *to,
+                                const pyconvc_run *run);
+
 /* Tiers are chosen once, at the first call of any function here, or by name before that. */
 pyconvc_status pyconvc_isa_select(const char *name); /* NULL: the best available */
 const char *pyconvc_isa_name(void);

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause
  * table.c -- the kernel table of one tier; compiled once a tier, with its flags. */
 #include "kernel_types.h"
+#include "pyconvc.h"
 
 #define CAT_(a, b)                  a##b
 #define CAT(a, b)                   CAT_(a, b)
@@ -15,6 +16,10 @@
     extern const dot_kernels KERNELS(dot, dtype, PYCONVC_TIER);
 PYCONVC_FOR_DTYPES(DECLARE)
 
+#define DECLARE_POOL(stem, op, dtype, DTYPE)                                                       \
+    extern const pool_kernel KERNELS(stem, dtype, PYCONVC_TIER);
+PYCONVC_FOR_POOLS(DECLARE_POOL)
+
 const kernel_table *CAT(pyconvc_table_, PYCONVC_TIER)(void) {
     static kernel_table table = {.name = STRING(PYCONVC_TIER)};
     int i = 0;
@@ -24,5 +29,8 @@ const kernel_table *CAT(pyconvc_table_, PYCONVC_TIER)(void) {
     table.dot[i] = KERNELS(dot, dtype, PYCONVC_TIER);                                              \
     i++;
     PYCONVC_FOR_DTYPES(FILL)
+#define FILL_POOL(stem, op, dtype, DTYPE)                                                          \
+    table.pool[POOL_##op][PYCONVC_##DTYPE] = KERNELS(stem, dtype, PYCONVC_TIER);
+    PYCONVC_FOR_POOLS(FILL_POOL)
     return &table;
 }

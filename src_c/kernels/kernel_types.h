@@ -8,6 +8,7 @@
 #include <stdint.h>
 
 #include "dtypes.h"
+#include "pool_types.h"
 
 /* Runs of taps in `columns` successive kernel columns, the first `column` elements to the right of a row's
  * pointer, the next `step` further: in each, `length` taps meet the input rows row, row + 1, ... of the
@@ -117,6 +118,7 @@ typedef struct {
     filter_kernels filter[PYCONVC_DTYPE_COUNT];
     mix_kernels mix[PYCONVC_DTYPE_COUNT];
     dot_kernels dot[PYCONVC_DTYPE_COUNT];
+    pool_kernel pool[POOL_OPS][PYCONVC_DTYPE_COUNT];
 } kernel_table;
 
 #endif
