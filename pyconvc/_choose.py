@@ -102,8 +102,9 @@ def _refuse_fft(f, rival, seconds):
     from . import _fft
 
     dtype = f.x.dtype if f.x.dtype.kind in "fc" else np.dtype(np.float64)
-    seconds["fft"] = _fft.plan(f.x.shape, f.w.shape, f.y.shape, f.axes, dtype).seconds
-    if seconds["fft"] >= rival:
+    plan = _fft.plan(f.x.shape, f.w.shape, f.y.shape, f.axes, dtype)
+    seconds["fft"] = plan.seconds
+    if plan.seconds >= rival:
         return ""
     if f.x.dtype.kind == "b":
         return "bool has its own sums"
@@ -111,7 +112,11 @@ def _refuse_fft(f, rival, seconds):
         return "" if _integers_stay_exact(f) else "its rounding could reach a unit of the integers"
     if f.fill != 0 and not np.isfinite(f.fill):
         return "the fill value is not finite"
-    return "" if _fft.is_safe(f.x, f.w) else "values are not finite, or so different in size that small outputs would be lost"
+    rules = {_check.BOUNDARIES[f.boundary[a]] for a in f.axes}
+    rule = "circular" if "circular" in rules else "constant"  # what may meet in one tile
+    if _fft.is_safe(f.x, f.w, axes=f.axes, fft=plan.fft, boundary=rule, fill=f.fill):
+        return ""
+    return "values are not finite, or so different in size that small outputs would be lost"
 
 
 def _integers_stay_exact(f):
