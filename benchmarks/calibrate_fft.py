@@ -1,6 +1,6 @@
 """Measure the constants of the fft method's cost model on this machine.
 
-Run ``python benchmarks/calibrate_fft.py``; it prints the tables of `pyconvc._fft._plan` anew. One
+Run ``python benchmarks/calibrate_fft.py``; it prints the tables of `pyconvc._fft._costs` anew. One
 thread, best of many; about a minute.
 """
 
@@ -10,7 +10,8 @@ import time
 import numpy as np
 import scipy.fft
 
-from pyconvc._fft._plan import RADICES, SPILL
+from pyconvc._fft._costs import RADICES, SPILL
+from pyconvc._fft._save import keep_freed_memory
 
 LENGTHS = (
     48,
@@ -155,6 +156,7 @@ def spill(dtype):
 
 
 def main():
+    keep_freed_memory()
     for dtype in (np.float32, np.float64):
         char = np.dtype(dtype).char
         print(f"{char}: REAL", fit(lambda n, d=dtype: real_lines(d, n), LENGTHS, (4, 2, 3, 5)))

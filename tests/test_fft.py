@@ -1,5 +1,6 @@
 """Overlap-save against direct sums in higher precision."""
 
+import functools
 import itertools
 import math
 import threading
@@ -11,7 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from pyconvc import _fft
-from pyconvc._fft import _plan, _save, _threads, _transform
+from pyconvc._fft import _costs, _plan, _save, _threads, _transform
 
 DTYPES = [np.float32, np.float64, np.complex64, np.complex128]
 PAD_MODES = {
@@ -101,18 +102,22 @@ def test_seams_of_any_tiling(problem, block_bytes, choice, workers):
     """Every tiling on offer gives the same sums, whole or in blocks, in one step or four."""
 
     def any_plan(x_shape, w_shape, out_shape, axes, dtype, *, pad_before, boundary):
-        pads = pad_before if boundary == "constant" else [None] * len(axes)
-        real = np.dtype(dtype).kind == "f"
+        costs = _costs.Costs(np.dtype(dtype).char)
         picked = []
-        for a, pad in zip(axes, pads, strict=True):
-            options = _plan._axis_options(x_shape[a], w_shape[a], out_shape[a], pad, real)
+        for a, before in zip(axes, pad_before, strict=True):
+            k, m = w_shape[a], out_shape[a]
+            pad = before if boundary == "constant" else None
+            options = _plan._even(x_shape[a], k, m, pad, costs)
+            if m > 2:
+                tile = m // 2 - choice % (m // 2)
+                options.append((tile + k - 1, tile, m % tile and m % tile + k - 1))
             picked.append(options[choice % len(options)])
-        fft, tile = zip(*picked, strict=True)
+        fft, tile, rest = zip(*picked, strict=True)
         split = ()
-        if len(axes) == 1 and choice % 3:
+        if len(axes) == 1 and choice % 3 and not rest[0]:
             split = (choice % 5 + 1, -(-fft[0] // (choice % 5 + 1)))
             fft = (math.prod(split),)
-        return _fft.Plan(fft, tile, split, 0.0, 0)
+        return _fft.Plan(fft, tile, rest, split, 0.0, 0)
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(_save, "BLOCK_BYTES", block_bytes)
@@ -176,10 +181,27 @@ def test_plan_of_a_line_covers_it(n, taps, char):
     assert found.extra_bytes > 0
 
 
+@settings(deadline=None, max_examples=100)
+@given(st.lists(st.tuples(st.integers(1, 3000), st.integers(1, 100)), min_size=2, max_size=3))
+def test_parts_cover_the_output_once(axes):
+    n, taps = zip(*axes, strict=True)
+    outs = tuple(m + k - 1 for m, k in axes)
+    found = _fft.plan(n, taps, outs, range(len(n)), "d")
+    covered = [np.zeros(m, int) for m in outs]
+    for where, fft, tile in found.parts(outs):
+        for count, s, f, v, k, m in zip(covered, where, fft, tile, taps, outs, strict=True):
+            count[s] += 1
+            assert f >= v + k - 1 or v == m
+    for axis, count in enumerate(covered):
+        assert (
+            count == math.prod(2 if r else 1 for a, r in enumerate(found.rest) if a != axis)
+        ).all()
+
+
 def test_plan_does_not_depend_on_the_batch():
     one = _fft.plan((1, 500, 400), (1, 31, 31), (1, 500, 400), (1, 2), "f")
     many = _fft.plan((64, 500, 400), (1, 31, 31), (64, 500, 400), (1, 2), "f")
-    assert (one.fft, one.tile, one.split) == (many.fft, many.tile, many.split)
+    assert (one.fft, one.tile, one.rest) == (many.fft, many.tile, many.rest)
     assert many.seconds > one.seconds
 
 
@@ -210,15 +232,21 @@ def test_backend_makes_every_transform(workers, monkeypatch):
     monkeypatch.setattr(_save, "BLOCK_BYTES", 1 << 14)
     rng = np.random.default_rng(2)
     x, w = rng.standard_normal((90, 120)), rng.standard_normal((5, 5))
-    backend, blocks = CountingBackend(), []
-    finish = _save._Convolution._finish
-    monkeypatch.setattr(
-        _save._Convolution, "_finish", lambda *a, **k: (blocks.append(a), finish(*a, **k))
-    )
+    backend, made = CountingBackend(), []
+    for name in ("_block", "_spectra"):
+        method = getattr(_save._Part, name)
+        noted = functools.partialmethod(note, method=method, made=made)
+        monkeypatch.setattr(_save._Part, name, noted)
     with scipy.fft.set_backend(backend):
         check(x, w, (94, 124), (0, 1), (4, 4), workers=workers)
-    assert len(blocks) > 1
-    assert backend.calls.count("rfft") == backend.calls.count("irfft") + 1 == len(blocks) + 1
+    assert made.count("_block") > 1
+    assert backend.calls.count("rfft") == len(made)
+    assert backend.calls.count("irfft") == made.count("_block")
+
+
+def note(part, *arguments, method, made, **options):
+    made.append(method.__name__)
+    return method(part, *arguments, **options)
 
 
 def test_threads_only_without_a_backend():
@@ -239,7 +267,7 @@ def test_blocks_are_shared(monkeypatch):
     """Two threads meet within their first blocks."""
     monkeypatch.setattr(_save, "BLOCK_BYTES", 1 << 14)
     threads, meeting = set(), threading.Barrier(2)
-    store = _save._store
+    store = _save.store
 
     def meet(*arguments):
         if threading.get_ident() not in threads:
@@ -247,7 +275,7 @@ def test_blocks_are_shared(monkeypatch):
             meeting.wait(timeout=60)
         store(*arguments)
 
-    monkeypatch.setattr(_save, "_store", meet)
+    monkeypatch.setattr(_save, "store", meet)
     x = np.random.default_rng(7).standard_normal((300, 300))
     check(x, np.ones((5, 5)), (300, 300), (0, 1), (2, 2), workers=2)
     assert len(threads) == 2
@@ -277,7 +305,7 @@ def test_batch_gives_the_same_bits():
 
 def test_error_in_a_thread_is_raised(monkeypatch):
     monkeypatch.setattr(_save, "BLOCK_BYTES", 1)
-    monkeypatch.setattr(_save, "_store", lambda *_: 1 / 0)
+    monkeypatch.setattr(_save, "store", lambda *_: 1 / 0)
     x = np.ones(10_000)
     with pytest.raises(ZeroDivisionError):
         _fft.overlap_save(x, np.ones(100), np.empty(9901), axes=(0,), pad_before=(0,), workers=2)

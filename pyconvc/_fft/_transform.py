@@ -16,24 +16,24 @@ __all__ = ["FourStep", "Tiled"]
 class Tiled:
     """Transforms along the last axes, each line in one step."""
 
-    def __init__(self, fft, real, workers):
-        self.fft, self.real, self.workers = fft, real, workers
+    def __init__(self, fft, real):
+        self.fft, self.real = fft, real
 
-    def forward(self, a, norm=None):
+    def forward(self, a, workers, norm=None):
         """Spectrum of `a`, zero-padded to the transform's lengths one axis after the other."""
-        options = {"norm": norm, "workers": self.workers}
+        options = {"norm": norm, "workers": workers}
         first = scipy.fft.rfft if self.real else scipy.fft.fft
         a = first(a, self.fft[-1], axis=-1, **options)
         for axis in range(-2, -len(self.fft) - 1, -1):
             a = scipy.fft.fft(a, self.fft[axis], axis=axis, overwrite_x=True, **options)
         return a
 
-    def inverse(self, a, wanted):
+    def inverse(self, a, wanted, workers):
         """The slices `wanted` of the unscaled inverse; overwrites `a`.
 
         What is not wanted along one axis is dropped before the next axis is transformed.
         """
-        options = {"norm": "forward", "workers": self.workers, "overwrite_x": True}
+        options = {"norm": "forward", "workers": workers, "overwrite_x": True}
         for axis in range(-len(self.fft), -1):
             a = scipy.fft.ifft(a, axis=axis, **options)
             a = a[(..., wanted[axis], *[slice(None)] * (-axis - 1))]
@@ -51,24 +51,24 @@ class FourStep:
     only k1 <= N1 / 2 is kept.
     """
 
-    def __init__(self, split, real, workers):
-        self.split, self.real, self.workers = split, real, workers
+    def __init__(self, split, real):
+        self.split, self.real = split, real
         rows = split[0] // 2 + 1 if real else split[0]
         length = split[0] * split[1]
         tables = _kept_twiddles if length <= 1 << 20 else _twiddles
         self.twiddles = functools.partial(tables, rows, split[1], length)
 
-    def forward(self, a, norm=None):
+    def forward(self, a, workers, norm=None):
         """Spectrum of `a` (..., n), n at most the line's length, as (..., k1, k2)."""
-        options = {"norm": norm, "workers": self.workers}
+        options = {"norm": norm, "workers": workers}
         first = scipy.fft.rfft if self.real else scipy.fft.fft
         a = first(_as_rows(a, self.split[1]), self.split[0], axis=-2, **options)
         a *= self.twiddles(a.dtype.char)
         return scipy.fft.fft(a, axis=-1, overwrite_x=True, **options)
 
-    def inverse(self, a, wanted):
+    def inverse(self, a, wanted, workers):
         """The slice `wanted` of the unscaled inverse; overwrites `a`."""
-        options = {"norm": "forward", "workers": self.workers, "overwrite_x": True}
+        options = {"norm": "forward", "workers": workers, "overwrite_x": True}
         a = scipy.fft.ifft(a, axis=-1, **options)
         a *= self.twiddles(a.dtype.char).conj()
         last = scipy.fft.irfft if self.real else scipy.fft.ifft
