@@ -62,6 +62,10 @@ class Layer:
         x, w = (cases.VIEWS[view](rng, shape, dtype) for shape in (x_shape, self.w_shape))
         return x, w, cases.values(rng, (outputs,), dtype) if self.biased else None
 
+    def with_options(self, options):
+        """The same layer under other keywords."""
+        return replace(self, options=options)
+
     def both(self, name, *arrays, suffix="", **more):
         """What pyconvc.nn and the reference give; ``suffix`` that of a gradient."""
         modules = (nn.grad, reference.grad) if suffix else (nn, reference)
