@@ -113,17 +113,27 @@ INLINE vec spread(const elem *bias) {
     return load(a);
 }
 
-/* All columns of R rows: tiles of V vectors, then single vectors, the last one partial. */
-INLINE void band(const int R, const int V, const filter_program *program, const elem *taps,
-                 vec bias, const elem *const *rows, elem *y, int64_t y_pitch, int64_t width,
-                 int flags) {
+/* R rows, in tiles of V vectors as far as whole ones go; returns the columns done. */
+INLINE int64_t band(const int R, const int V, const filter_program *program, const elem *taps,
+                    vec bias, const elem *const *rows, elem *y, int64_t y_pitch, int64_t width,
+                    int flags) {
     int64_t j = 0;
     for (; j + V * VL <= width; j += V * VL)
         tile(R, V, 0, program, taps, bias, rows, j, y + j, y_pitch, VL, flags);
-    for (; j < width; j += VL) {
-        const int64_t last = width - j < VL ? width - j : VL;
-        tile(R, 1, 0, program, taps, bias, rows, j, y + j, y_pitch, last, flags);
-    }
+    return j;
+}
+
+/* A column of single vectors, `last` elements wide: more rows at a time, so that as many sums are
+ * in flight. */
+INLINE void column(const filter_program *program, const elem *taps, vec bias,
+                   const elem *const *rows, int64_t j, elem *y, int64_t y_pitch, int64_t height,
+                   int64_t last, int flags) {
+    int64_t r = 0;
+    for (; r + 2 * TILE_ROWS <= height; r += 2 * TILE_ROWS)
+        tile(2 * TILE_ROWS, 1, 0, program, taps, bias, rows + r, j, y + r * y_pitch + j, y_pitch,
+             last, flags);
+    for (; r < height; r++)
+        tile(1, 1, 0, program, taps, bias, rows + r, j, y + r * y_pitch + j, y_pitch, last, flags);
 }
 
 #define SINGLE_VECS (TILE_ROWS * TILE_VECS / 2) /* enough sums in flight to hide the latency */
@@ -133,14 +143,20 @@ static void filter_tile(const filter_program *program, const void *taps, const v
                         int64_t width, int flags) {
     const elem *const *rows = (const elem *const *)table;
     const vec b = spread(bias);
+    const int V = TILE_VECS / PARTS, S = SINGLE_VECS / PARTS;
+    const int64_t tall = height / TILE_ROWS * TILE_ROWS;
     elem *y = out;
-    int64_t r = 0;
-    for (; r + TILE_ROWS <= height; r += TILE_ROWS)
-        band(TILE_ROWS, TILE_VECS / PARTS, program, taps, b, rows + r, y + r * y_pitch, y_pitch,
-             width, flags);
-    for (; r < height; r++)
-        band(1, SINGLE_VECS / PARTS, program, taps, b, rows + r, y + r * y_pitch, y_pitch, width,
-             flags);
+    int64_t r = 0, j = 0;
+    for (; r < tall; r += TILE_ROWS)
+        j = band(TILE_ROWS, V, program, taps, b, rows + r, y + r * y_pitch, y_pitch, width, flags);
+    for (; j < width && tall; j += VL)
+        column(program, taps, b, rows, j, y, y_pitch, tall, width - j < VL ? width - j : VL, flags);
+    for (; r < height; r++) {
+        j = band(1, S, program, taps, b, rows + r, y + r * y_pitch, y_pitch, width, flags);
+        for (; j < width; j += VL)
+            column(program, taps, b, rows + r, j, y + r * y_pitch, y_pitch, 1,
+                   width - j < VL ? width - j : VL, flags);
+    }
 }
 
 static void filter_line(const filter_program *program, const void *taps, const void *bias,
