@@ -1,4 +1,6 @@
-"""Build of the extension: every kernel source once for each instruction-set tier, with that tier's flags."""
+"""Build of the extension: every kernel source once for each instruction-set tier, with that tier's
+flags.
+"""
 
 import os
 import platform
@@ -38,7 +40,8 @@ KERNELS |= {
 }
 
 BASE = ["-std=gnu11", "-O3", "-g0", "-fvisibility=hidden", "-ffp-contract=fast", "-Wall"]
-# Predictive commoning carries loaded vectors from one pass of a tap loop to the next and spills the taps.
+# Predictive commoning carries loaded vectors from one pass of a tap loop to the next and spills the
+# taps.
 GCC_ONLY = ["-fno-predictive-commoning"]
 
 
@@ -56,7 +59,9 @@ def accepts(compiler, flags, code="int main(void){return 0;}"):
 
 
 class Build(build_ext):
-    """build_ext that compiles the C library's objects first, in parallel, and links them into the core."""
+    """build_ext that compiles the C library's objects first, in parallel, and links them into the
+    core.
+    """
 
     def build_extension(self, extension):
         if extension.name == "pyconvc._core":
@@ -66,7 +71,11 @@ class Build(build_ext):
     def add_library(self, extension):
         compiler = self.compiler.compiler_so[:1]
         self.base = [f for f in BASE + GCC_ONLY if f in BASE or accepts(compiler, [f])]
-        openmp = accepts(compiler, ["-fopenmp"], "#include <omp.h>\nint main(void){return omp_get_max_threads()<1;}")
+        openmp = accepts(
+            compiler,
+            ["-fopenmp"],
+            "#include <omp.h>\nint main(void){return omp_get_max_threads()<1;}",
+        )
         self.openmp = ["-fopenmp"] if openmp else []
         if not openmp:
             print("pyconvc: this compiler has no OpenMP; building a serial library")
@@ -84,7 +93,12 @@ class Build(build_ext):
             for kernel, dtypes in KERNELS.items():
                 for dtype in dtypes:
                     macros = [("PYCONVC_TIER", tier), ("PYCONVC_DTYPE", dtype)]
-                    yield f"{kernel}_{dtype}__{tier}", SRC / "kernels" / f"{kernel}.c", flags, macros
+                    yield (
+                        f"{kernel}_{dtype}__{tier}",
+                        SRC / "kernels" / f"{kernel}.c",
+                        flags,
+                        macros,
+                    )
             yield f"table__{tier}", SRC / "isa" / "table.c", flags, [("PYCONVC_TIER", tier)]
         portable = [*SRC.glob("*.c"), *(SRC / "drivers").glob("*.c")]
         for source in sorted(portable):

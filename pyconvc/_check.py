@@ -1,6 +1,7 @@
 """Anything -> canonical arrays, integers and names. All error texts about arguments are here.
 
-An error names the argument, its value and what is allowed; nothing is written before the last check.
+An error names the argument, its value and what is allowed; nothing is written before the last
+check.
 """
 
 import functools
@@ -51,7 +52,9 @@ def one_of(argument, value, allowed):
 
 
 def signal_boundaries(boundary, rank):
-    """Codes of the boundary rule of each axis, from one of scipy.signal's names or one for each axis."""
+    """Codes of the boundary rule of each axis, from one of scipy.signal's names or one for each
+    axis.
+    """
     names = [boundary] * rank if isinstance(boundary, str) else boundary
     try:
         names = list(names)
@@ -61,9 +64,15 @@ def signal_boundaries(boundary, rank):
         raise bad("boundary", boundary, f"must be one name, or one for each of {rank} axes")
     for name in names:
         if name == "reflect":
-            raise bad("boundary", boundary, "ambiguous: say 'symm' (edge repeated) or 'mirror' (edge not repeated)")
+            raise bad(
+                "boundary",
+                boundary,
+                "ambiguous: say 'symm' (edge repeated) or 'mirror' (edge not repeated)",
+            )
         if not isinstance(name, str) or name not in SIGNAL_BOUNDARIES:
-            raise bad("boundary", boundary, "must be one of " + ", ".join(map(repr, SIGNAL_BOUNDARIES)))
+            raise bad(
+                "boundary", boundary, "must be one of " + ", ".join(map(repr, SIGNAL_BOUNDARIES))
+            )
     return tuple(SIGNAL_BOUNDARIES[name] for name in names)
 
 
@@ -113,7 +122,9 @@ def same_rank(**arrays):
     """Both arrays have one rank, and something in them."""
     (a, x), (b, w) = arrays.items()
     if x.ndim != w.ndim:
-        raise ValueError(f"{a} and {b} should have the same dimensionality, not {x.ndim} and {w.ndim}")
+        raise ValueError(
+            f"{a} and {b} should have the same dimensionality, not {x.ndim} and {w.ndim}"
+        )
 
 
 def not_empty(**arrays):
@@ -132,11 +143,17 @@ def fill_value(value, dtype):
     """A scalar as an array of one element of `dtype`."""
     value = np.asarray(value)
     if value.size != 1:
-        raise ValueError(f"`fillvalue` must be scalar or an array with one element, not of shape {value.shape}")
+        raise ValueError(
+            f"`fillvalue` must be scalar or an array with one element, not of shape {value.shape}"
+        )
     if value.dtype.kind == "O" and isinstance(value.item(), int):
         value = value.astype(np.float64)  # beyond 64 bits
     if not _holds(dtype, value):
-        raise bad("fillvalue", value.item(), f"could not cast `fillvalue` directly to the output type {dtype}")
+        raise bad(
+            "fillvalue",
+            value.item(),
+            f"could not cast `fillvalue` directly to the output type {dtype}",
+        )
     if value.dtype.kind == "c" and dtype.kind != "c":
         value = value.real
     with np.errstate(invalid="ignore", over="ignore"):
@@ -155,9 +172,15 @@ def output(out, shape, dtype, **inputs):
     shape = tuple(shape)
     if out is None:
         try:
-            return _core.empty(shape, dtype, next(iter(inputs.values()))) if inputs and _core.serves(dtype) else np.empty(shape, dtype)
+            return (
+                _core.empty(shape, dtype, next(iter(inputs.values())))
+                if inputs and _core.serves(dtype)
+                else np.empty(shape, dtype)
+            )
         except ValueError as error:
-            raise ValueError(f"result of shape {shape} and dtype {dtype} is too large: {error}") from None
+            raise ValueError(
+                f"result of shape {shape} and dtype {dtype} is too large: {error}"
+            ) from None
     if not isinstance(out, np.ndarray):
         raise TypeError(f"out: must be an ndarray, not {type(out).__name__}")
     if out.shape != shape:
@@ -180,11 +203,14 @@ def _overlap(a, b):
 
 
 def served(array):
-    """The array as the kernels can read it: in place, or copied where bytes are swapped or unaligned."""
+    """The array as the kernels can read it: in place, or copied where bytes are swapped or
+    unaligned.
+    """
     return _core.canonical(array)
 
 
-# ---- layers ------------------------------------------------------------------------------------------
+# ---- layers
+# ------------------------------------------------------------------------------------------
 
 NARROW = ("float16", "bfloat16")  # stored so, computed in float32
 
@@ -220,7 +246,8 @@ def layer_dtypes(accumulate, *dtypes):
     if dtype.kind == "O" or not _core.serves(work):
         given = ", ".join(map(str, dtypes))
         raise TypeError(
-            f"arrays (input or gradient, weight, bias) of dtype {given}: no layers for {dtype}; allowed are "
+            f"arrays (input or gradient, weight, bias) of dtype {given}: no layers for {dtype}; "
+            "allowed are "
             "bool, integers, float16, bfloat16, float32, float64, complex64, complex128"
         )
     return dtype, work
@@ -240,7 +267,11 @@ def layer_batch(name, a, rank):
 def layer_bias(bias, channels):
     """One value for each channel of the output."""
     if bias is not None and bias.shape != (channels,):
-        raise bad("bias.shape", bias.shape, f"must be ({channels},), one value for each channel of the output")
+        raise bad(
+            "bias.shape",
+            bias.shape,
+            f"must be ({channels},), one value for each channel of the output",
+        )
 
 
 def layer_shape(name, shape, wanted, why):

@@ -1,7 +1,8 @@
 """Which method a filtering takes: the only place that decides.
 
 Times are estimated from the numbers of the problem with constants measured by
-``python benchmarks/calibrate.py``, which prints them anew for the machine that it runs on; only their
+``python benchmarks/calibrate.py``, which prints them anew for the machine that it runs on; only
+their
 ratios matter. A method is taken only where it keeps the documented accuracy.
 """
 
@@ -14,16 +15,64 @@ from . import _check, _core, _methods
 
 # Multiply-adds per nanosecond of one worker, by tier and dtype.
 DIRECT_RATE = {
-    "scalar": {"f4": 5.78, "f8": 5.33, "c8": 2.32, "c16": 1.96, "1": 3.43, "2": 3.25, "4": 3.32, "8": 3.3},
-    "sse2": {"f4": 18.3, "f8": 8.81, "c8": 4.49, "c16": 2.0, "1": 20.5, "2": 31.5, "4": 6.37, "8": 2.82},
-    "avx2": {"f4": 43.1, "f8": 21.6, "c8": 7.03, "c16": 3.5, "1": 38.5, "2": 64.4, "4": 35.3, "8": 5.78},
-    "avx512vl": {"f4": 46.0, "f8": 24.8, "c8": 13.2, "c16": 6.38, "1": 56.6, "2": 65.3, "4": 37.4, "8": 19.5},
-    "avx512": {"f4": 42.4, "f8": 23.7, "c8": 13.0, "c16": 6.59, "1": 40.0, "2": 59.0, "4": 33.6, "8": 17.9},
+    "scalar": {
+        "f4": 5.78,
+        "f8": 5.33,
+        "c8": 2.32,
+        "c16": 1.96,
+        "1": 3.43,
+        "2": 3.25,
+        "4": 3.32,
+        "8": 3.3,
+    },
+    "sse2": {
+        "f4": 18.3,
+        "f8": 8.81,
+        "c8": 4.49,
+        "c16": 2.0,
+        "1": 20.5,
+        "2": 31.5,
+        "4": 6.37,
+        "8": 2.82,
+    },
+    "avx2": {
+        "f4": 43.1,
+        "f8": 21.6,
+        "c8": 7.03,
+        "c16": 3.5,
+        "1": 38.5,
+        "2": 64.4,
+        "4": 35.3,
+        "8": 5.78,
+    },
+    "avx512vl": {
+        "f4": 46.0,
+        "f8": 24.8,
+        "c8": 13.2,
+        "c16": 6.38,
+        "1": 56.6,
+        "2": 65.3,
+        "4": 37.4,
+        "8": 19.5,
+    },
+    "avx512": {
+        "f4": 42.4,
+        "f8": 23.7,
+        "c8": 13.0,
+        "c16": 6.59,
+        "1": 40.0,
+        "2": 59.0,
+        "4": 33.6,
+        "8": 17.9,
+    },
 }
-UNMEASURED = "sse2"  # whose rates a tier takes that is not in the table: vectors of the same width as NEON's
+UNMEASURED = (
+    "sse2"  # whose rates a tier takes that is not in the table: vectors of the same width as NEON's
+)
 SAMPLE_NS = 0.16  # one pass over a sample of the output, whatever the kernel
 
-# Integers go through a float64 transform only where the largest possible sum leaves so many bits for
+# Integers go through a float64 transform only where the largest possible sum leaves so many bits
+# for
 # the transform's error, which then stays far below the half that rounding removes.
 EXACT_BITS = 40
 
@@ -67,7 +116,9 @@ def weigh(f):
     """(Choice, vectors) for a filtering."""
     seconds = {"direct": _direct_seconds(f, math.prod(f.w.shape[a] for a in f.axes))}
     if _is_direct_unasked(f):
-        return Choice("direct", "so little work, or so few taps, that nothing else could be faster", seconds), None
+        return Choice(
+            "direct", "so little work, or so few taps, that nothing else could be faster", seconds
+        ), None
     vectors = _methods.factors(f.w, f.axes)
     if vectors is not None:
         seconds["separable"] = sum(_direct_seconds(f, len(v)) + 1e-9 * f.y.size for v in vectors)
@@ -85,7 +136,9 @@ def weigh(f):
 
 
 def _is_direct_unasked(f):
-    return f.multiply_adds <= _core.SMALL or math.prod(f.w.shape[a] for a in f.axes) <= _core.FEW_TAPS
+    return (
+        f.multiply_adds <= _core.SMALL or math.prod(f.w.shape[a] for a in f.axes) <= _core.FEW_TAPS
+    )
 
 
 def _direct_seconds(f, taps):
@@ -96,7 +149,9 @@ def _direct_seconds(f, taps):
 
 
 def _refuse_fft(f, rival, seconds):
-    """Estimate fft; where it would win, the reason why its result would not do, or an empty string."""
+    """Estimate fft; where it would win, the reason why its result would not do, or an empty
+    string.
+    """
     if f.multiply_adds < 1 << 22:
         return ""
     from . import _fft
@@ -128,12 +183,14 @@ def _largest(a, *more):
     return max(abs(int(v)) for b in (a, *more) if b.size for v in (b.min(), b.max()))
 
 
-# ---- layers: problems with channels ------------------------------------------------------------------
+# ---- layers: problems with channels
+# ------------------------------------------------------------------
 
 LAYER_METHODS = ("auto", "direct", "gemm", "fft")
 BLAS_DTYPES = "fdFD"
 
-# Nanoseconds of one worker for each weight that the direct method packs, for each that BLAS packs (once a
+# Nanoseconds of one worker for each weight that the direct method packs, for each that BLAS packs
+# (once a
 # tile), for each sample of a column that is made and packed, for each call of a tile.
 PACK_NS, BLAS_PACK_NS, COLUMN_NS, TILE_NS = 2.0, 0.8, 0.6, 20e3
 BLAS_RATE = 1.4  # multiply-adds of BLAS where those of DIRECT_RATE are 1
@@ -143,7 +200,7 @@ LARGE_KERNEL = 64  # taps, the gaps of dilation counted, below which transforms 
 
 
 def layer(p, dtype, wanted="auto"):
-    """What a convolution layer of the numbers `p` takes; a method asked for is checked and taken."""
+    """What a convolution layer of the numbers `p` takes; a method asked for is taken."""
     if wanted not in LAYER_METHODS:
         raise _check.bad("method", wanted, "must be one of " + ", ".join(map(repr, LAYER_METHODS)))
     if wanted != "auto":
@@ -153,7 +210,9 @@ def layer(p, dtype, wanted="auto"):
         return Choice(wanted, "asked for", {})
     seconds = {"direct": _layer_direct(p, dtype)}
     if p.multiply_adds < _core.SMALL:
-        return Choice("direct", "so little work, or so few taps, that nothing else could be faster", seconds)
+        return Choice(
+            "direct", "so little work, or so few taps, that nothing else could be faster", seconds
+        )
     if dtype.char not in BLAS_DTYPES:
         return Choice("direct", "the one that is exact for integers", seconds)
     seconds["gemm"] = _layer_gemm(p, dtype)

@@ -9,12 +9,13 @@ __all__ = ["flush_denormals"]
 
 @contextmanager
 def flush_denormals():
-    """Count subnormal numbers as zero in the direct methods, in every thread, until the end of the block.
+    """Count subnormal numbers as zero in the direct methods until the end of the block.
 
-    Many processors compute slowly where an operand or a result lies below the smallest normal number
-    (1.2e-38 in float32); within the block, time does not depend on the data. The mode is set in the
-    worker threads for the length of each call and restored after it, so code outside pyconvc never
-    sees it. Blocks may be nested and used in several threads: the mode lasts until the last one ends.
+    Many processors compute slowly where an operand or a result lies below the smallest normal
+    number (1.2e-38 in float32); within the block, time does not depend on the data. The mode is set
+    in the worker threads for the length of each call and restored after it, so code outside pyconvc
+    never sees it. Blocks may be nested and used in several threads: the mode lasts until the last
+    one ends.
 
     Examples
     --------

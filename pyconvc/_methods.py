@@ -2,7 +2,8 @@
 
 A filtering convolves `x` with `w` along `axes` and multiplies with broadcasting along the others:
 
-    y[o] = sum_t w[K - 1 - t] * X[o - pad + t]        (flip: convolution; without it w[t]: correlation)
+    y[o] = sum_t w[K - 1 - t] * X[o - pad + t]        (flip: convolution; without it w[t]:
+    correlation)
 
 where X is x extended by the boundary rule of each axis.
 """
@@ -28,7 +29,8 @@ class Filtering:
     axes : tuple of int
         Convolved axes; along the others x and w broadcast.
     pad : tuple of int
-        Samples of the extension before the first window, for each axis of the arrays (0 where not convolved).
+        Samples of the extension before the first window, for each axis of the arrays (0 where not
+        convolved).
     boundary : tuple of int
         Code of each axis of the arrays, as in `_check.BOUNDARIES`.
     fill : ndarray
@@ -59,7 +61,8 @@ class Filtering:
         return any(n != 1 for a, n in enumerate(self.w.shape) if a not in self.axes)
 
 
-# ---- direct ------------------------------------------------------------------------------------------
+# ---- direct
+# ------------------------------------------------------------------------------------------
 
 
 def direct(f):
@@ -74,7 +77,14 @@ def direct(f):
         _direct_planes(f)
     else:
         _core.correlate(
-            f.x, f.w, f.y, pad_before=f.pad, boundary=f.boundary, fill=f.fill, flip=f.flip, workers=f.workers
+            f.x,
+            f.w,
+            f.y,
+            pad_before=f.pad,
+            boundary=f.boundary,
+            fill=f.fill,
+            flip=f.flip,
+            workers=f.workers,
         )
 
 
@@ -112,7 +122,11 @@ def _direct_groups(f):
 def _direct_planes(f):
     """Ranks above 3: the sum over the taps of the first axis, each a filtering of lower rank."""
     taps = f.w.shape[0]
-    below = {"axes": tuple(a - 1 for a in f.axes if a), "pad": f.pad[1:], "boundary": f.boundary[1:]}
+    below = {
+        "axes": tuple(a - 1 for a in f.axes if a),
+        "pad": f.pad[1:],
+        "boundary": f.boundary[1:],
+    }
     part = np.empty(f.y.shape[1:], f.y.dtype)
     for o in range(f.y.shape[0]):
         for t in range(taps):
@@ -142,26 +156,35 @@ def boundary_index(i, n, boundary):
     return np.where((i >= 0) & (i < n), i, -1)
 
 
-# ---- separable ---------------------------------------------------------------------------------------
+# ---- separable
+# ---------------------------------------------------------------------------------------
 
 
 def factors(w, axes):
-    """Vectors whose outer product is `w` along `axes`, to the last digits of its dtype; None if there are none.
+    """Vectors whose outer product is `w` along `axes`, to the last digits; None if there are none.
 
-    Integers and bool: exactly equal. Floating point: each element of the product within 4 ulp of w's, so
+    Integers and bool: exactly equal. Floating point: each element of the product within 4 ulp of
+    w's, so
     that the method adds no more error than rounding the kernel once.
     """
     taps = tuple(w.shape[a] for a in axes)
     if sum(k > 1 for k in taps) < 2 or w.size != math.prod(taps) or w.size == 0:
         return None
-    kernel = w.reshape(taps) if axes == tuple(range(w.ndim)) else np.moveaxis(w, axes, range(-len(axes), 0)).reshape(taps)
+    kernel = (
+        w.reshape(taps)
+        if axes == tuple(range(w.ndim))
+        else np.moveaxis(w, axes, range(-len(axes), 0)).reshape(taps)
+    )
     with np.errstate(all="ignore"):
         return _integer_factors(kernel) if w.dtype.kind in "iub" else _float_factors(kernel)
 
 
 def _lines(kernel, pivot):
     """The line of the kernel along each axis through the pivot."""
-    return [kernel[tuple(slice(None) if a == b else pivot[b] for b in range(kernel.ndim))] for a in range(kernel.ndim)]
+    return [
+        kernel[tuple(slice(None) if a == b else pivot[b] for b in range(kernel.ndim))]
+        for a in range(kernel.ndim)
+    ]
 
 
 def _outer(vectors):
@@ -181,7 +204,10 @@ def _float_factors(kernel):
     vectors = [line / top for line in others]
     # Powers of two, so that no intermediate is larger than the largest sample: none overflows.
     gains = [2.0 ** math.frexp(np.abs(v).sum())[1] for v in vectors]
-    vectors = [first * math.prod(gains), *(v / gain for v, gain in zip(vectors, gains, strict=True))]
+    vectors = [
+        first * math.prod(gains),
+        *(v / gain for v, gain in zip(vectors, gains, strict=True)),
+    ]
     error = np.abs(_outer(vectors) - kernel)
     if not (error <= 4 * np.finfo(kernel.dtype).eps * size).all():
         return None
@@ -193,7 +219,11 @@ def _integer_factors(kernel):
     if kernel.dtype.kind == "b":
         pivot = np.unravel_index(np.argmax(kernel), kernel.shape)
         vectors = _lines(kernel, pivot)
-        return [np.ascontiguousarray(v) for v in vectors] if kernel[pivot] and (_outer(vectors) == kernel).all() else None
+        return (
+            [np.ascontiguousarray(v) for v in vectors]
+            if kernel[pivot] and (_outer(vectors) == kernel).all()
+            else None
+        )
     wide = kernel.astype(object)
     pivot = np.unravel_index(np.argmax(np.abs(wide)), kernel.shape)
     if not wide[pivot]:
@@ -207,7 +237,9 @@ def _integer_factors(kernel):
 
 
 def separable(f, vectors):
-    """Convolve with one vector after the other, in bands of one axis so that intermediates stay small."""
+    """Convolve with one vector after the other, in bands of one axis so that intermediates stay
+    small.
+    """
     rows_bytes = [f.x.size // f.x.shape[a] * f.x.itemsize for a in f.axes]
     least = [n * max(16, len(v)) for n, v in zip(rows_bytes, vectors, strict=True)]
     cut = 0 if least[0] <= BAND_BYTES else least.index(min(least))
@@ -259,7 +291,8 @@ def _pass(f, x, axis, vector, pad, size, y=None):
     return y
 
 
-# ---- fft ---------------------------------------------------------------------------------------------
+# ---- fft
+# ---------------------------------------------------------------------------------------------
 
 
 def fft(f):
@@ -278,7 +311,14 @@ def fft(f):
     else:
         pad = tuple(f.pad[a] for a in f.axes)
     _fft.overlap_save(
-        x, w, y, axes=f.axes, pad_before=pad, boundary=_check.BOUNDARIES[names.pop()], fill=f.fill, workers=f.workers
+        x,
+        w,
+        y,
+        axes=f.axes,
+        pad_before=pad,
+        boundary=_check.BOUNDARIES[names.pop()],
+        fill=f.fill,
+        workers=f.workers,
     )
     if y is not f.y:
         _round_into(y, f.y)
@@ -288,7 +328,13 @@ def _extend(f, x):
     """Axes with different rules: extend here, and hand over an input that needs no rule."""
     for axis in f.axes:
         first = -f.pad[axis]
-        x = _rows(x, axis, slice(first, first + f.y.shape[axis] + f.w.shape[axis] - 1), f.boundary[axis], f.fill)
+        x = _rows(
+            x,
+            axis,
+            slice(first, first + f.y.shape[axis] + f.w.shape[axis] - 1),
+            f.boundary[axis],
+            f.fill,
+        )
     return x, (0,) * len(f.axes)
 
 

@@ -1,6 +1,7 @@
 """Where object and longdouble arrays go: scipy's own functions.
 
-They are taken from a private copy of scipy's module, so they are scipy's also while ours stand in for
+They are taken from a private copy of scipy's module, so they are scipy's also while ours stand in
+for
 them under scipy's names.
 """
 
@@ -16,7 +17,14 @@ __all__ = ["call", "takes"]
 
 def takes(*arrays):
     """Whether a dtype here is one that only scipy computes."""
-    return any(a.dtype.kind == "O" or a.dtype in (np.longdouble, np.clongdouble) and a.dtype.itemsize > 16 // (2 - (a.dtype.kind == "c")) for a in arrays)
+    return any(
+        a.dtype.kind == "O"
+        or (
+            a.dtype in (np.longdouble, np.clongdouble)
+            and a.dtype.itemsize > 16 // (2 - (a.dtype.kind == "c"))
+        )
+        for a in arrays
+    )
 
 
 @functools.cache
@@ -28,7 +36,9 @@ def _module():
 
 
 def call(name, in1, in2, mode, boundary, fillvalue, axes, out):
-    """scipy's function of that name; arguments that it lacks are refused unless they have their default."""
+    """scipy's function of that name; arguments that it lacks are refused unless they have their
+    default.
+    """
     function = getattr(_module(), name, None)
     where = f"dtypes {in1.dtype} and {in2.dtype} are computed by scipy.signal"
     if function is None:

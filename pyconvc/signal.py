@@ -1,6 +1,7 @@
 """The functions of scipy.signal that convolve, call for call, on the kernels of this package.
 
-Beyond scipy: ``boundary=`` and ``axes=`` on `convolve` and `correlate` at any rank, `convolve1d` that
+Beyond scipy: ``boundary=`` and ``axes=`` on `convolve` and `correlate` at any rank, `convolve1d`
+that
 broadcasts, ``workers=`` and ``out=`` everywhere, and exact results in every integer dtype.
 
 Padding is values: the result is that of `numpy.pad` followed by mode ``"valid"``.
@@ -31,21 +32,34 @@ METHODS = ("auto", "direct", "fft", "separable")
 
 
 def convolve(
-    in1, in2, mode="full", method="auto", *, boundary="fill", fillvalue=0, axes=None, workers=None, out=None
+    in1,
+    in2,
+    mode="full",
+    method="auto",
+    *,
+    boundary="fill",
+    fillvalue=0,
+    axes=None,
+    workers=None,
+    out=None,
 ):
     """Convolve two N-dimensional arrays: ``y[o] = sum over t of in2[t] * in1[o - t]``.
 
     Parameters
     ----------
     in1, in2 : array_like
-        Arrays of one rank. Any numeric dtype; the result has their common dtype (`numpy.result_type`),
+        Arrays of one rank. Any numeric dtype; the result has their common dtype
+        (`numpy.result_type`),
         integers wrap and bool is the OR of ANDs. Along axes that are not convolved they broadcast.
     mode : {"full", "same", "valid"}
-        All ``n + k - 1`` samples; the middle ones, as many as in1 has; or those that need no padding.
+        All ``n + k - 1`` samples; the middle ones, as many as in1 has; or those that need no
+        padding.
     method : {"auto", "direct", "fft", "separable"}
-        How to compute. ``"auto"`` takes the fastest that keeps the documented error bound; see `choose`.
+        How to compute. ``"auto"`` takes the fastest that keeps the documented error bound; see
+        `choose`.
     boundary : str or sequence of str
-        What in1 is beyond its edges, for all axes or one for each: ``"fill"``, ``"wrap"``, ``"symm"``
+        What in1 is beyond its edges, for all axes or one for each: ``"fill"``, ``"wrap"``,
+        ``"symm"``
         (edge repeated), ``"mirror"`` (edge not repeated), ``"edge"`` (last sample repeated).
     fillvalue : scalar
         Value beyond the edges for ``boundary="fill"``.
@@ -63,7 +77,8 @@ def convolve(
     Raises
     ------
     ValueError
-        If ranks differ, an input is empty, a name is unknown, in mode ``"valid"`` neither array contains
+        If ranks differ, an input is empty, a name is unknown, in mode ``"valid"`` neither array
+        contains
         the other, or `out` does not fit.
     TypeError
         If a dtype is not numeric or `out` has another.
@@ -89,14 +104,24 @@ def convolve(
 
 
 def correlate(
-    in1, in2, mode="full", method="auto", *, boundary="fill", fillvalue=0, axes=None, workers=None, out=None
+    in1,
+    in2,
+    mode="full",
+    method="auto",
+    *,
+    boundary="fill",
+    fillvalue=0,
+    axes=None,
+    workers=None,
+    out=None,
 ):
     """Correlate two N-dimensional arrays: ``z[k] = sum over l of in1[l] * conj(in2[l - k])``.
 
     Parameters
     ----------
     in1, in2, mode, method, boundary, fillvalue, axes, workers, out
-        As in `convolve`. Mode ``"same"`` is centred as scipy.signal.correlate has it; under a boundary
+        As in `convolve`. Mode ``"same"`` is centred as scipy.signal.correlate has it; under a
+        boundary
         that only scipy's correlate2d knows, as that one has it (one sample later for even sizes).
 
     Returns
@@ -146,7 +171,9 @@ def convolve2d(in1, in2, mode="full", boundary="fill", fillvalue=0, *, workers=N
     array([[2, 3],
            [6, 7]])
     """
-    return _filter2d("convolve2d", in1, in2, mode, boundary, fillvalue, workers, out, convolution=True)
+    return _filter2d(
+        "convolve2d", in1, in2, mode, boundary, fillvalue, workers, out, convolution=True
+    )
 
 
 def correlate2d(in1, in2, mode="full", boundary="fill", fillvalue=0, *, workers=None, out=None):
@@ -155,7 +182,8 @@ def correlate2d(in1, in2, mode="full", boundary="fill", fillvalue=0, *, workers=
     Parameters
     ----------
     in1, in2, mode, boundary, fillvalue, workers, out
-        As in `convolve2d`. Mode ``"same"`` starts at ``k // 2`` of the full result, one sample later
+        As in `convolve2d`. Mode ``"same"`` starts at ``k // 2`` of the full result, one sample
+        later
         than `correlate` for even k, as in scipy.
 
     Returns
@@ -185,7 +213,8 @@ def fftconvolve(in1, in2, mode="full", axes=None, *, workers=None, out=None):
     Parameters
     ----------
     in1, in2, mode, axes, workers, out
-        As in `convolve`. Integers and bool are computed and returned in float64, float16 in float32.
+        As in `convolve`. Integers and bool are computed and returned in float64, float16 in
+        float32.
 
     Returns
     -------
@@ -199,8 +228,10 @@ def fftconvolve(in1, in2, mode="full", axes=None, *, workers=None, out=None):
 
     Notes
     -----
-    Long inputs are cut into overlapping tiles (overlap-save; Oppenheim & Schafer, "Discrete-Time Signal
-    Processing", section 8.7), so that memory stays bounded; transforms are those of `scipy.fft`, whose
+    Long inputs are cut into overlapping tiles (overlap-save; Oppenheim & Schafer, "Discrete-Time
+    Signal
+    Processing", section 8.7), so that memory stays bounded; transforms are those of `scipy.fft`,
+    whose
     backend may be set.
 
     Examples
@@ -213,7 +244,7 @@ def fftconvolve(in1, in2, mode="full", axes=None, *, workers=None, out=None):
 
 
 def oaconvolve(in1, in2, mode="full", axes=None, *, workers=None, out=None):
-    """Convolve by tiles of fast Fourier transforms: `fftconvolve` under the name that scipy has for it.
+    """Convolve by tiles of Fourier transforms: `fftconvolve` under another of scipy's names.
 
     Parameters
     ----------
@@ -304,7 +335,16 @@ def choose(in1, in2, mode="full", *, boundary="fill", fillvalue=0, axes=None, co
     if in1.ndim == 0 or _scipy.takes(in1, in2):
         return _choose.Choice("direct", "a single product, or a dtype that only scipy computes", {})
     f = _filtering(
-        in1, in2, mode, axes, boundary, fillvalue, None, None, convolution=not correlation, late=_LATE_UNLESS_FILL
+        in1,
+        in2,
+        mode,
+        axes,
+        boundary,
+        fillvalue,
+        None,
+        None,
+        convolution=not correlation,
+        late=_LATE_UNLESS_FILL,
     )
     return _choose.weigh(f)[0]
 
@@ -374,14 +414,29 @@ def correlation_lags(in1_len, in2_len, mode="full"):
     return np.arange(1 - k, n)
 
 
-# ---- from arguments to a filtering -------------------------------------------------------------------
+# ---- from arguments to a filtering
+# -------------------------------------------------------------------
 
 # Boundaries under which mode "same" of a correlation starts at k // 2 of the full result.
 _LATE = frozenset(range(len(_check.BOUNDARIES)))
 _LATE_UNLESS_FILL = _LATE - {0}
 
 
-def _filter(name, in1, in2, mode, method, boundary, fillvalue, axes, workers, out, *, names=("in1", "in2"), **kind):
+def _filter(
+    name,
+    in1,
+    in2,
+    mode,
+    method,
+    boundary,
+    fillvalue,
+    axes,
+    workers,
+    out,
+    *,
+    names=("in1", "in2"),
+    **kind,
+):
     """The common body of the functions whose result has the inputs' dtype."""
     _check.mode(mode)
     _check.one_of("method", method, METHODS)
@@ -399,7 +454,9 @@ def _filter(name, in1, in2, mode, method, boundary, fillvalue, axes, workers, ou
 def _filter2d(name, in1, in2, mode, boundary, fillvalue, workers, out, **kind):
     in1, in2 = _check.numeric(in1=in1, in2=in2)
     if in1.ndim != 2 or in2.ndim != 2:
-        raise ValueError(f"{name} inputs must both be 2-D arrays, but in1 is {in1.ndim}-D and in2 {in2.ndim}-D")
+        raise ValueError(
+            f"{name} inputs must both be 2-D arrays, but in1 is {in1.ndim}-D and in2 {in2.ndim}-D"
+        )
     _check.mode(mode)
     if _scipy.takes(in1, in2):
         return _scipy.call(name, in1, in2, mode, boundary, fillvalue, None, out)
@@ -432,7 +489,10 @@ def _transform(name, in1, in2, mode, axes, workers, out):
 
 def _middle(a, axes):
     """The sample along each of the axes that mode "same" keeps where the other array has one."""
-    middle = [slice((n - 1) // 2, (n + 1) // 2) if i in axes else slice(None) for i, n in enumerate(a.shape)]
+    middle = [
+        slice((n - 1) // 2, (n + 1) // 2) if i in axes else slice(None)
+        for i, n in enumerate(a.shape)
+    ]
     return a[tuple(middle)]
 
 
@@ -466,7 +526,8 @@ def _filtering(
 ):
     """Check everything, then state the problem.
 
-    `late` holds the boundaries under which "same" starts later, `names` what errors call the arrays.
+    `late` holds the boundaries under which "same" starts later, `names` what errors call the
+    arrays.
     """
     axes = _check.axes(axes, in1.ndim)
     codes = _check.signal_boundaries(boundary, len(axes))
@@ -484,7 +545,9 @@ def _filtering(
     if mode == "valid":
         codes, fill = (0,) * len(axes), np.zeros_like(fill)
     elif not in1.size and any(codes):
-        raise ValueError(f"in1 cannot be empty with boundary={boundary!r}, but has shape {in1.shape}")
+        raise ValueError(
+            f"in1 cannot be empty with boundary={boundary!r}, but has shape {in1.shape}"
+        )
     longer = math.prod(k) > math.prod(n)
     if longer and not swap and not any(codes) and fill == 0 and _check.finite(in1, in2):
         swap = True  # what one array multiplies beyond the other is zero then
@@ -506,8 +569,8 @@ def _filtering(
 
 def _warn_not_finite():
     warnings.warn(
-        "Use of fft convolution on input with NAN or inf, or with sums that overflow, results in NAN or inf "
-        "output far from them. Consider using method='direct' instead.",
+        "Use of fft convolution on input with NAN or inf, or with sums that overflow, results in "
+        "NAN or inf output far from them. Consider using method='direct' instead.",
         RuntimeWarning,
         stacklevel=5,
     )
@@ -563,8 +626,8 @@ def _broadcast_lead(in1, in2, axes, names=("in1", "in2")):
         return np.broadcast_shapes(*lead)
     except ValueError:
         raise ValueError(
-            f"incompatible shapes for {' and '.join(names)}: {in1.shape} and {in2.shape} must broadcast "
-            f"along axes other than {tuple(axes)}"
+            f"incompatible shapes for {' and '.join(names)}: {in1.shape} and {in2.shape} must "
+            f"broadcast along axes other than {tuple(axes)}"
         ) from None
 
 
