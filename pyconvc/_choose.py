@@ -195,7 +195,8 @@ BLAS_DTYPES = "fdFD"
 PACK_NS, BLAS_PACK_NS, COLUMN_NS, TILE_NS = 2.0, 0.8, 0.6, 20e3
 BLAS_RATE = 1.4  # multiply-adds of BLAS where those of DIRECT_RATE are 1
 FULL_FILTERS = 16  # filters of a group from which BLAS runs at that rate
-SPECTRUM_NS = 0.6  # a complex multiply-add of two spectra, each point
+SPECTRUM_NS, SPECTRA_NS = 0.08, 600e3  # each point and byte of a sum of spectra, each call
+FFT_DOUBT = 1.5  # how much less than the others the estimate must be
 LARGE_KERNEL = 64  # taps, the gaps of dilation counted, below which transforms are not weighed
 
 
@@ -259,4 +260,5 @@ def _layer_fft(p, dtype):
     from .nn._spectral import plan, points
 
     products = p.y_shape[0] * math.prod(p.w_shape[:2]) * points(p, dtype)
-    return plan(p, dtype).seconds + 1e-9 * SPECTRUM_NS * products
+    sums = SPECTRUM_NS * dtype.itemsize * products
+    return FFT_DOUBT * (plan(p, dtype).seconds + 1e-9 * (SPECTRA_NS + sums))

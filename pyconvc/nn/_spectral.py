@@ -16,8 +16,9 @@ import scipy.fft
 
 from .. import _check, _fft
 from .._fft._plan import BLOCK_BYTES
-from .._fft._save import SPECTRA_BYTES, _blocks, _extended, _store, _tiles
+from .._fft._save import SPECTRA_BYTES, _blocks
 from .._fft._threads import share, threads_may_call_scipy
+from .._fft._tiles import extended, store, tiles_of
 from .._fft._transform import FourStep, Tiled
 from . import _passes
 
@@ -98,6 +99,8 @@ class _Job:
             self.wanted.append(slice(first, first + tile, stride))
         self.kept = [-(-v // s) for v, s in zip(self.sizes.tile, p.stride, strict=True)]
         self.tile_bytes = math.prod(self.sizes.fft) * x.itemsize
+        real, split = x.dtype.kind == "f", self.sizes.split
+        self.transform = FourStep(split, real) if split else Tiled(self.sizes.fft, real)
 
     def filters(self):
         """Parts (groups, filters) whose spectra are kept at a time."""
@@ -112,28 +115,22 @@ class _Job:
         blocks = list(_blocks((batch, len(groups), *counts), most))
         threads = min(workers, len(blocks)) if threads_may_call_scipy() else 1
         spectra = self._filter_spectra(part, workers)
-        transform = self._transform(workers // threads)
-        share(lambda block: self._block(block, part, spectra, transform), blocks, threads)
-
-    def _transform(self, workers):
-        real = self.x.dtype.kind == "f"
-        if self.sizes.split:
-            return FourStep(self.sizes.split, real, workers)
-        return Tiled(self.sizes.fft, real, workers)
+        each = workers // threads
+        share(lambda block: self._block(block, part, spectra, each), blocks, threads)
 
     def _filter_spectra(self, part, workers):
         """Spectra (G, points, K, C) of filters with their dilation written out."""
         w = self.w[part]
         spread = np.zeros((*w.shape[:3], *self.p.reach), w.dtype)
         spread[(..., *(slice(None, None, d) for d in self.p.dilation))] = w
-        spectra = self._transform(workers).forward(spread, norm="forward")
+        spectra = self.transform.forward(spread, workers, norm="forward")
         return np.moveaxis(spectra.reshape(*w.shape[:3], -1), 3, 1).copy()
 
-    def _block(self, block, part, spectra, transform):
+    def _block(self, block, part, spectra, workers):
         """Some tiles of some samples and groups, with all filters of a part."""
         samples, some, *tiles = block
         groups = slice(part[0].start + some.start, part[0].start + some.stop)
-        x = transform.forward(self._input_tiles(samples, groups, tiles))
+        x = self.transform.forward(self._input_tiles(samples, groups, tiles), workers)
         n, g, channels, *shape = x.shape
         cells = shape[: self.rank]
         # (G, points, C, N * tiles): for each point of the spectra one product of matrices.
@@ -146,7 +143,8 @@ class _Job:
             product = np.moveaxis(product.reshape(*product.shape[:3], n, -1), (3, 0, 2), (0, 1, 2))
             product = np.moveaxis(product, 3, 4).reshape(n, g, rows.shape[2], *shape)
             filters = slice(part[1].start + first, part[1].start + first + rows.shape[2])
-            self._finish(transform.inverse(product, self.wanted), samples, groups, filters, tiles)
+            y = self.transform.inverse(product, self.wanted, workers)
+            self._finish(y, samples, groups, filters, tiles)
 
     def _input_tiles(self, samples, groups, tiles):
         sizes = self.sizes
@@ -154,14 +152,14 @@ class _Job:
             (start + s.start * v, start + (s.stop - 1) * v + f)
             for s, start, v, f in zip(tiles, self.starts, sizes.tile, sizes.fft, strict=True)
         ]
-        region = _extended(self.x[samples, groups], ranges, self.rule, 0)
-        return _tiles(region, [s.stop - s.start for s in tiles], sizes.tile, sizes.fft)
+        region = extended(self.x[samples, groups], ranges, self.rule, 0)
+        return tiles_of(region, [s.stop - s.start for s in tiles], sizes.tile, sizes.fft)
 
-    def _finish(self, tiles_of_y, samples, groups, filters, tiles):
+    def _finish(self, y, samples, groups, filters, tiles):
         if self.bias is not None:
-            tiles_of_y = tiles_of_y + self.bias[groups, filters]
+            y = y + self.bias[groups, filters]
         outputs = [slice(s.start * v, s.stop * v) for s, v in zip(tiles, self.kept, strict=True)]
-        _store(tiles_of_y, self.y[(samples, groups, filters, *outputs)], self.kept)
+        store(y, self.y[(samples, groups, filters, *outputs)], self.kept)
 
 
 def _by_group(a, groups):
