@@ -447,7 +447,10 @@ def _filter(
     if in1.ndim == 0:
         return _product(in1, in2 if kind.get("convolution") else in2.conj(), out)
     _check.not_empty(**dict(zip(names, (in1, in2), strict=True)))
-    f = _filtering(in1, in2, mode, axes, boundary, fillvalue, workers, out, names=names, **kind)
+    commute = method != "separable"  # which asks for the vectors of in2
+    f = _filtering(
+        in1, in2, mode, axes, boundary, fillvalue, workers, out, names=names, commute=commute, **kind
+    )
     return _compute(f, method, np.result_type(in1, in2), out)
 
 
@@ -521,6 +524,7 @@ def _filtering(
     out,
     *,
     names=("in1", "in2"),
+    commute=True,
     convolution=False,
     late=frozenset(),
 ):
@@ -548,7 +552,7 @@ def _filtering(
         raise ValueError(
             f"in1 cannot be empty with boundary={boundary!r}, but has shape {in1.shape}"
         )
-    longer = math.prod(k) > math.prod(n)
+    longer = commute and math.prod(k) > math.prod(n)
     if longer and not swap and not any(codes) and fill == 0 and _check.finite(in1, in2):
         swap = True  # what one array multiplies beyond the other is zero then
     y = _check.output(out, shape, dtype, **dict(zip(names, (in1, in2), strict=True)))
