@@ -5,8 +5,8 @@
 
 #include "pyconvc.h"
 
-/* Where sample i beyond an axis of n samples is read, or -1 for the constant. n >= 1 unless CONSTANT.
- * Rules repeat: an index far outside is reflected or wrapped again. */
+/* Where sample i beyond an axis of n samples is read, or -1 for the constant. n >= 1 unless
+ * CONSTANT. Rules repeat: an index far outside is reflected or wrapped again. */
 int64_t pyconvc_beyond(int32_t rule, int64_t i, int64_t n);
 
 /* The same for any sample. */

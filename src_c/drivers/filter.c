@@ -176,29 +176,50 @@ static void apply(const job *j, const task *t, const scratch *s, const void *con
     }
 }
 
-/* Rows that share input rows go to the kernel together: all of one residue modulo the dilation;
- * with a stride, which shares fewer, each on its own. */
-static void apply_rows(const job *j, const task *t, const scratch *s, int flags) {
+/* The input row of a plane that output row and tap meet, as the region sees it. */
+static const char *row_of(const task *t, const scratch *s, int64_t plane, int64_t output,
+                          int64_t tap) {
+    const row_numbering *n = &t->rows_in;
+    return s->region[plane * n->count + output * n->by_output + tap * n->by_tap];
+}
+
+/* Stride 1: rows that share input rows go to the kernel together, all of one residue modulo the
+ * dilation. */
+static void apply_dense(const job *j, const task *t, const scratch *s, int flags) {
     const filter_plan *plan = j->plan;
-    const pyconvc_problem *p = plan->p;
-    const int64_t step = p->stride[H] == 1 ? p->dilation[H] : 1;
-    if (plan->use_line) {
-        for (int64_t r = 0; r < t->rows; r++)
-            s->table[r] = s->region[r * t->rows_in.by_output];
-        apply(j, t, s, s->table, 0, 1, t->rows, flags);
-        return;
-    }
-    const int64_t sets = p->stride[H] == 1 ? min64(step, t->rows) : t->rows;
-    for (int64_t set = 0; set < sets; set++) {
-        const int64_t rows = p->stride[H] == 1 ? ceil_div(t->rows - set, step) : 1;
+    const int64_t step = plan->p->dilation[H];
+    for (int64_t set = 0; set < min64(step, t->rows); set++) {
+        const int64_t rows = ceil_div(t->rows - set, step);
         for (int64_t i = 0; i < t->planes; i++)
-            for (int64_t r = 0; r < rows + p->kernel[H] - 1; r++) {
-                const int64_t output = min64(r, rows - 1), tap = r - output;
-                const int64_t number =
-                    (set + output * step) * t->rows_in.by_output + tap * t->rows_in.by_tap;
-                s->table[i * plan->rows_per_plane + r] = s->region[i * t->rows_in.count + number];
+            for (int64_t r = 0; r < rows + plan->p->kernel[H] - 1; r++) {
+                const int64_t output = min64(r, rows - 1);
+                s->table[i * plan->rows_per_plane + r] =
+                    row_of(t, s, i, set + output * step, r - output);
             }
         apply(j, t, s, s->table, set, step, rows, flags);
+    }
+}
+
+/* With a stride each kernel row has its own rows, one for each output row. */
+static void apply_strided(const job *j, const task *t, const scratch *s, int flags) {
+    const filter_plan *plan = j->plan;
+    for (int64_t i = 0; i < t->planes; i++)
+        for (int64_t tap = 0; tap < plan->p->kernel[H]; tap++)
+            for (int64_t r = 0; r < t->rows; r++)
+                s->table[i * plan->rows_per_plane + tap * plan->band_rows + r] =
+                    row_of(t, s, i, r, tap);
+    apply(j, t, s, s->table, 0, 1, t->rows, flags);
+}
+
+static void apply_rows(const job *j, const task *t, const scratch *s, int flags) {
+    if (j->plan->use_line) {
+        for (int64_t r = 0; r < t->rows; r++)
+            s->table[r] = row_of(t, s, 0, r, 0);
+        apply(j, t, s, s->table, 0, 1, t->rows, flags);
+    } else if (j->plan->p->stride[H] == 1) {
+        apply_dense(j, t, s, flags);
+    } else {
+        apply_strided(j, t, s, flags);
     }
 }
 

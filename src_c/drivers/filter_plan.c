@@ -78,13 +78,22 @@ static int64_t tap_column(const filter_plan *plan, int64_t t) {
     return phases_column(plan->p, plan->phase_offset, plan->phase_pitch, t) * plan->parts;
 }
 
-/* One plane for the tile kernel: chunks of kernel rows, for each the kernel columns. */
+/* Kernel rows that a run of taps may span: one, where outputs that lie below each other share no
+ * rows. */
+static int64_t run_length(const filter_plan *plan) {
+    return plan->p->stride[H] == 1 ? plan->kernels->tile_chunk : 1;
+}
+
+/* One plane for the tile kernel: chunks of kernel rows, for each the kernel columns. A kernel row's
+ * rows of input stand side by side in the table; with a stride, each kernel row has a set of its
+ * own there. */
 static void walk_tile(packer *k, int64_t first_row) {
     const pyconvc_problem *p = k->plan->p;
+    const int64_t by_row = p->stride[H] == 1 ? 1 : k->plan->band_rows;
     for (int64_t row = 0, chunk = 0; row < p->kernel[H]; chunk++) {
-        const int64_t length = chunk_length(p->kernel[H], k->plan->kernels->tile_chunk, chunk);
+        const int64_t length = chunk_length(p->kernel[H], run_length(k->plan), chunk);
         for (int64_t column = 0; column < p->kernel[W]; column++) {
-            put_run(k, first_row + row, tap_column(k->plan, column), length);
+            put_run(k, first_row + row * by_row, tap_column(k->plan, column), length);
             for (int64_t i = 0; i < length; i++)
                 put_tap(k, row + i, column);
         }
@@ -120,7 +129,7 @@ static void walk(packer *k, int64_t plane) {
 /* Blocks of a plane if no two runs could be joined. */
 static int64_t most_blocks(const filter_plan *plan) {
     const int64_t lanes = plan->kernels->lanes, taps = plan->p->kernel[W];
-    if (!plan->use_line) return ceil_div(plan->p->kernel[H], plan->kernels->tile_chunk) * taps;
+    if (!plan->use_line) return ceil_div(plan->p->kernel[H], run_length(plan)) * taps;
     return min64(taps, ceil_div(ceil_div(taps, lanes), plan->kernels->line_chunk) * lanes);
 }
 
@@ -203,8 +212,7 @@ static int may_stream(const filter_plan *plan, const char *y) {
 /* Fewest rows of outputs that use a kernel's reuse of rows fully. */
 static int64_t least_rows(const filter_plan *plan) {
     const pyconvc_problem *p = plan->p;
-    return p->stride[H] == 1 && p->dilation[H] == 1 ? min64(p->output[H], plan->kernels->tile_rows)
-                                                    : 1;
+    return p->dilation[H] == 1 ? min64(p->output[H], plan->kernels->tile_rows) : 1;
 }
 
 static int64_t strip_pitch(const filter_plan *plan, int64_t columns) {
@@ -284,7 +292,8 @@ pyconvc_status filter_plan_make(filter_plan *plan, const pyconvc_problem *p, con
     find_inside(plan, y);
     plan->workers = parallel_workers(run, multiply_adds(plan) * (double)plan->bytes);
     size_tasks(plan);
-    plan->rows_per_plane = p->stride[H] == 1 ? plan->band_rows + p->kernel[H] - 1 : p->kernel[H];
+    plan->rows_per_plane =
+        p->stride[H] == 1 ? plan->band_rows + p->kernel[H] - 1 : plan->band_rows * p->kernel[H];
     plan->blocks_per_plane = most_blocks(plan);
     return pack_taps(plan, w);
 }

@@ -37,7 +37,7 @@ void scatter(int64_t bytes, const void *from, int64_t count, int64_t step, void 
 #undef LOOP
 }
 
-void gather_fill(int64_t bytes, const void *sample, int64_t count, void *to) {
+void gather_fill(int64_t bytes, const void *sample, int64_t count, void *to){
 #define LOOP(T)                                                                                    \
     {                                                                                              \
         T value, *d = to;                                                                          \
@@ -53,7 +53,8 @@ gather_range gather_find(const gather_line *line, int64_t first, int64_t stride,
     gather_range r = {.first = first, .stride = stride};
     r.before = first < 0 ? min64(count, ceil_div(-first, stride)) : 0;
     const int64_t next = first + r.before * stride;
-    if (next < line->length) r.inside = min64(count - r.before, ceil_div(line->length - next, stride));
+    if (next < line->length)
+        r.inside = min64(count - r.before, ceil_div(line->length - next, stride));
     r.after = count - r.before - r.inside;
     return r;
 }
@@ -73,6 +74,9 @@ static int64_t source(const gather_line *line, const gather_range *range, int64_
         T *d = to + range->before;                                                                 \
         if (step == 1)                                                                             \
             memcpy(d, s, (size_t)range->inside * sizeof(T));                                       \
+        else if (step == 2) /* by far the most frequent stride: a constant lets it be shuffled */  \
+            for (int64_t j = 0; j < range->inside; j++)                                            \
+                d[j] = s[2 * j];                                                                   \
         else                                                                                       \
             for (int64_t j = 0; j < range->inside; j++)                                            \
                 d[j] = s[j * step];                                                                \

@@ -13,8 +13,8 @@ typedef struct {
     const unsigned char *fill;
 } gather_line;
 
-/* The samples first, first + stride, ... of a line (stride >= 1, first anywhere): how many lie before it,
- * inside and after it. The same for all lines of one length, so found once for many. */
+/* The samples first, first + stride, ... of a line (stride >= 1, first anywhere): how many lie
+ * before it, inside and after it. The same for all lines of one length, so found once for many. */
 typedef struct {
     int64_t first, stride, before, inside, after;
 } gather_range;

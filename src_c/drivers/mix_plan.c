@@ -135,58 +135,97 @@ static int64_t tile_channels(const mix_plan *plan, int64_t b) {
                                                          : plan->kernels->channels;
 }
 
-/* to[t * pitch] = from[t] for one output channel and one plane, in the order of the taps. */
-static void pack_plane(const mix_plan *plan, const char *from, int64_t pitch, char *to) {
-    const pyconvc_problem *p = &plan->p;
-    const size_t bytes = (size_t)plan->bytes;
-    for (int64_t h = 0; h < p->kernel[H]; h++)
-        for (int64_t w = 0; w < p->kernel[W]; w++, to += pitch * plan->bytes) {
-            const int64_t row = flipped(p, H, h), column = flipped(p, W, w);
-            const char *sample = from + (row * p->w_step[4] + column * p->w_step[5]) * plan->bytes;
-            if (bytes == 4) /* by far the most frequent: a move, not a call */
-                memcpy(to, sample, 4);
-            else
-                memcpy(to, sample, bytes);
-            if (p->conjugate) pyconvc_conjugate(p->dtype, to);
-        }
-}
-
 typedef struct {
     const mix_plan *plan;
     const char *w;
+    int64_t *taps; /* where each tap of a plane lies, from the plane's first sample on */
 } packing;
+
+static void find_taps(packing *k) {
+    const pyconvc_problem *p = &k->plan->p;
+    int64_t *to = k->taps;
+    for (int64_t h = 0; h < p->kernel[H]; h++)
+        for (int64_t w = 0; w < p->kernel[W]; w++)
+            *to++ = flipped(p, H, h) * p->w_step[4] + flipped(p, W, w) * p->w_step[5];
+}
+
+/* One plane of some channels that lie `step` apart: to[t][i] = from[i * step + taps[t]], t < count.
+ */
+#define PACK(T)                                                                                    \
+    static void pack_##T(const T *from, int64_t step, int64_t channels, const int64_t *taps,       \
+                         int64_t count, int64_t pitch, T *to) {                                    \
+        for (int64_t i = 0; i < channels; i++)                                                     \
+            for (int64_t t = 0; t < count; t++)                                                    \
+                to[t * pitch + i] = from[i * step + taps[t]];                                      \
+    }
+typedef struct {
+    uint64_t half[2];
+} sample16;
+PACK(uint8_t)
+PACK(uint16_t)
+PACK(uint32_t)
+PACK(uint64_t)
+PACK(sample16)
+#undef PACK
+
+static void pack_plane(const packing *k, int64_t at, int64_t channels, int64_t pitch, char *to) {
+    const pyconvc_problem *p = &k->plan->p;
+    const int64_t step = p->w_step[1], count = k->plan->taps_per_plane;
+#define PACK(T) pack_##T((const T *)k->w + at, step, channels, k->taps, count, pitch, (T *)to)
+    switch (k->plan->bytes) {
+    case 1:
+        PACK(uint8_t);
+        break;
+    case 2:
+        PACK(uint16_t);
+        break;
+    case 4:
+        PACK(uint32_t);
+        break;
+    case 8:
+        PACK(uint64_t);
+        break;
+    default:
+        PACK(sample16);
+    }
+#undef PACK
+}
 
 static void pack_block(const void *context, int64_t index, void *scratch) {
     const packing *k = context;
     const mix_plan *plan = k->plan;
     const pyconvc_problem *p = &plan->p;
-    const int64_t group = index / plan->blocks, b = index % plan->blocks,
-                  tile = tile_channels(plan, b);
+    const int64_t group = index / plan->blocks, b = index % plan->blocks;
+    const int64_t channels = block_channels(plan, b), tile = tile_channels(plan, b);
     char *block = plan->weights + index * plan->block_bytes;
     (void)scratch;
-    if (block_channels(plan, b) < tile) memset(block, 0, (size_t)plan->block_bytes);
+    if (channels < tile) memset(block, 0, (size_t)plan->block_bytes);
     for (int64_t plane = 0; plane < plan->planes; plane++) {
-        const int64_t c = plane / p->kernel[D],
-                      d = p->flip ? p->kernel[D] - 1 - plane % p->kernel[D] : plane % p->kernel[D];
-        char *to = block + plane * plan->taps_per_plane * tile * plan->bytes;
-        for (int64_t i = 0; i < block_channels(plan, b); i++) {
-            const int64_t at = group * p->w_step[0] +
-                               (b * plan->kernels->channels + i) * p->w_step[1] + c * p->w_step[2] +
-                               d * p->w_step[3];
-            pack_plane(plan, k->w + at * plan->bytes, tile, to + i * plan->bytes);
-        }
+        const int64_t c = plane / p->kernel[D], d = flipped(p, D, plane % p->kernel[D]);
+        const int64_t at = group * p->w_step[0] + b * plan->kernels->channels * p->w_step[1] +
+                           c * p->w_step[2] + d * p->w_step[3];
+        pack_plane(k, at, channels, tile,
+                   block + plane * plan->taps_per_plane * tile * plan->bytes);
     }
+    if (p->conjugate)
+        for (int64_t i = 0; i < plan->block_bytes; i += plan->bytes)
+            pyconvc_conjugate(p->dtype, block + i);
 }
 
 static pyconvc_status pack_weights(mix_plan *plan, const void *w, const pyconvc_run *run) {
-    const packing k = {plan, w};
+    packing k = {plan, w, malloc((size_t)plan->taps_per_plane * sizeof *k.taps)};
     const int64_t count = plan->p.groups * plan->blocks;
     if (posix_memalign((void **)&plan->weights, 64, (size_t)(count * plan->block_bytes))) {
         plan->weights = NULL;
+        free(k.taps);
         return PYCONVC_NO_MEMORY;
     }
+    if (!k.taps) return PYCONVC_NO_MEMORY;
+    find_taps(&k);
     const int workers = parallel_workers(run, (double)(count * plan->block_bytes) * 4);
-    return parallel_for(count, workers, 0, pack_block, &k, run);
+    const pyconvc_status status = parallel_for(count, workers, 0, pack_block, &k, run);
+    free(k.taps);
+    return status;
 }
 
 pyconvc_status mix_plan_make(mix_plan *plan, const pyconvc_problem *p, const void *w, int again,

@@ -113,49 +113,69 @@ INLINE vec spread(const elem *bias) {
     return load(a);
 }
 
-/* R rows, in tiles of V vectors as far as whole ones go; returns the columns done. */
-INLINE int64_t band(const int R, const int V, const filter_program *program, const elem *taps,
-                    vec bias, const elem *const *rows, elem *y, int64_t y_pitch, int64_t width,
-                    int flags) {
-    int64_t j = 0;
-    for (; j + V * VL <= width; j += V * VL)
-        tile(R, V, 0, program, taps, bias, rows, j, y + j, y_pitch, VL, flags);
-    return j;
+/* Where the last of some equal steps over n begins: so that it ends with n, if computing what lies
+ * before it again does no harm. */
+INLINE int64_t begin(int64_t at, int64_t step, int64_t n, int again) {
+    return again && at + step > n && n >= step ? n - step : at;
 }
 
-/* A column of single vectors, `last` elements wide: more rows at a time, so that as many sums are
- * in flight. */
+/* R rows: tiles of V vectors as far as whole ones go. */
+INLINE void band(const int R, const int V, const filter_program *program, const elem *taps,
+                 vec bias, const elem *const *rows, elem *y, int64_t y_pitch, int64_t width,
+                 int flags) {
+    for (int64_t j = 0; j + V * VL <= width; j += V * VL)
+        tile(R, V, 0, program, taps, bias, rows, j, y + j, y_pitch, VL, flags);
+}
+
+/* A column of single vectors: taller tiles, so that as many sums are in flight. */
 INLINE void column(const filter_program *program, const elem *taps, vec bias,
                    const elem *const *rows, int64_t j, elem *y, int64_t y_pitch, int64_t height,
-                   int64_t last, int flags) {
+                   int64_t last, int again, int flags) {
+    const int tall = 2 * TILE_ROWS;
     int64_t r = 0;
-    for (; r + 2 * TILE_ROWS <= height; r += 2 * TILE_ROWS)
-        tile(2 * TILE_ROWS, 1, 0, program, taps, bias, rows + r, j, y + r * y_pitch + j, y_pitch,
+    for (; r + tall <= height; r += tall)
+        tile(tall, 1, 0, program, taps, bias, rows + r, j, y + r * y_pitch + j, y_pitch, last,
+             flags);
+    for (; r < height; r += TILE_ROWS) {
+        const int64_t at = begin(r, TILE_ROWS, height, again);
+        if (at + TILE_ROWS > height) break;
+        tile(TILE_ROWS, 1, 0, program, taps, bias, rows + at, j, y + at * y_pitch + j, y_pitch,
              last, flags);
+    }
     for (; r < height; r++)
         tile(1, 1, 0, program, taps, bias, rows + r, j, y + r * y_pitch + j, y_pitch, last, flags);
 }
 
-#define SINGLE_VECS (TILE_ROWS * TILE_VECS / 2) /* enough sums in flight to hide the latency */
+/* Some rows: the columns that whole tiles of V vectors leave over, up to width. */
+INLINE void columns(const int V, const filter_program *program, const elem *taps, vec bias,
+                    const elem *const *rows, elem *y, int64_t y_pitch, int64_t height,
+                    int64_t width, int again, int flags) {
+    for (int64_t j = width / (V * VL) * (V * VL); j < width; j += VL) {
+        const int64_t at = begin(j, VL, width, again);
+        column(program, taps, bias, rows, at, y, y_pitch, height, width - at < VL ? width - at : VL,
+               again, flags);
+    }
+}
 
 static void filter_tile(const filter_program *program, const void *taps, const void *bias,
                         const void *const *table, void *out, int64_t y_pitch, int64_t height,
                         int64_t width, int flags) {
     const elem *const *rows = (const elem *const *)table;
     const vec b = spread(bias);
-    const int V = TILE_VECS / PARTS, S = SINGLE_VECS / PARTS;
-    const int64_t tall = height / TILE_ROWS * TILE_ROWS;
+    const int V = TILE_VECS / PARTS, S = TILE_ROWS * TILE_VECS / 2 / PARTS;
+    const int again = !(flags & (FILTER_ACCUMULATE | FILTER_STREAM));
     elem *y = out;
-    int64_t r = 0, j = 0;
-    for (; r < tall; r += TILE_ROWS)
-        j = band(TILE_ROWS, V, program, taps, b, rows + r, y + r * y_pitch, y_pitch, width, flags);
-    for (; j < width && tall; j += VL)
-        column(program, taps, b, rows, j, y, y_pitch, tall, width - j < VL ? width - j : VL, flags);
+    int64_t r = 0;
+    for (; r < height; r += TILE_ROWS) {
+        const int64_t at = begin(r, TILE_ROWS, height, again);
+        if (at + TILE_ROWS > height) break;
+        band(TILE_ROWS, V, program, taps, b, rows + at, y + at * y_pitch, y_pitch, width, flags);
+    }
+    if (r > height) r = height;
+    columns(V, program, taps, b, rows, y, y_pitch, r, width, again, flags);
     for (; r < height; r++) {
-        j = band(1, S, program, taps, b, rows + r, y + r * y_pitch, y_pitch, width, flags);
-        for (; j < width; j += VL)
-            column(program, taps, b, rows + r, j, y + r * y_pitch, y_pitch, 1,
-                   width - j < VL ? width - j : VL, flags);
+        band(1, S, program, taps, b, rows + r, y + r * y_pitch, y_pitch, width, flags);
+        columns(S, program, taps, b, rows + r, y + r * y_pitch, y_pitch, 1, width, again, flags);
     }
 }
 

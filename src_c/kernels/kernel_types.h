@@ -10,10 +10,10 @@
 #include "dtypes.h"
 #include "pool_types.h"
 
-/* Runs of taps in `columns` successive kernel columns, the first `column` elements to the right of a row's
- * pointer, the next `step` further: in each, `length` taps meet the input rows row, row + 1, ... of the
- * table. A filter is a list of such blocks; the taps of all lie one after the other in `taps`, run by run. The
- * order of the list is the order of summation. */
+/* Runs of taps in `columns` successive kernel columns, the first `column` elements to the right of
+ * a row's pointer, the next `step` further: in each, `length` taps meet the input rows row, row +
+ * 1, ... of the table. A filter is a list of such blocks; the taps of all lie one after the other
+ * in `taps`, run by run. The order of the list is the order of summation. */
 typedef struct {
     int64_t row, column, step;
     int32_t columns, length; /* length: 1 .. chunk of the kernel */
@@ -26,8 +26,8 @@ typedef struct {
 
 enum { FILTER_ACCUMULATE = 1, FILTER_STREAM = 2 };
 
-/* filter: y[r][j] = (accumulate ? y[r][j] : bias) + sum over blocks b, columns c < b.columns, i < b.length:
- *                       taps[b][c][i] * rows[r + b.row + i][b.column + c * b.step + j],  r < height, j < width
+/* filter: y[r][j] = (accumulate ? y[r][j] : bias) + sum over blocks b, columns c < b.columns, i <
+ * b.length: taps[b][c][i] * rows[r + b.row + i][b.column + c * b.step + j],  r < height, j < width
  *
  * rows points to a table of row pointers; y_pitch and width count elements (a complex sample has
  * two). The caller grants: block lengths within the kernel's chunk; every row readable up to column
