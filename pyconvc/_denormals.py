@@ -1,5 +1,6 @@
 """Subnormal numbers: computed as IEEE has them, or as zero where time matters more."""
 
+import threading
 from contextlib import contextmanager
 
 from . import _core
@@ -25,8 +26,16 @@ def flush_denormals():
     ...     pyconvc.convolve(tiny, np.ones(3, np.float32)).max()
     np.float32(0.0)
     """
-    _core.set_flush(1)
+    _count(1)
     try:
         yield
     finally:
-        _core.set_flush(-1)
+        _count(-1)
+
+
+_lock = threading.Lock()  # free-threaded builds have no other
+
+
+def _count(change):
+    with _lock:
+        _core.set_flush(change)
