@@ -40,15 +40,12 @@ def extended(x, ranges, boundary, fill):
 
     A view where the ranges lie within `x`, else a copy.
     """
-    rank = len(ranges)
-    lengths = x.shape[-rank:]
-    if all(start >= 0 and stop <= n for (start, stop), n in zip(ranges, lengths, strict=True)):
-        return x[(..., *[slice(*r) for r in ranges])]
-    if boundary == "constant":
+    first = -len(ranges)
+    if boundary != "constant":
+        return _repeated(x, ranges, _check.BOUNDARIES.index(boundary))
+    if any(start < 0 or stop > n for (start, stop), n in zip(ranges, x.shape[first:], strict=True)):
         return _filled(x, ranges, fill)
-    for axis, (start, stop) in enumerate(ranges, start=-rank):
-        x = _extended_along(x, axis, start, stop, boundary)
-    return x
+    return x[(..., *[slice(*r) for r in ranges])]
 
 
 def _filled(x, ranges, fill):
@@ -70,18 +67,32 @@ def _overlap(wanted, n):
     return slice(low, high), slice(max(0, low - wanted[0]), max(0, high - wanted[0]))
 
 
-def _extended_along(x, axis, start, stop, boundary):
-    """Samples start:stop along one axis of `x` extended by a rule that reads its samples."""
-    n = x.shape[axis]
-    source, target = _overlap((start, stop), n)
+def _repeated(x, ranges, rule):
+    """Samples start:stop along the last axes of `x` extended by a rule that reads its samples."""
+    sources = []
+    for (start, stop), n in zip(ranges, x.shape[-len(ranges) :], strict=True):
+        sources.append(boundary_index(np.arange(start, stop), n, rule))
+    used = [(source.min(), source.max() + 1) for source in sources]
+    runs = [_overlap(r, n)[1] for r, n in zip(ranges, x.shape[-len(ranges) :], strict=True)]
+    x = x[(..., *[slice(*u) for u in used])]
+    for axis, (source, (low, _), run) in enumerate(
+        zip(sources, used, runs, strict=True), start=-len(ranges)
+    ):
+        if run != slice(0, source.size):
+            x = _gathered(x, axis, source - low, run)
+    return x
+
+
+def _gathered(x, axis, source, run):
+    """Copy of the samples of `source` along an axis, which count up by one in the `run`."""
     after = (slice(None),) * (-axis - 1)
     shape = list(x.shape)
-    shape[axis] = stop - start
+    shape[axis] = source.size
     region = np.empty(shape, x.dtype)
-    region[(..., target, *after)] = x[(..., source, *after)]
-    for beyond in (slice(0, target.start), slice(target.stop, None)):
-        edge = region[(..., beyond, *after)]
-        first = start + (beyond.start or 0)
-        index = np.arange(first, first + edge.shape[axis])
-        edge[...] = x.take(boundary_index(index, n, _check.BOUNDARIES.index(boundary)), axis=axis)
+    if run.stop > run.start:
+        first = source[run.start]
+        region[(..., run, *after)] = x[(..., slice(first, first + run.stop - run.start), *after)]
+    for beyond in (slice(0, run.start), slice(run.stop, None)):
+        # Indexing, not take(), which would copy all of an x that is not C-contiguous.
+        region[(..., beyond, *after)] = x[(..., source[beyond], *after)]
     return region
