@@ -6,7 +6,14 @@
 
 import importlib
 
-from ._core import has_openmp, isa, isa_available
+try:
+    from ._core import has_openmp, isa, isa_available
+except ModuleNotFoundError as error:
+    raise ImportError(
+        "pyconvc._core is missing: this pyconvc is a checkout that was not compiled. "
+        "Run from another folder to use an installed one, or compile in place: "
+        "python setup.py build_ext --inplace"
+    ) from error
 from ._denormals import flush_denormals
 from ._threads import get_num_threads, set_num_threads
 
