@@ -200,8 +200,11 @@ FFT_DOUBT = 1.5  # how much less than the others the estimate must be
 LARGE_KERNEL = 64  # taps, the gaps of dilation counted, below which transforms are not weighed
 
 
-def layer(p, dtype, wanted="auto"):
-    """What a convolution layer of the numbers `p` takes; a method asked for is taken."""
+def layer(p, dtype, wanted="auto", *, packed=False):
+    """What a convolution layer of the numbers `p` takes; a method asked for is taken.
+
+    `packed` says that the direct method finds its weights packed, as in a plan.
+    """
     if wanted not in LAYER_METHODS:
         raise _check.bad("method", wanted, "must be one of " + ", ".join(map(repr, LAYER_METHODS)))
     if wanted != "auto":
@@ -209,7 +212,7 @@ def layer(p, dtype, wanted="auto"):
             allowed = f"computes in floating point, not in {dtype}; 'direct' is exact"
             raise _check.bad("method", wanted, allowed)
         return Choice(wanted, "asked for", {})
-    seconds = {"direct": _layer_direct(p, dtype)}
+    seconds = {"direct": _layer_direct(p, dtype, packed)}
     if p.multiply_adds < _core.SMALL:
         return Choice(
             "direct", "so little work, or so few taps, that nothing else could be faster", seconds
@@ -233,9 +236,9 @@ def _rate(dtype):
     return rates[dtype.str[1:] if dtype.kind in "fc" else str(dtype.itemsize)]
 
 
-def _layer_direct(p, dtype):
-    outputs, weights = math.prod(p.y_shape), math.prod(p.w_shape)
-    return 1e-9 * (p.multiply_adds / _rate(dtype) + SAMPLE_NS * outputs + PACK_NS * weights)
+def _layer_direct(p, dtype, packed):
+    packing = 0 if packed else PACK_NS * math.prod(p.w_shape)
+    return 1e-9 * (p.multiply_adds / _rate(dtype) + SAMPLE_NS * math.prod(p.y_shape) + packing)
 
 
 def _layer_gemm(p, dtype):

@@ -1,9 +1,11 @@
 # SPDX-License-Identifier: BSD-3-Clause
 """A convolution layer whose weights and numbers are fixed: everything that can be done once is."""
 
+import numpy as np
+
 from .. import _check, _choose, _threads
-from . import _geometry, _methods, _passes
-from ._tiling import tiling
+from . import _geometry, _passes
+from ._prepared import prepared
 
 __all__ = ["Plan", "plan"]
 
@@ -66,7 +68,12 @@ def plan(
     p = _geometry.forward(shape, w.shape, stride, padding, dilation, groups, padding_mode)
     _check.layer_bias(b, p.y_shape[1])
     _threads.resolve(workers)
-    return Plan(p, w, b, batched, dtype, work, method, flip_filters, accumulate, workers)
+    chosen = _choose.layer(p, work, method, packed=True).method
+    w = np.array(w, work, order="C")
+    b = None if b is None else np.array(b, work, order="C")
+    run = prepared(p, w, flip_filters, chosen, method)
+    numbers = p, batched, dtype, work
+    return Plan(chosen, run, w, b, numbers, flip_filters, accumulate, workers)
 
 
 class Plan:
@@ -82,33 +89,27 @@ class Plan:
         Of the weights, and of the result for inputs of that dtype.
     flops : int
         Multiplications and additions of one call, two for each tap.
+    packed_bytes : int
+        Memory of the weights, in all forms that are kept.
     workspace_bytes : int
-        Most memory that a call takes beside its input, its result and the weights kept here.
+        Most memory that a call takes beside its input, its result and what is kept.
     """
 
-    def __init__(self, p, w, b, batched, dtype, work, method, flip, accumulate, workers):
-        self._numbers, self._batched = p, batched
-        self._work, self._accumulate = work, accumulate
-        self._weight = w.astype(work, order="C")
-        self._bias = None if b is None else b.astype(work, order="C")
-        self._flip, self._workers = flip, workers
-        self._run = _methods.forward(p, work, method)
-        self.method = _choose.layer(p, work, method).method
-        self.dtype = dtype
-        self.input_shape = p.x_shape if batched else p.x_shape[1:]
-        self.output_shape = p.y_shape if batched else p.y_shape[1:]
+    def __init__(self, method, run, weight, bias, numbers, flip, accumulate, workers):
+        self.method, self._run = method, run
+        self._weight, self._bias, self._flip = weight, bias, flip
+        self._numbers, self._batched, self.dtype, self._work = numbers
+        self._accumulate, self._workers = accumulate, workers
+        p = self._numbers
+        self.input_shape = p.x_shape if self._batched else p.x_shape[1:]
+        self.output_shape = p.y_shape if self._batched else p.y_shape[1:]
         self.flops = 2 * p.multiply_adds
+        self.packed_bytes = weight.nbytes + run.kept_bytes
 
     @property
     def workspace_bytes(self):
-        """Most memory that a call takes beside its input, its result and the weights kept here."""
-        if self.method == "gemm":
-            return _threads.resolve(self._workers) * tiling(self._numbers, self._work.itemsize).buffer_bytes
-        if self.method == "fft":
-            from ._spectral import plan as sizes
-
-            return sizes(self._numbers, self._work).extra_bytes
-        return self._weight.nbytes
+        """Most memory that a call takes beside its input, its result and what is kept."""
+        return self._run.workspace_bytes(_threads.resolve(self._workers))
 
     def __call__(self, x, out=None):
         """Convolve an input of the planned shape.
@@ -159,7 +160,8 @@ class Plan:
             *(f"{name} {value}" for name, value in self._given()),
             self.method,
             f"{self.flops / 1e6:.4g} MFLOP",
-            f"{self.workspace_bytes / 2**20:.3g} MiB of workspace",
+            f"weights {self.packed_bytes / 2**20:.3g} MiB",
+            f"workspace {self.workspace_bytes / 2**20:.3g} MiB",
         ]
         return f"<pyconvc.nn.Plan: {', '.join(parts)}>"
 

@@ -14,7 +14,7 @@ from dataclasses import replace
 import numpy as np
 import scipy.fft
 
-from .. import _check, _fft
+from .. import _blas, _check, _fft
 from .._fft._plan import BLOCK_BYTES
 from .._fft._save import SPECTRA_BYTES, _blocks
 from .._fft._threads import share, threads_may_call_scipy
@@ -23,20 +23,35 @@ from .._fft._transform import FourStep, Tiled
 from . import _passes
 
 
-def correlate(p, x, w, bias, y, *, flip, workers):
-    """The convolution that `p` describes, on float or complex arrays of one dtype; writes y."""
+def correlate(p, x, w, bias, y, *, flip, workers, spectra=None):
+    """The convolution that `p` describes, on float or complex arrays of one dtype; writes y.
+
+    `spectra` are what `kept_spectra` gives for the filters.
+    """
     job = _Job(p, x, w, bias, y, flip)
-    for part in job.filters():
-        job.run(part, workers)
+    with _blas.single():
+        for part in job.filters():
+            job.run(part, workers, spectra)
 
 
 def correlate_if_safe(p, x, w, bias, y, *, flip, workers):
     """The same where it keeps the error bound of ``method="auto"``, else the direct method."""
-    axes = tuple(range(2, x.ndim))
-    rule = _check.BOUNDARIES[p.boundary[0]]
-    safe = _fft.is_safe(x, w, axes=axes, fft=plan(p, x.dtype).fft, boundary=rule)
-    run = correlate if safe else _passes.correlate
+    run = correlate if is_safe(p, x, w) else _passes.correlate
     run(p, x, w, bias, y, flip=flip, workers=workers)
+
+
+def is_safe(p, x, w):
+    """Whether transforms of these arrays keep that bound; see `_fft.is_safe`."""
+    axes, rule = tuple(range(2, x.ndim)), _check.BOUNDARIES[p.boundary[0]]
+    return _fft.is_safe(x, w, axes=axes, fft=plan(p, x.dtype).fft, boundary=rule)
+
+
+def kept_spectra(p, w, flip):
+    """Spectra of all filters, or None where there are too many to keep."""
+    empty = [np.broadcast_to(w.dtype.type(0), shape) for shape in (p.x_shape, p.y_shape)]
+    job = _Job(p, empty[0], w, None, empty[1], flip)
+    first, *rest = job.filters()
+    return None if rest else job.filter_spectra(first, 1)
 
 
 @functools.lru_cache(maxsize=256)
@@ -89,6 +104,7 @@ class _Job:
         self.w = w.reshape(p.groups, -1, *w.shape[1:])
         self.w = self.w if flip else np.flip(self.w, tuple(range(3, self.w.ndim)))
         self.bias = None if bias is None else bias.reshape(p.groups, -1, *(1,) * (2 * self.rank))
+        self.channels = w.shape[1]
         self.rule = _check.BOUNDARIES[p.boundary[0]]
         self.starts, self.wanted = [], []
         axes = zip(self.sizes.fft, self.sizes.tile, p.reach, p.before, p.stride, strict=True)
@@ -107,24 +123,30 @@ class _Job:
         most = max(1, SPECTRA_BYTES // (self.tile_bytes * self.w.shape[2]))
         return _blocks(self.w.shape[:2], most)
 
-    def run(self, part, workers):
+    def run(self, part, workers, spectra=None):
         """Outputs of a part of the filters."""
         counts = [-(-m // v) for m, v in zip(self.y.shape[3:], self.kept, strict=True)]
         batch, groups = self.x.shape[0], range(*part[0].indices(self.w.shape[0]))
         most = max(1, BLOCK_BYTES // (self.tile_bytes * self.w.shape[2]))
         blocks = list(_blocks((batch, len(groups), *counts), most))
         threads = min(workers, len(blocks)) if threads_may_call_scipy() else 1
-        spectra = self._filter_spectra(part, workers)
+        if spectra is None:
+            spectra = self.filter_spectra(part, workers)
         each = workers // threads
         share(lambda block: self._block(block, part, spectra, each), blocks, threads)
 
-    def _filter_spectra(self, part, workers):
-        """Spectra (G, points, K, C) of filters with their dilation written out."""
+    def filter_spectra(self, part, workers):
+        """Spectra of filters with their dilation written out.
+
+        (G, points, K, C), so that each point is one product of matrices; (G, K, 1, points) for one
+        channel, where there is nothing to sum.
+        """
         w = self.w[part]
         spread = np.zeros((*w.shape[:3], *self.p.reach), w.dtype)
         spread[(..., *(slice(None, None, d) for d in self.p.dilation))] = w
-        spectra = self.transform.forward(spread, workers, norm="forward")
-        return np.moveaxis(spectra.reshape(*w.shape[:3], -1), 3, 1).copy()
+        spectra = self.transform.forward(spread, workers)
+        spectra = spectra.reshape(*w.shape[:3], -1)
+        return spectra if self.channels == 1 else np.moveaxis(spectra, 3, 1).copy()
 
     def _block(self, block, part, spectra, workers):
         """Some tiles of some samples and groups, with all filters of a part."""
@@ -132,19 +154,22 @@ class _Job:
         groups = slice(part[0].start + some.start, part[0].start + some.stop)
         x = self.transform.forward(self._input_tiles(samples, groups, tiles), workers)
         n, g, channels, *shape = x.shape
-        cells = shape[: self.rank]
-        # (G, points, C, N * tiles): for each point of the spectra one product of matrices.
-        columns = np.moveaxis(x.reshape(n, g, channels, math.prod(cells), -1), (1, 4), (0, 1))
-        columns = np.moveaxis(columns, 3, 2).reshape(g, -1, channels, n * math.prod(cells))
+        x = x.reshape(n, g, channels, math.prod(shape[: self.rank]), -1)
+        filters = range(part[1].stop - part[1].start)
         most = max(1, BLOCK_BYTES * channels // x.nbytes)
-        for first in range(0, spectra.shape[2], most):
-            rows = spectra[some, :, first : first + most]
-            product = rows * columns if channels == 1 else rows @ columns
-            product = np.moveaxis(product.reshape(*product.shape[:3], n, -1), (3, 0, 2), (0, 1, 2))
-            product = np.moveaxis(product, 3, 4).reshape(n, g, rows.shape[2], *shape)
-            filters = slice(part[1].start + first, part[1].start + first + rows.shape[2])
+        for first in filters[::most]:
+            these = slice(first, min(first + most, len(filters)))
+            product = self._sum(x, spectra[some], these).reshape(n, g, -1, *shape)
             y = self.transform.inverse(product, self.wanted, workers)
-            self._finish(y, samples, groups, filters, tiles)
+            these = slice(part[1].start + these.start, part[1].start + these.stop)
+            self._finish(y, samples, groups, these, tiles)
+
+    def _sum(self, x, spectra, filters):
+        """Spectra (N, G, K, tiles, points) of some outputs, from (N, G, C, tiles, points)."""
+        if self.channels == 1:
+            return x * spectra[:, filters]
+        columns = np.moveaxis(x, 4, 2).copy()
+        return np.moveaxis(spectra[:, :, filters] @ columns, 2, 4)
 
     def _input_tiles(self, samples, groups, tiles):
         sizes = self.sizes

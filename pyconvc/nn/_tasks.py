@@ -19,12 +19,19 @@ def share(work, items, workers):
     stop = threading.Event()
     count = min(len(items), PARTS_EACH * workers)
     bounds = [len(items) * i // count for i in range(count + 1)]
-    parts = [_until(stop, items[a:b]) for a, b in zip(bounds, bounds[1:], strict=False)]
+
+    def run(first, last):
+        try:
+            work(_until(stop, items[first:last]))
+        except BaseException:
+            stop.set()
+            raise
+
     with ThreadPoolExecutor(workers) as pool:
         try:
-            for _ in pool.map(work, parts):
+            for _ in pool.map(run, bounds[:-1], bounds[1:]):
                 pass
-        except BaseException:
+        except BaseException:  # Ctrl-C is raised here
             stop.set()
             raise
 

@@ -1,0 +1,90 @@
+# SPDX-License-Identifier: BSD-3-Clause
+"""What each method can do once for weights that stay: each is called as its function in `_methods` is.
+
+`kept_bytes` is what it keeps beside the weights, `workspace_bytes` what a call takes beside its input,
+its result and what is kept.
+"""
+
+import numpy as np
+
+from .. import _core
+from . import _passes
+from ._tiling import tiling
+
+
+class Direct:
+    """Weights packed for the kernels."""
+
+    def __init__(self, p, w, flip):
+        x, y = (np.broadcast_to(w.dtype.type(0), shape) for shape in (p.x_shape, p.y_shape))
+        self._packed = _core.Plan(
+            x,
+            w,
+            y,
+            stride=p.stride,
+            dilation=p.dilation,
+            pad_before=p.before,
+            boundary=p.boundary,
+            groups=p.groups,
+            flip=flip,
+        )
+        self._shapes = p.x_shape, p.y_shape
+        self.kept_bytes = self._packed.packed_bytes
+
+    def workspace_bytes(self, workers):
+        """Scratch of the kernels."""
+        return workers * self._packed.workspace_bytes
+
+    def __call__(self, p, x, w, bias, y, *, flip, workers):
+        as_packed = (x.shape, y.shape) == self._shapes
+        if as_packed and x.flags.c_contiguous and y.flags.c_contiguous:
+            self._packed.run(x, y, bias=bias, workers=workers)
+        else:
+            _passes.correlate(p, x, w, bias, y, flip=flip, workers=workers)
+
+
+class Gemm:
+    """The weights are the matrix."""
+
+    kept_bytes = 0
+
+    def __init__(self, p, w, flip):
+        from ._matrix import correlate
+
+        self._run, self._tile_bytes = correlate, tiling(p, w.itemsize).buffer_bytes
+
+    def workspace_bytes(self, workers):
+        """Columns of one tile for each worker."""
+        return workers * self._tile_bytes
+
+    def __call__(self, p, x, w, bias, y, *, flip, workers):
+        self._run(p, x, w, bias, y, flip=flip, workers=workers)
+
+
+class Fft:
+    """Spectra of the weights, where they are few enough to keep."""
+
+    def __init__(self, p, w, flip, safe_only):
+        from . import _spectral
+
+        self._is_safe = _spectral.is_safe if safe_only else None
+        self._run, self._spectra = _spectral.correlate, _spectral.kept_spectra(p, w, flip)
+        self.kept_bytes = 0 if self._spectra is None else self._spectra.nbytes
+        self._block_bytes = _spectral.plan(p, w.dtype).extra_bytes
+
+    def workspace_bytes(self, workers):
+        """Tiles and their spectra."""
+        return workers * self._block_bytes
+
+    def __call__(self, p, x, w, bias, y, *, flip, workers):
+        if self._is_safe is None or self._is_safe(p, x, w):
+            self._run(p, x, w, bias, y, flip=flip, workers=workers, spectra=self._spectra)
+        else:
+            _passes.correlate(p, x, w, bias, y, flip=flip, workers=workers)
+
+
+def prepared(p, w, flip, method, wanted):
+    """The object for a method; ``wanted="auto"`` watches over the error bound of ``"fft"``."""
+    if method == "fft":
+        return Fft(p, w, flip, safe_only=wanted == "auto")
+    return (Gemm if method == "gemm" else Direct)(p, w, flip)
