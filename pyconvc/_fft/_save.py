@@ -128,7 +128,7 @@ class _Part:
 
     def _spectra(self, w, workers):
         """Kernels' spectra, with axes of length 1 where those of the input count tiles."""
-        spectra = self.transform.forward(w, workers, norm="forward")
+        spectra = self.transform.forward(w, workers)
         batch = w.ndim - self.rank
         return spectra.reshape(*w.shape[:batch], *[1] * self.rank, *spectra.shape[batch:])
 

@@ -1,7 +1,6 @@
 """Forward and inverse transforms of many tiles, on the functions of `scipy.fft`.
 
-Both classes give spectra whose product is the spectrum of the circular convolution. The inverse is
-unscaled, so one factor of the product must be transformed with ``norm="forward"``. The functions
+Both classes give spectra whose product is the spectrum of the circular convolution. The functions
 are looked up when they are called, so that `scipy.fft.set_backend` serves.
 """
 
@@ -19,9 +18,9 @@ class Tiled:
     def __init__(self, fft, real):
         self.fft, self.real = fft, real
 
-    def forward(self, a, workers, norm=None):
+    def forward(self, a, workers):
         """Spectrum of `a`, zero-padded to the transform's lengths one axis after the other."""
-        options = {"norm": norm, "workers": workers}
+        options = {"workers": workers}
         first = scipy.fft.rfft if self.real else scipy.fft.fft
         a = first(a, self.fft[-1], axis=-1, **options)
         for axis in range(-2, -len(self.fft) - 1, -1):
@@ -29,11 +28,11 @@ class Tiled:
         return a
 
     def inverse(self, a, wanted, workers):
-        """The slices `wanted` of the unscaled inverse; overwrites `a`.
+        """The slices `wanted` of the inverse; overwrites `a`.
 
         What is not wanted along one axis is dropped before the next axis is transformed.
         """
-        options = {"norm": "forward", "workers": workers, "overwrite_x": True}
+        options = {"workers": workers, "overwrite_x": True}
         for axis in range(-len(self.fft), -1):
             a = scipy.fft.ifft(a, axis=axis, **options)
             a = a[(..., wanted[axis], *[slice(None)] * (-axis - 1))]
@@ -58,17 +57,17 @@ class FourStep:
         tables = _kept_twiddles if length <= 1 << 20 else _twiddles
         self.twiddles = functools.partial(tables, rows, split[1], length)
 
-    def forward(self, a, workers, norm=None):
+    def forward(self, a, workers):
         """Spectrum of `a` (..., n), n at most the line's length, as (..., k1, k2)."""
-        options = {"norm": norm, "workers": workers}
+        options = {"workers": workers}
         first = scipy.fft.rfft if self.real else scipy.fft.fft
         a = first(_as_rows(a, self.split[1]), self.split[0], axis=-2, **options)
         a *= self.twiddles(a.dtype.char)
         return scipy.fft.fft(a, axis=-1, overwrite_x=True, **options)
 
     def inverse(self, a, wanted, workers):
-        """The slice `wanted` of the unscaled inverse; overwrites `a`."""
-        options = {"norm": "forward", "workers": workers, "overwrite_x": True}
+        """The slice `wanted` of the inverse; overwrites `a`."""
+        options = {"workers": workers, "overwrite_x": True}
         a = scipy.fft.ifft(a, axis=-1, **options)
         a *= self.twiddles(a.dtype.char).conj()
         last = scipy.fft.irfft if self.real else scipy.fft.ifft
