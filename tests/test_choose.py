@@ -44,12 +44,12 @@ def test_direct_for_few_taps(dtype):
 
 @pytest.mark.parametrize("dtype", cases.DTYPES, ids=str)
 def test_separable_for_products_of_vectors(dtype):
-    x, w = cases.random((900, 900), dtype), np.ones((9, 9), dtype)
+    x, w = cases.random((900, 900), dtype), np.ones((15, 15), dtype)
     choice = signal.choose(x, w)
     assert choice.method == "separable"
     assert choice.seconds["separable"] < choice.seconds["direct"]
     w[3, 4] = 0
-    assert signal.choose(x, w).method != "separable"
+    assert "separable" not in signal.choose(x, w).seconds
 
 
 @pytest.mark.parametrize("correlation", [False, True])
