@@ -4,14 +4,17 @@ Run ``python benchmarks/calibrate_fft.py``; it prints the tables of `pyconvc._ff
 thread, best of many; about a minute.
 """
 
+import functools
 import math
 import time
 
 import numpy as np
 import scipy.fft
 
-from pyconvc._fft._costs import RADICES, SPILL
-from pyconvc._fft._save import keep_freed_memory
+from pyconvc._fft import _save
+from pyconvc._fft._costs import RADICES, SPILL_BYTES
+from pyconvc._fft._tiles import extended
+from pyconvc._fft._transform import Tiled
 
 LENGTHS = (
     48,
@@ -120,12 +123,13 @@ def complex_lines(dtype, length):
 
 
 def passes(dtype):
-    """Product and two copies, per point."""
-    a = np.ones((16, 1 << 14), dtype)
-    b = a.copy()
+    """Product, a copy within the cache and one from memory to memory, per point."""
+    near, far = (np.ones(n, dtype) for n in (1 << 16, 1 << 24))
+    near_copy, far_copy = near.copy(), far.copy()
     spectrum = np.ones((16, 1 << 13), np.result_type(dtype, np.complex64))
-    product = best(lambda: np.multiply(spectrum, spectrum[0], out=spectrum))
-    return (2 * best(lambda: np.copyto(b, a)) + product) / a.size
+    product = best(lambda: np.multiply(spectrum, spectrum[0], out=spectrum)) / (2 * spectrum.size)
+    near_time = best(lambda: np.copyto(near_copy, near)) / near.size
+    return product + near_time + best(lambda: np.copyto(far_copy, far), 0.5) / far.size
 
 
 def twiddle(dtype):
@@ -143,7 +147,7 @@ def lone(dtype, lanes):
 def spill(dtype):
     """Time per point of a square tile over that of one of 2**20 bytes."""
     times = []
-    for log2_bytes in SPILL[0]:
+    for log2_bytes in SPILL_BYTES:
         side = scipy.fft.next_fast_len(math.isqrt(2**log2_bytes // np.dtype(dtype).itemsize), True)
         a = np.zeros((side, side), dtype)
         spectrum = scipy.fft.rfft(a)
@@ -152,11 +156,30 @@ def spill(dtype):
         nanoseconds += best(lambda s=spectrum, n=side: scipy.fft.irfft(s, n), 0.3)
         nanoseconds += 2 * best(lambda s=spectrum, o=options: scipy.fft.fft(s, **o), 0.3)
         times.append(nanoseconds / (a.size * math.log2(side)))
-    return [round(t / times[0], 2) for t in times]
+    slowdown = np.maximum.accumulate(np.array(times) / times[0])
+    return tuple(round(float(s), 2) for s in slowdown)
+
+
+def calls():
+    """Nanoseconds of Python's calls for one block, and for one part."""
+    x, w = np.ones((114, 114), np.float32), np.ones((3, 3), np.float32)
+    out, transform = np.empty((112, 112), np.float32), Tiled((16, 16), True)
+    read = functools.partial(extended, boundary="constant", fill=0)
+
+    def run():
+        _save._Part(x, w, out, (0, 0), (16, 16), (14, 14), transform, read).run(1)
+
+    whole = best(run, 0.5)
+    usual, _save.BLOCK_BYTES = _save.BLOCK_BYTES, 1
+    per_block = (best(run, 0.5) - whole) / 63
+    _save.BLOCK_BYTES = usual
+    x, out = x[:8, :8], out[:6, :6]
+    small = best(lambda: _save.overlap_save(x, w, out, axes=(0, 1), pad_before=(0, 0)), 0.5)
+    return per_block, small - per_block
 
 
 def main():
-    keep_freed_memory()
+    _save.keep_freed_memory()
     for dtype in (np.float32, np.float64):
         char = np.dtype(dtype).char
         print(f"{char}: REAL", fit(lambda n, d=dtype: real_lines(d, n), LENGTHS, (4, 2, 3, 5)))
@@ -166,6 +189,7 @@ def main():
         )
         print(f"{char}: PASS {passes(dtype):.2f} TWIDDLE {twiddle(dtype):.2f}")
         print(f"{char}: LONE {lone(dtype, 4):.2f} SPILL {spill(dtype)}")
+    print("BLOCK {:.0f} PART {:.0f}".format(*calls()))
 
 
 if __name__ == "__main__":

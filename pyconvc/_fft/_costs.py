@@ -11,20 +11,21 @@ import numpy as np
 # real lines take no 8, and are not used with 7 and 11.
 RADICES = (8, 4, 2, 3, 5, 7, 11)
 REAL_LINE = {
-    "f": (0.399, 12.1, (0, 0.177, 0.105, 0.169, 0.233, 0, 0)),
-    "d": (0.101, 28.1, (0, 0.357, 0.208, 0.340, 0.472, 0, 0)),
+    "f": (0.376, 12.6, (0, 0.182, 0.105, 0.173, 0.239, 0, 0)),
+    "d": (0.089, 28.2, (0, 0.360, 0.215, 0.342, 0.475, 0, 0)),
 }
 COMPLEX_LINE = {
-    "f": (0.145, 12.9, (0.310, 0.203, 0.142, 0.185, 0.286, 0.348, 0.543)),
-    "d": (-0.110, 16.0, (0.574, 0.407, 0.278, 0.360, 0.547, 0.690, 1.030)),
+    "f": (0.150, 10.4, (0.317, 0.212, 0.124, 0.186, 0.287, 0.361, 0.536)),
+    "d": (-0.130, 15.0, (0.589, 0.431, 0.287, 0.362, 0.553, 0.691, 1.046)),
 }
-PASS = {"f": 0.40, "d": 0.78}  # product and copies: each point once
-TWIDDLE = {"f": 0.10, "d": 0.20}
+PASS = {"f": 0.51, "d": 1.24}  # product and copies: each point once
+TWIDDLE = {"f": 0.11, "d": 0.17}
 LANES = {"f": 4, "d": 2}  # lines that are transformed side by side
-LONE = {"f": 2.3, "d": 1.5}  # a line on its own, over its share of a full group
-SPILL = ((20, 22, 23, 24, 25), (1.0, 1.02, 1.16, 1.38, 1.5))  # log2 of a tile's bytes, slowdown
-BLOCK = 60e3  # Python's calls for one block
-PART = 80e3  # Python's calls for one part of the output
+LONE = {"f": 2.28, "d": 1.53}  # a line on its own, over its share of a full group
+SPILL_BYTES = (20, 22, 23, 24, 25)  # log2 of a tile's bytes
+SPILL = {"f": (1.0, 1.02, 1.17, 1.32, 1.52), "d": (1.0, 1.0, 1.0, 1.17, 1.22)}  # slowdown
+BLOCK = 45e3  # Python's calls for one block
+PART = 59e3  # Python's calls for one part of the output
 
 
 class Costs:
@@ -38,6 +39,7 @@ class Costs:
         self._points = 1 if self.real else 2
         self._first = REAL_LINE[key] if self.real else COMPLEX_LINE[key]
         self._other = COMPLEX_LINE[key]
+        self._spill = SPILL[key]
         self.passes = self._points * PASS[key]
         self.twiddle = self._points * TWIDDLE[key]
 
@@ -51,7 +53,7 @@ class Costs:
 
     def spill(self, samples):
         """By how much tiles of so many samples outgrow the cache."""
-        return np.interp(np.log2(samples * self.itemsize), *SPILL)
+        return np.interp(np.log2(samples * self.itemsize), SPILL_BYTES, self._spill)
 
 
 def _line(length, base, overhead, per_radix):
