@@ -76,11 +76,23 @@ cdef extern from "pyconvc.h" nogil:
         PYCONVC_AVERAGE
         PYCONVC_MAXIMUM
 
+    ctypedef enum pyconvc_stored:
+        PYCONVC_AS_COMPUTED
+        PYCONVC_HALF
+        PYCONVC_BFLOAT16
+        PYCONVC_SINGLE
+        PYCONVC_INT8
+        PYCONVC_UINT8
+        PYCONVC_INT16
+        PYCONVC_UINT16
+        PYCONVC_INT32
+        PYCONVC_UINT32
+
     ctypedef struct pyconvc_pool_axis:
         int64_t input, output, kernel, stride, dilation, pad
 
     ctypedef struct pyconvc_pool:
-        int32_t op, dtype, is_signed, count_pad
+        int32_t op, dtype, stored, is_signed, count_pad
         int64_t divisor, batch, channels
         pyconvc_pool_axis axis[3]
         int64_t x_step[5]

@@ -434,13 +434,22 @@ cdef pyconvc_run _new_run(int workers) noexcept:
     return run
 
 
-cdef int _set_pool(pyconvc_pool *p, cnp.ndarray x, cnp.ndarray y, object axes) except -1:
-    """The pool from x to y, both (N, C, *space), that `axes` describe as `pool` does."""
+cdef int _pool_dtype(cnp.ndarray x, int32_t stored) noexcept:
+    """pyconvc_dtype to compute in, or -1."""
+    if stored == PYCONVC_AS_COMPUTED:
+        return _dtype_code(x)
+    if stored in (PYCONVC_HALF, PYCONVC_BFLOAT16):
+        return PYCONVC_F32
+    return PYCONVC_F64 if stored == PYCONVC_SINGLE else PYCONVC_U64
+
+
+cdef int _set_pool(pyconvc_pool *p, cnp.ndarray x, cnp.ndarray y, object axes, int32_t stored) except -1:
+    """The pool from x to y, both (N, C, *space), that `axes` and `stored` describe as `pool` does."""
     cdef int i, a, rank = cnp.PyArray_NDIM(x) - 2
     if not 1 <= rank <= 3 or cnp.PyArray_NDIM(y) != rank + 2 or len(axes) != rank:
         raise ValueError("x and y must have the same rank, 1 to 3 spatial axes, and each an entry in axes")
-    p.dtype, p.is_signed = _dtype_code(x), x.descr.kind == c"i"
-    if p.dtype < 0 or _dtype_code(y) != p.dtype:
+    p.dtype, p.stored, p.is_signed = _pool_dtype(x, stored), stored, x.descr.kind == c"i"
+    if p.dtype < 0 or x.dtype != y.dtype:
         raise TypeError(f"no pools for dtypes {x.dtype}, {y.dtype}")
     if not (_steps_fit(x) and _steps_fit(y)):
         raise ValueError("x and y must be aligned, native, with whole strides")
@@ -461,11 +470,11 @@ cdef int _set_pool(pyconvc_pool *p, cnp.ndarray x, cnp.ndarray y, object axes) e
 
 
 def pool(cnp.ndarray x, cnp.ndarray y, cnp.ndarray index=None, *, axes, bint maximum, bint count_pad=False,
-         int64_t divisor=0, int workers=1):
+         int64_t divisor=0, int32_t stored=0, int workers=1):
     """The pool of pyconvc.h from x to y, (N, C, *space) of one dtype; writes y and returns it.
 
     `axes` has (kernel, stride, dilation, pad) for each axis of space; kernel 0 is adaptive. index, with
-    maxima, is contiguous int64 of y's shape. Lines of y are contiguous.
+    maxima, is contiguous int64 of y's shape. `stored` is a pyconvc_stored.
     """
     cdef pyconvc_pool p
     cdef pyconvc_run run = _new_run(workers)
@@ -473,7 +482,7 @@ def pool(cnp.ndarray x, cnp.ndarray y, cnp.ndarray index=None, *, axes, bint max
     cdef void *source = cnp.PyArray_DATA(x)
     cdef void *target = cnp.PyArray_DATA(y)
     cdef int64_t *positions = NULL if index is None else <int64_t *>cnp.PyArray_DATA(index)
-    _set_pool(&p, x, y, axes)
+    _set_pool(&p, x, y, axes, stored)
     p.op, p.count_pad, p.divisor = PYCONVC_MAXIMUM if maximum else PYCONVC_AVERAGE, count_pad, divisor
     with nogil:
         status = pyconvc_pool_forward(&p, source, target, positions, &run)
@@ -488,7 +497,7 @@ def pool_adjoint(cnp.ndarray y, cnp.ndarray x, *, axes, int workers=1):
     cdef pyconvc_status status
     cdef void *source = cnp.PyArray_DATA(y)
     cdef void *target = cnp.PyArray_DATA(x)
-    _set_pool(&p, x, y, axes)
+    _set_pool(&p, x, y, axes, PYCONVC_AS_COMPUTED)
     p.op, p.count_pad, p.divisor = PYCONVC_AVERAGE, False, 1
     with nogil:
         status = pyconvc_pool_adjoint(&p, source, target, &run)

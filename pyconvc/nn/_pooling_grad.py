@@ -26,19 +26,12 @@ __all__ = [
 ]
 
 
-def _batch(name, array, rank, is_batched, wanted=None):
-    """A canonical array (N, C, *space) of the wanted shape."""
-    a = _check.array(array)
-    if wanted is not None:
-        why = "that of the pool's output for the input's size"
-        _check.layer_shape(f"{name}.shape", a.shape, wanted if is_batched else wanted[1:], why)
-    return a if is_batched else _check.layer_batch(name, a, rank)
-
-
-def _gradient(out, shape, dtype, is_batched, **reads):
-    """What is given back, and the same as (N, C, *space)."""
-    x = _check.output(out, shape if is_batched else shape[1:], dtype, **reads)
-    return x, x if is_batched else x[None]
+def _outputs(grad_output, rank, is_batched, shape):
+    """The gradient of outputs of that shape, as (N, C, *out)."""
+    g = _pools.batch_beside("grad_output", grad_output, rank, is_batched)
+    why = "that of the pool's output" if is_batched else "that of the pool's output, with N = 1"
+    _check.layer_shape("grad_output.shape", g.shape, shape, why)
+    return g
 
 
 def _avg_pool_input(rank):
@@ -90,10 +83,10 @@ def _avg_pool_input(rank):
         """
         shape, is_batched = _geometry.sizes("input_size", input_size, rank)
         p = _windows.sliding(shape[2:], kernel_size, stride, padding, 1, ceil_mode)
-        g = _batch("grad_output", grad_output, rank, is_batched, (*shape[:2], *p.out))
+        g = _outputs(grad_output, rank, is_batched, (*shape[:2], *p.out))
         dtype, work = _pools.share_dtypes(g.dtype)
         divisor = _windows.divisor(divisor_override, dtype)
-        x, to = _gradient(out, shape, dtype, is_batched, grad_output=g)
+        x, to = _pools.output(out, shape, dtype, is_batched, grad_output=g)
         _pools.average_grad(
             p,
             g,
@@ -144,9 +137,9 @@ def _adaptive_avg_pool_input(rank):
         shape, is_batched = _geometry.sizes("input_size", input_size, rank)
         size = _check.array(grad_output).shape[-rank:]
         p = _windows.dividing(shape[2:], size if len(size) == rank else 1)
-        g = _batch("grad_output", grad_output, rank, is_batched, (*shape[:2], *p.out))
+        g = _outputs(grad_output, rank, is_batched, (*shape[:2], *p.out))
         dtype, work = _pools.share_dtypes(g.dtype)
-        x, to = _gradient(out, shape, dtype, is_batched, grad_output=g)
+        x, to = _pools.output(out, shape, dtype, is_batched, grad_output=g)
         _pools.average_grad(p, g, to, work, workers=_threads.resolve(workers))
         return x
 
@@ -193,14 +186,14 @@ def _max_pool_input(rank):
         True
         """
         shape, is_batched = _geometry.sizes("input_size", input_size, rank)
-        g = _batch("grad_output", grad_output, rank, is_batched)
-        index = _batch("indices", indices, rank, is_batched)
+        g = _pools.batch_beside("grad_output", grad_output, rank, is_batched)
+        index = _pools.batch_beside("indices", indices, rank, is_batched)
         why = "that of the input's batch and channels"
         _check.layer_shape("grad_output.shape", g.shape[:2], shape[:2], why)
         _check.layer_shape("indices.shape", index.shape, g.shape, "that of grad_output")
         dtype, work = _check.layer_dtypes(None, g.dtype)
         index = _pools.positions(index, math.prod(shape[2:]), -1)
-        x, to = _gradient(out, shape, dtype, is_batched, grad_output=g, indices=index)
+        x, to = _pools.output(out, shape, dtype, is_batched, grad_output=g, indices=index)
         _pools.maximum_grad(g, index, to, work, _threads.resolve(workers))
         return x
 
@@ -252,14 +245,12 @@ def _lp_pool_input(rank):
         >>> nn.grad.lp_poolNd_input(x, g, 1, 2).ravel()[:2]
         array([1., 1.])
         """
-        x = _check.array(input)
-        is_batched = x.ndim == rank + 2
-        x = _check.layer_batch("input", x, rank)
+        x, is_batched = _pools.batch("input", input, rank)
         p = _windows.sliding(x.shape[2:], kernel_size, stride, ceil_mode=ceil_mode)
-        g = _batch("grad_output", grad_output, rank, is_batched, (*x.shape[:2], *p.out))
+        g = _outputs(grad_output, rank, is_batched, (*x.shape[:2], *p.out))
         dtype, work = _pools.power_dtypes(x.dtype, g.dtype)
         norm = _windows.norm(norm_type)
-        given, to = _gradient(out, x.shape, dtype, is_batched, input=x, grad_output=g)
+        given, to = _pools.output(out, x.shape, dtype, is_batched, input=x, grad_output=g)
         _pools.power_average_grad(p, x, g, to, work, norm, _threads.resolve(workers))
         return given
 
@@ -299,15 +290,13 @@ def _max_unpool_input(rank):
         >>> nn.grad.max_unpoolNd_input(g, np.ones((1,) + {N} * (1,), int)).ravel()
         array([1.])
         """
-        g = _check.array(grad_output)
-        is_batched = g.ndim == rank + 2
-        g = _check.layer_batch("grad_output", g, rank)
-        index = _batch("indices", indices, rank, is_batched)
+        g, is_batched = _pools.batch("grad_output", grad_output, rank)
+        index = _pools.batch_beside("indices", indices, rank, is_batched)
         why = "that of grad_output's batch and channels"
         _check.layer_shape("indices.shape", index.shape[:2], g.shape[:2], why)
         dtype = _check.layer_dtypes(None, g.dtype)[0]
         index = _pools.positions(index, math.prod(g.shape[2:]), 0)
-        x, to = _gradient(out, index.shape, dtype, is_batched, grad_output=g, indices=index)
+        x, to = _pools.output(out, index.shape, dtype, is_batched, grad_output=g, indices=index)
         _pools.place("pick", g, index, to, _threads.resolve(workers))
         return x
 

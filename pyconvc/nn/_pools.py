@@ -11,35 +11,38 @@ import math
 import numpy as np
 
 from .. import _check, _core
-from ._passes import CONVERTED_BYTES
+from ._passes import CONVERTED_BYTES, is_ready, store
 
-INT64, UINT64 = np.dtype(np.int64), np.dtype(np.uint64)
+INT64 = np.dtype(np.int64)
 INDEX_LIMIT = 2**31  # positions from here on do not fit beside a sample of 4 bytes
 
+# Codes of pyconvc_stored for dtypes that the kernels compute in a wider one.
+NARROW = {"float16": 1, "bfloat16": 2}
+WIDENED = {"float32": 3, "int8": 4, "uint8": 5, "int16": 6, "uint16": 7, "int32": 8, "uint32": 9}
 
-# ---- dtypes --------------------------------------------------------------------------------------
+
+# ---- dtypes ------------------------------------------------------------------------------------
 
 
 @functools.lru_cache(maxsize=256)
-def average_dtypes(dtype):
-    """Dtype of averages, and the one to compute in: integers are summed in 64 bits."""
+def average_stored(dtype):
+    """How samples are stored whose averages are computed: integers are summed in 64 bits."""
     if dtype.kind == "b":
         raise TypeError("averages of bool are not defined: convert the input first")
-    dtype, work = _check.layer_dtypes(None, dtype)
-    return dtype, {"i": INT64, "u": UINT64}.get(dtype.kind, work)
+    _check.layer_dtypes(None, dtype)
+    return NARROW.get(dtype.name) or (WIDENED.get(dtype.name, 0) if dtype.kind in "iu" else 0)
 
 
 @functools.lru_cache(maxsize=256)
-def maximum_dtypes(dtype, samples=0):
-    """Dtype of maxima, and the one to compute in; with positions among so many samples."""
+def maximum_stored(dtype, samples=0):
+    """How samples are stored whose maxima are computed; with positions among so many `samples`."""
     if dtype.kind == "c":
         raise TypeError(f"complex numbers have no maximum: dtype {dtype}")
-    dtype, work = _check.layer_dtypes(None, dtype)
-    if samples and work.kind in "iub":
-        work = INT64 if work.kind == "i" else UINT64
-    elif samples >= INDEX_LIMIT:
-        work = np.dtype(np.float64)
-    return dtype, work
+    _check.layer_dtypes(None, dtype)
+    if dtype.name in NARROW:
+        return NARROW[dtype.name]
+    widened = samples >= INDEX_LIMIT or (samples and dtype.kind in "iub")
+    return WIDENED.get("uint8" if dtype.kind == "b" else dtype.name, 0) if widened else 0
 
 
 @functools.lru_cache(maxsize=256)
@@ -55,6 +58,30 @@ def share_dtypes(dtype):
     if dtype.kind in "biu":
         raise TypeError(f"gradients of averages have fractions: no dtype {dtype}")
     return _check.layer_dtypes(None, dtype)
+
+
+# ---- arrays ------------------------------------------------------------------------------------
+
+
+def batch(name, array, rank):
+    """A canonical array (N, C, *space), and whether it had an N."""
+    a = _check.array(array)
+    return _check.layer_batch(name, a, rank), a.ndim == rank + 2
+
+
+def batch_beside(name, array, rank, is_batched):
+    """The same of an array that has an N if another one has."""
+    a = _check.array(array)
+    if a.ndim != rank + 1 + is_batched:
+        form = "(N, C, *space)" if is_batched else "(C, *space)"
+        raise _check.bad(f"{name}.shape", a.shape, f"must be {form} with {rank} axes of space")
+    return a if is_batched else a[None]
+
+
+def output(out, shape, dtype, is_batched, **reads):
+    """What is given back, and the same as (N, C, *space)."""
+    y = _check.output(out, shape if is_batched else shape[1:], dtype, **reads)
+    return y, y if is_batched else y[None]
 
 
 # ---- pieces --------------------------------------------------------------------------------------
@@ -73,24 +100,17 @@ def by_planes(run, work, reads, write, kept=(), small=False):
     small : bool
         Pieces even where nothing is to be converted, because `run` makes copies.
     """
-    plain = all(a.dtype == work for a in reads) and _is_ready(write, work)
+    plain = all(a.dtype == work for a in reads) and is_ready(write, work)
     if plain and not small:
         run(*reads, *kept, write)
         return
     for part in _parts(write.shape[:2], work.itemsize * max(a.size for a in (*reads, write))):
         sources = [a[part].astype(work, copy=False) for a in reads]
         target = write[part]
-        result = target if _is_ready(target, work) else np.empty(target.shape, work)
+        result = target if is_ready(target, work) else np.empty(target.shape, work)
         run(*sources, *(a[part] for a in kept), result)
         if result is not target:
-            with np.errstate(over="ignore"):
-                target[...] = result
-
-
-def _is_ready(a, dtype):
-    """Whether the kernels can write the array: they write lines of contiguous samples."""
-    contiguous = a.strides[-1] == a.itemsize or a.shape[-1] == 1
-    return contiguous and a.dtype == dtype and _core.canonical(a) is a
+            store(result, target)
 
 
 def _parts(shape, nbytes):
@@ -107,21 +127,26 @@ def _parts(shape, nbytes):
 # ---- pools ---------------------------------------------------------------------------------------
 
 
-def average(windows, x, y, work, *, count_include_pad=True, divisor=0, workers):
+def average(windows, x, y, *, count_include_pad=True, divisor=0, workers):
     """Averages of x's windows; writes y."""
-    options = {"axes": windows.axes, "maximum": False, "workers": workers}
-    options |= {"count_pad": count_include_pad, "divisor": divisor}
-    by_planes(lambda x, y: _core.pool(x, y, **options), work, (x,), y)
+    options = {"axes": windows.axes, "maximum": False, "stored": average_stored(x.dtype)}
+    options |= {"count_pad": count_include_pad, "divisor": divisor, "workers": workers}
+    by_planes(lambda x, y: _core.pool(x, y, **options), x.dtype, (x,), y)
 
 
-def maximum(windows, x, y, work, *, index=None, workers):
+def maximum(windows, x, y, *, index=None, workers):
     """Maxima of x's windows; writes y, and their positions to index."""
-    options = {"axes": windows.axes, "maximum": True, "workers": workers}
+    stored = maximum_stored(x.dtype, 0 if index is None else math.prod(windows.space))
+    options = {"axes": windows.axes, "maximum": True, "stored": stored, "workers": workers}
+    if stored and x.dtype.kind == "b":
+        x, y = x.view(np.uint8), y.view(np.uint8)
     if index is None:
-        by_planes(lambda x, y: _core.pool(x, y, **options), work, (x,), y)
+        by_planes(lambda x, y: _core.pool(x, y, **options), x.dtype, (x,), y)
         return
     found = index if index.flags.c_contiguous else np.empty(index.shape, np.int64)
-    by_planes(lambda x, i, y: _core.pool(x, y, i, **options), work, (x,), y, kept=(found,))
+    by_planes(lambda x, i, y: _core.pool(x, y, i, **options), x.dtype, (x,), y, kept=(found,))
+    if stored and x.dtype.kind == "i":
+        y[found < 0] = np.iinfo(y.dtype).min  # that of the wider dtype has other bits
     if found is not index:
         index[...] = found
 
@@ -133,10 +158,10 @@ def power_average(windows, x, y, work, norm, workers):
         if math.isinf(norm):
             sizes = _signed_sizes(x, norm)
             largest = np.empty(y.shape, sizes.dtype)
-            maximum(windows, sizes, largest, sizes.dtype, workers=workers)
+            maximum(windows, sizes, largest, workers=workers)
             y[...] = math.copysign(1, norm) * largest
             return
-        average(windows, _power(x, norm), y, work, workers=workers)
+        average(windows, _power(x, norm), y, workers=workers)
         np.multiply(y, _taps(windows), out=y)
         y[...] = _power(y, 1 / norm)
 
@@ -191,15 +216,14 @@ def power_average_grad(windows, x, g, to, work, norm, workers):
     def run(x, g, to):
         if math.isinf(norm):
             sizes = _signed_sizes(x, norm)
-            _, comparing = maximum_dtypes(sizes.dtype, math.prod(windows.space))
             index = np.empty(g.shape, np.int64)
             largest = np.empty(g.shape, sizes.dtype)
-            maximum(windows, sizes, largest, comparing, index=index, workers=workers)
+            maximum(windows, sizes, largest, index=index, workers=workers)
             _by_index("add", g, index, to, workers)
             np.multiply(to, np.sign(x), out=to)
             return
         total = np.empty(g.shape, work)
-        average(windows, _power(x, norm), total, work, workers=workers)
+        average(windows, _power(x, norm), total, workers=workers)
         total *= _taps(windows)
         slope = np.where(total == 0, 0, g * _power(total, 1 / norm - 1)).astype(work, copy=False)
         average_grad(windows, slope, to, work, workers=workers)

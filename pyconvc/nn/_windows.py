@@ -51,28 +51,26 @@ class Windows:
 def sliding(space, kernel_size, stride=None, padding=0, dilation=1, ceil_mode=False):
     """Windows that move by a stride."""
     rank = len(space)
-    kernel = per_axis("kernel_size", kernel_size, rank)
-    stride = kernel if _is_none(stride) else per_axis("stride", stride, rank)
-    padding = per_axis("padding", padding, rank, least=0)
-    return _sliding(
-        space, kernel, stride, padding, per_axis("dilation", dilation, rank), bool(ceil_mode)
-    )
+    numbers = steps(rank, kernel_size, stride, padding)
+    dilation = spread(per_axis("dilation", dilation, rank), rank)
+    return _sliding(space, *numbers, dilation, bool(ceil_mode))
 
 
-def _is_none(stride):
-    """None, or PyTorch's other form of it, an empty sequence."""
-    return stride is None or (hasattr(stride, "__len__") and len(stride) == 0)
+def steps(rank, kernel_size, stride, padding):
+    """kernel_size, stride (by default the same) and padding of each axis."""
+    kernel = spread(per_axis("kernel_size", kernel_size, rank), rank)
+    padding = spread(per_axis("padding", padding, rank, least=0), rank)
+    if stride is None or (hasattr(stride, "__len__") and len(stride) == 0):  # PyTorch has both
+        return kernel, kernel, padding
+    return kernel, spread(per_axis("stride", stride, rank), rank), padding
 
 
 @functools.lru_cache(maxsize=1024)
 def _sliding(space, kernel, stride, padding, dilation, ceil_mode):
-    rank = len(space)
-    numbers = [spread(value, rank) for value in (kernel, stride, dilation, padding)]
-    for k, pad in zip(numbers[0], numbers[3], strict=True):
-        if pad > k // 2:
-            raise _check.bad("padding", padding, f"must be at most half of kernel_size={kernel}")
-    out = pool_output_size(space, *numbers[:2], numbers[3], numbers[2], ceil_mode)
-    return Windows(space, out, tuple(zip(*numbers, strict=True)))
+    if any(pad > k // 2 for pad, k in zip(padding, kernel, strict=True)):
+        raise _check.bad("padding", padding, f"must be at most half of kernel_size={kernel}")
+    out = pool_output_size(space, kernel, stride, padding, dilation, ceil_mode)
+    return Windows(space, out, tuple(zip(kernel, stride, dilation, padding, strict=True)))
 
 
 def dividing(space, output_size):

@@ -36,19 +36,6 @@ __all__ = [
 ]
 
 
-def _input(input, rank):
-    """The input as (N, C, *space), and whether it had an N."""
-    x = _check.array(input)
-    return _check.layer_batch("input", x, rank), x.ndim == rank + 2
-
-
-def _output(out, x, space, dtype, is_batched):
-    """What is given back, and the same as (N, C, *space)."""
-    shape = (*x.shape[:2], *space)
-    y = _check.output(out, shape if is_batched else shape[1:], dtype, input=x)
-    return y, y if is_batched else y[None]
-
-
 def _avg_pool(rank):
     def avg_pool(
         input,
@@ -111,14 +98,14 @@ def _avg_pool(rank):
         ----------
         PyTorch, ``torch.nn.AvgPoolNd``, for `ceil_mode` and `count_include_pad`.
         """
-        x, is_batched = _input(input, rank)
-        dtype, work = _pools.average_dtypes(x.dtype)
+        x, is_batched = _pools.batch("input", input, rank)
+        _pools.average_stored(x.dtype)
         p = _windows.sliding(x.shape[2:], kernel_size, stride, padding, 1, ceil_mode)
-        divisor = _windows.divisor(divisor_override, dtype)
-        y, to = _output(out, x, p.out, dtype, is_batched)
+        divisor = _windows.divisor(divisor_override, x.dtype)
+        y, to = _pools.output(out, (*x.shape[:2], *p.out), x.dtype, is_batched, input=x)
         workers = _threads.resolve(workers)
         _pools.average(
-            p, x, to, work, count_include_pad=count_include_pad, divisor=divisor, workers=workers
+            p, x, to, count_include_pad=count_include_pad, divisor=divisor, workers=workers
         )
         return y
 
@@ -127,21 +114,20 @@ def _avg_pool(rank):
 
 def _maxima(x, p, return_indices, workers, out, is_batched):
     """Maxima of the windows, and their positions if asked for."""
-    dtype, work = _pools.maximum_dtypes(x.dtype, math.prod(p.space) if return_indices else 0)
     workers = _threads.resolve(workers)
     if not return_indices:
-        y, to = _output(out, x, p.out, dtype, is_batched)
-        _pools.maximum(p, x, to, work, workers=workers)
+        y, to = _pools.output(out, (*x.shape[:2], *p.out), x.dtype, is_batched, input=x)
+        _pools.maximum(p, x, to, workers=workers)
         return y
     if out is None:
         out = None, None
     elif not isinstance(out, tuple) or len(out) != 2:
         raise TypeError("out: must be a pair of arrays, for the maxima and their indices")
-    y, to = _output(out[0], x, p.out, dtype, is_batched)
-    index, places = _output(out[1], x, p.out, _pools.INT64, is_batched)
+    y, to = _pools.output(out[0], (*x.shape[:2], *p.out), x.dtype, is_batched, input=x)
+    index, places = _pools.output(out[1], (*x.shape[:2], *p.out), _pools.INT64, is_batched, input=x)
     if out[0] is not None and np.shares_memory(y, index, max_work=1):
         raise ValueError("out: the two arrays must not overlap")
-    _pools.maximum(p, x, to, work, index=places, workers=workers)
+    _pools.maximum(p, x, to, index=places, workers=workers)
     return y, index
 
 
@@ -208,7 +194,8 @@ def _max_pool(rank):
         ----------
         PyTorch, ``torch.nn.MaxPoolNd``, for `ceil_mode` and ties.
         """
-        x, is_batched = _input(input, rank)
+        x, is_batched = _pools.batch("input", input, rank)
+        _pools.maximum_stored(x.dtype)
         p = _windows.sliding(x.shape[2:], kernel_size, stride, padding, dilation, ceil_mode)
         return _maxima(x, p, return_indices, workers, out, is_batched)
 
@@ -263,11 +250,11 @@ def _lp_pool(rank):
         ----------
         PyTorch, ``torch.nn.functional.lp_poolNd``.
         """
-        x, is_batched = _input(input, rank)
+        x, is_batched = _pools.batch("input", input, rank)
         dtype, work = _pools.power_dtypes(x.dtype)
         norm = _windows.norm(norm_type)
         p = _windows.sliding(x.shape[2:], kernel_size, stride, ceil_mode=ceil_mode)
-        y, to = _output(out, x, p.out, dtype, is_batched)
+        y, to = _pools.output(out, (*x.shape[:2], *p.out), dtype, is_batched, input=x)
         _pools.power_average(p, x, to, work, norm, _threads.resolve(workers))
         return y
 
@@ -308,11 +295,11 @@ def _adaptive_avg_pool(rank):
         >>> nn.adaptive_avg_poolNd(np.ones((2, 3) + {N} * (7,)), 1).shape == (2, 3) + {N} * (1,)
         True
         """
-        x, is_batched = _input(input, rank)
-        dtype, work = _pools.average_dtypes(x.dtype)
+        x, is_batched = _pools.batch("input", input, rank)
+        _pools.average_stored(x.dtype)
         p = _windows.dividing(x.shape[2:], output_size)
-        y, to = _output(out, x, p.out, dtype, is_batched)
-        _pools.average(p, x, to, work, workers=_threads.resolve(workers))
+        y, to = _pools.output(out, (*x.shape[:2], *p.out), x.dtype, is_batched, input=x)
+        _pools.average(p, x, to, workers=_threads.resolve(workers))
         return y
 
     return named(adaptive_avg_pool, f"adaptive_avg_pool{rank}d", rank)
@@ -355,7 +342,8 @@ def _adaptive_max_pool(rank):
         >>> bool(nn.adaptive_max_poolNd(image, 1).item() == image.max())
         True
         """
-        x, is_batched = _input(input, rank)
+        x, is_batched = _pools.batch("input", input, rank)
+        _pools.maximum_stored(x.dtype)
         p = _windows.dividing(x.shape[2:], output_size)
         return _maxima(x, p, return_indices, workers, out, is_batched)
 
@@ -415,13 +403,13 @@ def _max_unpool(rank):
         >>> bool((back == np.where(np.isin(image, maxima), image, 0)).all())
         True
         """
-        x, is_batched = _input(input, rank)
-        index, _ = _input(indices, rank)
+        x, is_batched = _pools.batch("input", input, rank)
+        index = _pools.batch_beside("indices", indices, rank, is_batched)
         _check.layer_shape("indices.shape", index.shape, x.shape, "that of input")
         dtype = _check.layer_dtypes(None, x.dtype)[0]
         space = _unpooled(x.shape[2:], kernel_size, stride, padding, output_size)
         index = _pools.positions(index, math.prod(space), 0)
-        y, to = _output(out, x, space, dtype, is_batched)
+        y, to = _pools.output(out, (*x.shape[:2], *space), dtype, is_batched, input=x)
         _pools.place("put", x, index, to, _threads.resolve(workers))
         return y
 
@@ -431,15 +419,12 @@ def _max_unpool(rank):
 def _unpooled(space, kernel_size, stride, padding, output_size):
     """Size of the output of max_unpool."""
     rank = len(space)
-    kernel = _geometry.spread(_geometry.per_axis("kernel_size", kernel_size, rank), rank)
-    if stride is None or (hasattr(stride, "__len__") and len(stride) == 0):
-        stride = kernel
-    stride = _geometry.spread(_geometry.per_axis("stride", stride, rank), rank)
-    padding = _geometry.spread(_geometry.per_axis("padding", padding, rank, least=0), rank)
-    size = unpool_output_size(space, kernel, stride, padding)
+    kernel, stride, padding = _windows.steps(rank, kernel_size, stride, padding)
     if output_size is None:
-        return size
-    asked = _geometry.shape("output_size", output_size)
+        return unpool_output_size(space, kernel, stride, padding)
+    numbers = zip(space, kernel, stride, padding, strict=True)
+    size = tuple((n - 1) * s - 2 * pad + k for n, k, s, pad in numbers)
+    asked = _geometry.integers("output_size", output_size, least=1)
     if len(asked) not in (rank, rank + 1, rank + 2):
         raise _check.bad("output_size", output_size, f"must have an int for each of {rank} axes")
     asked = asked[-rank:]

@@ -31,10 +31,11 @@ typedef struct {
 typedef struct {
     pool_kernel kernel;
     pool_op op;
-    int64_t bytes; /* of a sample */
+    int32_t stored;
+    int64_t bytes, stored_bytes; /* of a sample that is computed with, and of one in memory */
     pool_axis axis[PYCONVC_RANK];
-    int64_t x_step[5],
-        y_step[5]; /* of what is read and written: image, plane, depth, height, width */
+    /* Of what is read and written: image, plane, depth, height, width. */
+    int64_t x_step[5], y_step[5];
     int64_t images, planes;
     int64_t position_depth, position_row;
 
@@ -42,11 +43,14 @@ typedef struct {
     int64_t blocks, block_outputs;
     int64_t pitch; /* of the kernel's lines */
 
-    /* Tasks: image x some planes x output depth x band of output rows x block of columns. Where
-     * lines of x are not contiguous, or are to be spread, a task gathers strips of them first. */
-    int gathered;
+    /* Tasks: image x some planes x output depth x band of output rows x block of columns. A task
+     * gathers strips of x where its lines cannot be read in place, and scatters strips of outputs
+     * where lines of y cannot be written. */
+    int gathered, scattered;
     int64_t planes_at_once, plane_groups, band_rows, bands, tasks;
-    int64_t strip_rows, strip_depth, strip_pitch; /* most rows of x, planes of depth; samples */
+    int64_t strip_depth, strip_rows, strip_pitch; /* most planes of depth, rows of x, samples */
+    int64_t strip_plane;                          /* the product */
+    int64_t lines_bytes, gathered_bytes, scattered_bytes; /* of a worker */
     int workers;
 } pool_plan;
 

@@ -2,14 +2,23 @@
  * pool_api.c -- the entry points of pools: recheck, plan, run. */
 #include "pool.h"
 
+/* The dtype that is computed with what is stored. */
+static int32_t dtype_of(const pyconvc_pool *p) {
+    if (p->stored == PYCONVC_AS_COMPUTED) return p->dtype;
+    if (p->stored == PYCONVC_HALF || p->stored == PYCONVC_BFLOAT16) return PYCONVC_F32;
+    return p->stored == PYCONVC_SINGLE ? PYCONVC_F64 : PYCONVC_U64;
+}
+
 static int bad_axis(const pyconvc_pool_axis *a) {
     if (a->input < 0 || a->output < 0 || a->kernel < 0) return 1;
     return a->kernel && (a->stride < 1 || a->dilation < 1 || a->pad < 0);
 }
 
 static pyconvc_status check(const pyconvc_pool *p, const pyconvc_run *run) {
-    int bad = p->dtype < 0 || p->dtype >= PYCONVC_DTYPES || p->batch < 0 || p->channels < 0 ||
-              run->workers < 1 || (p->op != PYCONVC_AVERAGE && p->op != PYCONVC_MAXIMUM);
+    int bad = p->dtype < 0 || p->dtype >= PYCONVC_DTYPES || p->stored < 0 ||
+              p->stored >= PYCONVC_STORED || p->batch < 0 || p->channels < 0 || run->workers < 1 ||
+              (p->op != PYCONVC_AVERAGE && p->op != PYCONVC_MAXIMUM);
+    bad |= !bad && p->dtype != dtype_of(p);
     for (int a = 0; a < PYCONVC_RANK; a++)
         bad |= bad_axis(&p->axis[a]);
     return bad ? PYCONVC_BAD_PROBLEM : PYCONVC_OK;

@@ -6,9 +6,11 @@
 
 #include "parallel.h"
 #include "pool_axis.h"
+#include "pool_copy.h"
 
 #define TASK_SAMPLES    (1 << 16) /* read by a task, about */
 #define LINE_BYTES      (1 << 14) /* of a block of columns: lines stay in L1 */
+#define LEAST_OUTPUTS   16        /* of a block of columns */
 #define STRIP_BYTES     (1 << 20) /* gathered by a task, unless one window takes more */
 #define PLANES_TOGETHER 16        /* gathered at once where planes are closer than columns */
 #define WORK_A_SAMPLE   8         /* in multiply-adds, for parallel_workers */
@@ -142,7 +144,8 @@ static pyconvc_status set_columns(pool_plan *plan, const pyconvc_pool *p, int ad
     const pool_axis *w = &plan->axis[W];
     const pool_program common = common_program(plan, p, adjoint);
     const int64_t moves = max64(1, w->from * w->spread / w->to);
-    plan->block_outputs = max64(16, max64(LINE_BYTES / plan->bytes, 2 * w->kernel) / moves);
+    plan->block_outputs = max64(LINE_BYTES / plan->bytes, 2 * w->kernel) / moves;
+    plan->block_outputs = min64(max64(plan->block_outputs, LEAST_OUTPUTS), w->to);
     plan->blocks = ceil_div(w->to, plan->block_outputs);
     plan->columns = malloc((size_t)plan->blocks * sizeof *plan->columns);
     if (!plan->columns) return PYCONVC_NO_MEMORY;
@@ -189,35 +192,45 @@ static int64_t most_rows(const pool_plan *plan) {
     return most;
 }
 
-static int64_t strip_bytes(const pool_plan *plan) {
-    return plan->planes_at_once * plan->strip_depth * plan->strip_rows * plan->strip_pitch *
-           plan->bytes;
-}
-
 static void size_bands(pool_plan *plan, int64_t rows) {
     const int64_t block = plan->columns[0].program.row_block;
     plan->band_rows = min64(round_up(max64(rows, block), block), plan->axis[H].to);
     plan->bands = ceil_div(plan->axis[H].to, plan->band_rows);
     plan->strip_rows = most_rows(plan);
+    plan->strip_plane = plan->strip_depth * plan->strip_rows * plan->strip_pitch;
+}
+
+/* Bytes of strips; a plane at a time, or all that a task has. */
+static int64_t size_strips(pool_plan *plan, int64_t planes) {
+    const int64_t outputs = plan->band_rows * plan->block_outputs;
+    plan->gathered_bytes =
+        plan->gathered ? round_up(planes * plan->strip_plane * plan->bytes, 64) : 0;
+    plan->scattered_bytes = plan->scattered ? planes * outputs * plan->bytes : 0;
+    return plan->gathered_bytes + plan->scattered_bytes;
+}
+
+/* Whether planes, such as colours, are neighbours in memory. */
+static int interleaved(const pool_plan *plan) {
+    return (plan->gathered && llabs(plan->x_step[1]) < llabs(plan->x_step[4])) ||
+           (plan->scattered && llabs(plan->y_step[1]) < llabs(plan->y_step[4]));
 }
 
 static void size_tasks(pool_plan *plan) {
     const pool_axis *h = &plan->axis[H];
-    const int64_t row = max64(1, plan->columns[0].program.width * plan->strip_depth);
-    const int64_t band = TASK_SAMPLES / row * h->to / max64(1, h->from);
-    size_bands(plan, max64(band, 2 * plan->columns[0].program.row_block));
-    plan->planes_at_once = max64(1, TASK_SAMPLES / max64(1, row * plan->strip_rows));
-    if (plan->gathered) {
-        const int64_t apart = llabs(plan->x_step[1]), columns = llabs(plan->x_step[4]);
-        if (apart < columns) plan->planes_at_once = max64(plan->planes_at_once, PLANES_TOGETHER);
-        while (strip_bytes(plan) > STRIP_BYTES && plan->band_rows > 1 &&
-               plan->band_rows > plan->columns[0].program.row_block)
-            size_bands(plan, plan->band_rows / 2);
-        while (strip_bytes(plan) > STRIP_BYTES && plan->planes_at_once > 1)
-            plan->planes_at_once /= 2;
-    }
+    const int64_t block = plan->columns[0].program.row_block;
+    const int64_t line =
+        max64(1, max64(plan->strip_pitch * plan->strip_depth, plan->block_outputs));
+    size_bands(plan, max64(TASK_SAMPLES / line * h->to / max64(h->from, h->to), 2 * block));
+    while (size_strips(plan, 1) > STRIP_BYTES && plan->band_rows > block)
+        size_bands(plan, plan->band_rows / 2);
+    const int64_t rows = max64(1, max64(plan->strip_rows, plan->band_rows));
+    plan->planes_at_once =
+        max64(TASK_SAMPLES / (line * rows), interleaved(plan) ? PLANES_TOGETHER : 1);
     plan->planes_at_once = min64(plan->planes_at_once, plan->planes);
+    while (size_strips(plan, plan->planes_at_once) > STRIP_BYTES && plan->planes_at_once > 1)
+        plan->planes_at_once /= 2;
     plan->plane_groups = ceil_div(plan->planes, plan->planes_at_once);
+    plan->lines_bytes = round_up(pool_lines(plan->op, block) * plan->pitch * plan->bytes, 64);
     plan->tasks = plan->images * plan->plane_groups * plan->axis[D].to * plan->bands * plan->blocks;
 }
 
@@ -238,6 +251,8 @@ pyconvc_status pool_plan_make(pool_plan *plan, const pyconvc_pool *p, int with_i
     if (!table) return PYCONVC_NO_ISA;
     plan->kernel = table->pool[plan->op][dtype];
     plan->bytes = pyconvc_sample_bytes(dtype);
+    plan->stored = p->stored;
+    plan->stored_bytes = pool_stored_bytes(p->stored, plan->bytes);
     if (!plan->kernel.fold) return PYCONVC_BAD_PROBLEM;
     pyconvc_status status = set_axes(plan, p, adjoint);
     if (status) return status;
@@ -246,7 +261,8 @@ pyconvc_status pool_plan_make(pool_plan *plan, const pyconvc_pool *p, int with_i
     status = set_columns(plan, p, adjoint);
     if (status) return status;
     const int spread = plan->axis[W].spread > 1 && plan->columns[0].program.along != POOL_EACH;
-    plan->gathered = spread || (plan->x_step[4] != 1 && plan->axis[W].from > 1);
+    plan->gathered = plan->stored || spread || (plan->x_step[4] != 1 && plan->axis[W].from > 1);
+    plan->scattered = plan->stored || (plan->y_step[4] != 1 && plan->axis[W].to > 1);
     for (int64_t d = 0; d < plan->axis[D].to; d++)
         plan->strip_depth = max64(plan->strip_depth, plan->axis[D].count[d]);
     size_tasks(plan);

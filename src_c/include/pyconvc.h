@@ -119,6 +119,21 @@ void pyconvc_plan_free(pyconvc_plan *plan);
  * NaN is larger than all. Padding is in no window; it may count in what sums are divided by. */
 typedef enum { PYCONVC_AVERAGE, PYCONVC_MAXIMUM } pyconvc_pool_op;
 
+/* What the samples of x and y are in memory, and in brackets the dtype to compute in. */
+typedef enum {
+    PYCONVC_AS_COMPUTED,
+    PYCONVC_HALF,     /* IEEE binary16 [F32] */
+    PYCONVC_BFLOAT16, /* the upper half of a binary32 [F32] */
+    PYCONVC_SINGLE,   /* binary32 [F64] */
+    PYCONVC_INT8,     /* two's complement, and unsigned [U64] */
+    PYCONVC_UINT8,
+    PYCONVC_INT16,
+    PYCONVC_UINT16,
+    PYCONVC_INT32,
+    PYCONVC_UINT32,
+    PYCONVC_STORED
+} pyconvc_stored;
+
 /* Window o is o*stride - pad + t*dilation, t < kernel, where the input has that; with kernel 0 it
  * is floor(o*input/output) up to ceil((o+1)*input/output). */
 typedef struct {
@@ -128,6 +143,7 @@ typedef struct {
 typedef struct {
     int32_t op;        /* pyconvc_pool_op */
     int32_t dtype;     /* pyconvc_dtype; averages: floating, complex, U64 */
+    int32_t stored;    /* pyconvc_stored */
     int32_t is_signed; /* integers */
     int32_t count_pad; /* averages: divided by the samples of the window and of the padding in it */
     int64_t divisor;   /* averages: divided by this, unless it is 0 */
@@ -139,7 +155,7 @@ typedef struct {
 
 /* With index (maxima of F32, F64, U64), contiguous and of y's shape: the positions of the maxima in
  * the flattened space, those of the first of equal ones and of the last NaN; -1 where a window has
- * no sample. The width step of what is written is 1, here and in the adjoint. */
+ * no sample. */
 pyconvc_status pyconvc_pool_forward(const pyconvc_pool *p, const void *x, void *y, int64_t *index,
                                     const pyconvc_run *run);
 /* Averages only. */
