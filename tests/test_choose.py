@@ -45,9 +45,10 @@ def test_direct_for_few_taps(dtype):
 @pytest.mark.parametrize("dtype", cases.DTYPES, ids=str)
 def test_separable_for_products_of_vectors(dtype):
     x, w = cases.random((900, 900), dtype), np.ones((15, 15), dtype)
-    choice = signal.choose(x, w)
-    assert choice.method == "separable"
-    assert choice.seconds["separable"] < choice.seconds["direct"]
+    seconds = signal.choose(x, w).seconds
+    assert seconds["separable"] < seconds["direct"]
+    if seconds["separable"] < seconds.get("fft", math.inf):  # which may win where vectors are short
+        assert signal.choose(x, w).method == "separable"
     w[3, 4] = 0
     assert "separable" not in signal.choose(x, w).seconds
 
