@@ -1,5 +1,7 @@
 """Sphinx configuration; `make docs` builds with warnings as errors."""
 
+import re
+
 import pyconvc
 
 project = "pyconvc"
@@ -27,3 +29,15 @@ plot_include_source = False
 
 html_theme = "furo"
 html_title = f"pyconvc {release}"
+
+
+def escape_stars(app, what, name, obj, options, lines):
+    """Keep the star of shapes such as (N, C, *space) from opening an emphasis."""
+    for i, line in enumerate(lines):
+        if "``" not in line and not line.lstrip().startswith((">>>", "...")):
+            lines[i] = re.sub(r"(?<![\w*])\*(?=\w+[,)])", r"\\*", line)
+
+
+def setup(app):
+    """Sphinx calls this."""
+    app.connect("autodoc-process-docstring", escape_stars, priority=600)  # after numpydoc
