@@ -449,7 +449,17 @@ def _filter(
     _check.not_empty(**dict(zip(names, (in1, in2), strict=True)))
     commute = method != "separable"  # which asks for the vectors of in2
     f = _filtering(
-        in1, in2, mode, axes, boundary, fillvalue, workers, out, names=names, commute=commute, **kind
+        in1,
+        in2,
+        mode,
+        axes,
+        boundary,
+        fillvalue,
+        workers,
+        out,
+        names=names,
+        commute=commute,
+        **kind,
     )
     return _compute(f, method, np.result_type(in1, in2), out)
 

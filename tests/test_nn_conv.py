@@ -135,7 +135,7 @@ def test_correlation_and_convolution_by_hand():
 
 @pytest.mark.parametrize("rank", RANKS)
 def test_flipped_filters_are_reversed_ones(rank):
-    x, w = cases.random((2, 3) + (7,) * rank), cases.random((4, 3) + (3, 2, 4)[:rank], seed=1)
+    x, w = cases.random((2, 3) + (7,) * rank), cases.random((4, 3, *(3, 2, 4)[:rank]), seed=1)
     conv = cases.of_rank(nn, "conv", rank)
     reverse = np.flip(w, tuple(range(2, w.ndim)))
     got = conv(x, w, stride=2, padding=1, flip_filters=True)
@@ -220,8 +220,8 @@ def test_every_argument_of_pytorch(capsys):
     torch = torch_on_one_thread()
     count = 0
     for rank, groups, dtype in itertools.product(RANKS, (1, 2, 4), ("f4", "f8", "c8", "i8")):
-        x = cases.random((2, 4) + (9, 8, 7)[:rank], dtype)
-        w = cases.random((8, 4 // groups) + (3, 2, 3)[:rank], dtype, 1)
+        x = cases.random((2, 4, *(9, 8, 7)[:rank]), dtype)
+        w = cases.random((8, 4 // groups, *(3, 2, 3)[:rank]), dtype, 1)
         bias = cases.random(8, dtype, 2)
         call = cases.of_rank(torch.nn.functional, "conv", rank)
         for stride, padding, dilation, b, batched in torch_options(rank, (None, bias)):
@@ -242,7 +242,7 @@ def test_every_argument_of_pytorch(capsys):
 def test_padding_modes_of_pytorch(rank):
     torch = torch_on_one_thread()
     taps = (3, 2, 3)[:rank]
-    x = cases.random((2, 4) + (6, 5, 7)[:rank])
+    x = cases.random((2, 4, *(6, 5, 7)[:rank]))
     for mode, stride, padding, dilation, groups in itertools.product(
         MODES, (1, 2), (1, (3, 2, 4)[:rank]), (1, 2), (1, 2)
     ):

@@ -37,7 +37,9 @@ def test_depthwise_separable(layer, dtype):
     )
     by_channel = depthwise.reshape(channels, multiplier, *layer.taps)
     mixing = pointwise.reshape(filters, channels, multiplier)
-    dense = np.einsum("cm...,kcm->kc...", by_channel.astype(wide(dtype)), mixing.astype(wide(dtype)))
+    dense = np.einsum(
+        "cm...,kcm->kc...", by_channel.astype(wide(dtype)), mixing.astype(wide(dtype))
+    )
     compare(layer, got, x, dense, bias)
 
 

@@ -103,7 +103,11 @@ def slopes(loss, a, step=1e-5):
 @pytest.mark.parametrize("name", ["conv", "conv_transpose"])
 def test_finite_differences(name, mode):
     """Of a loss that is not linear in the output."""
-    x, w, bias = cases.random((2, 4, 4, 5)), cases.random((4, 2, 3, 2), seed=1), cases.random(4, seed=2)
+    x, w, bias = (
+        cases.random((2, 4, 4, 5)),
+        cases.random((4, 2, 3, 2), seed=1),
+        cases.random(4, seed=2),
+    )
     options = {"stride": (2, 1), "padding": 1, "groups": 2, "padding_mode": mode}
     layer = cases.of_rank(nn, name, 2)
 
@@ -234,8 +238,8 @@ def test_every_argument_of_pytorch(capsys):
     torch = torch_on_one_thread()
     count = 0
     for rank, groups, dtype in itertools.product(RANKS, (1, 2, 4), (float, complex)):
-        x = cases.random((2, 4) + (7, 6, 5)[:rank], dtype)
-        w = cases.random((8, 4 // groups) + (3, 2, 3)[:rank], dtype, 1)
+        x = cases.random((2, 4, *(7, 6, 5)[:rank]), dtype)
+        w = cases.random((8, 4 // groups, *(3, 2, 3)[:rank]), dtype, 1)
         bias = cases.random(8, dtype, 2)
         call = cases.of_rank(torch.nn.functional, "conv", rank)
         for stride, padding, dilation in itertools.product(
@@ -254,11 +258,13 @@ def test_every_argument_of_pytorch_transposed(capsys):
     torch = torch_on_one_thread()
     count = 0
     for rank, groups, dtype in itertools.product(RANKS, (1, 2, 4), (float, complex)):
-        x = cases.random((2, 4) + (4, 3, 2)[:rank], dtype)
-        w = cases.random((4, 8 // groups) + (3, 2, 3)[:rank], dtype, 1)
+        x = cases.random((2, 4, *(4, 3, 2)[:rank]), dtype)
+        w = cases.random((4, 8 // groups, *(3, 2, 3)[:rank]), dtype, 1)
         bias = cases.random(8, dtype, 2)
         call = cases.of_rank(torch.nn.functional, "conv_transpose", rank)
-        for stride, padding, added, dilation in itertools.product((1, 2, 3), (0, 1), (0, 1), (1, 2)):
+        for stride, padding, added, dilation in itertools.product(
+            (1, 2, 3), (0, 1), (0, 1), (1, 2)
+        ):
             if added >= max(stride, dilation):
                 continue
             arguments = stride, padding, added, groups, dilation
@@ -268,17 +274,26 @@ def test_every_argument_of_pytorch_transposed(capsys):
                 cases.assert_same(a, b, arguments=arguments, rank=rank)
                 count += 1
     with capsys.disabled():
-        print(f"\ngradients of conv_transposeNd equal PyTorch {torch.__version__}'s in {count} cases")
+        print(
+            f"\ngradients of conv_transposeNd equal PyTorch {torch.__version__}'s in {count} cases"
+        )
 
 
 @pytest.mark.parametrize("rank", RANKS)
 @pytest.mark.parametrize("mode", MODES)
 def test_padding_modes_of_pytorch(rank, mode):
     torch = torch_on_one_thread()
-    x = cases.random((2, 4) + (6, 5, 7)[:rank])
+    x = cases.random((2, 4, *(6, 5, 7)[:rank]))
     for stride, padding, dilation in itertools.product((1, 2), (1, (3, 2, 4)[:rank]), (1, 2)):
         layer = cases.of_rank(torch.nn, "Conv", rank)(
-            4, 6, (3, 2, 3)[:rank], stride, padding, dilation, padding_mode=mode, dtype=torch.float64
+            4,
+            6,
+            (3, 2, 3)[:rank],
+            stride,
+            padding,
+            dilation,
+            padding_mode=mode,
+            dtype=torch.float64,
         )
         _, g, (by_input,) = cases.torch_gradients(layer, [x])
         w = layer.weight.detach().numpy()

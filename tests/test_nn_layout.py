@@ -167,7 +167,9 @@ CALLS = [
 
 
 @pytest.mark.parametrize("view", ["contiguous", "fortran", "negative", "stepped", "unaligned"])
-@pytest.mark.parametrize(("call", "shape", "arguments"), CALLS, ids=lambda v: getattr(v, "__name__", ""))
+@pytest.mark.parametrize(
+    ("call", "shape", "arguments"), CALLS, ids=lambda v: getattr(v, "__name__", "")
+)
 def test_out_in_any_layout(call, shape, arguments, view):
     x = cases.random(shape)
     want = call(x, *arguments)

@@ -64,10 +64,13 @@ def test_transposed(tmp_path):
     assert peak(tmp_path, arrays, call, 8, 160) < PER_WORKER
 
 
-@pytest.mark.parametrize("call", ["nn.conv2d(x, w, None, 1, 1, out=y, workers=1)", "plan(x, out=y)"])
+@pytest.mark.parametrize(
+    "call", ["nn.conv2d(x, w, None, 1, 1, out=y, workers=1)", "plan(x, out=y)"]
+)
 def test_narrow_storage(call, tmp_path):
     """A few samples at a time are converted."""
-    arrays = """x, w, y = (np.ones(s, np.float16) for s in ((n, 8, 99, 99), (8, 8, 3, 3), (n, 8, 99, 99)))
+    arrays = """shapes = (n, 8, 99, 99), (8, 8, 3, 3), (n, 8, 99, 99)
+    x, w, y = (np.ones(s, np.float16) for s in shapes)
     pyconvc.plan = pyconvc.nn.plan(x.shape, w, padding=1, workers=1)"""
     assert peak(tmp_path, arrays, call, 2, 100) < PER_WORKER
 
@@ -87,6 +90,9 @@ def test_plan(method, tmp_path):
 
 
 def test_factors(tmp_path):
-    arrays = "x, v, w, y = ones(n, 64, 40, 40), ones(64, 1, 3, 3), ones(64, 64, 1, 1), ones(n, 64, 40, 40)"
+    arrays = (
+        "x, v, w, y = ones(n, 64, 40, 40), ones(64, 1, 3, 3), "
+        "ones(64, 64, 1, 1), ones(n, 64, 40, 40)"
+    )
     call = "nn.depthwise_separable_conv2d(x, v, w, padding=1, workers=1, out=y)"
     assert peak(tmp_path, arrays, call, 1, 64) < PER_WORKER

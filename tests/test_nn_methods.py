@@ -15,7 +15,15 @@ from pyconvc.nn import _geometry, _matrix, _tiling
 from pyconvc.reference import nn as reference
 
 FLOATS = [*cases.FLOATS, *cases.COMPLEXES]
-VIEWS = ["contiguous", "fortran", "negative", "stepped", "channels_last", "zero_stride", "overlapping"]
+VIEWS = [
+    "contiguous",
+    "fortran",
+    "negative",
+    "stepped",
+    "channels_last",
+    "zero_stride",
+    "overlapping",
+]
 WRITABLE = ["contiguous", "fortran", "negative", "stepped", "channels_last", "unaligned"]
 METHODS = ["gemm", "fft"]
 

@@ -111,9 +111,16 @@ def test_workers_are_those_at_the_call():
 
 def test_repr_tells_what_is_not_by_default():
     plan = nn.plan(
-        (1, 4, 9, 9), np.ones((6, 2, 3, 3), "f4"), None, 2, (1, 2), groups=2, padding_mode="circular",
-        flip_filters=True, method="direct",
-    )  # fmt: skip
+        (1, 4, 9, 9),
+        np.ones((6, 2, 3, 3), "f4"),
+        None,
+        2,
+        (1, 2),
+        groups=2,
+        padding_mode="circular",
+        flip_filters=True,
+        method="direct",
+    )
     text = repr(plan)
     for part in (
         "float32 (1, 4, 9, 9) -> (1, 6, 5, 6)",

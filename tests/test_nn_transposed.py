@@ -41,7 +41,9 @@ def test_by_hand():
     assert nn.conv_transpose1d(x, w, stride=2, padding=1).tolist() == [[10, 102, 20]]
     assert nn.conv_transpose1d(x, w, stride=2, padding=[(2, 0)]).tolist() == [[102, 20, 200]]
     assert nn.conv_transpose1d(x, w, dilation=2).tolist() == [[1, 2, 10, 20, 100, 200]]
-    assert nn.conv_transpose1d(x, w, stride=2, flip_filters=True).tolist() == [[100, 10, 201, 20, 2]]
+    assert nn.conv_transpose1d(x, w, stride=2, flip_filters=True).tolist() == [
+        [100, 10, 201, 20, 2]
+    ]
     assert nn.conv_transpose1d(x, w, [5], padding=1, padding_mode="circular").tolist() == [
         [5 + 12 + 200, 5 + 120 + 1]
     ]
@@ -145,8 +147,8 @@ def test_every_argument_of_pytorch(capsys):
     torch = torch_on_one_thread()
     count = 0
     for rank, groups, dtype in itertools.product(RANKS, (1, 2, 4), ("f4", "f8", "c8", "i8")):
-        x = cases.random((2, 4) + (5, 4, 3)[:rank], dtype)
-        w = cases.random((4, 8 // groups) + (3, 2, 3)[:rank], dtype, 1)
+        x = cases.random((2, 4, *(5, 4, 3)[:rank]), dtype)
+        w = cases.random((4, 8 // groups, *(3, 2, 3)[:rank]), dtype, 1)
         bias = cases.random(8, dtype, 2)
         call = cases.of_rank(torch.nn.functional, "conv_transpose", rank)
         for stride, padding, added, dilation in transposed_options(rank, dtype):

@@ -1,7 +1,8 @@
 # SPDX-License-Identifier: BSD-3-Clause
 """Where the samples beyond the ends of an axis come from, as runs: the adjoint of a boundary rule.
 
-The adjoint of an extension sums each added sample into the one that it repeats. An extended axis falls
+The adjoint of an extension sums each added sample into the one that it repeats. An extended axis
+falls
 into runs over which the repeated samples move by a constant step, so slices do the summing; the
 input itself is one of the runs.
 """
@@ -16,7 +17,9 @@ CONSTANT, REPLICATE = 0, 1
 
 
 class Run(NamedTuple):
-    """Samples ``start : start + length`` of an extended axis repeat ``source, source + step, ...``."""
+    """Samples ``start : start + length`` of an extended axis repeat ``source, source + step,
+    ...``.
+    """
 
     start: int
     length: int
@@ -32,7 +35,9 @@ class Run(NamedTuple):
 
 
 def boxes(space, before, after, boundary):
-    """The runs of every part of the extended input, one for each axis; the input itself comes first."""
+    """The runs of every part of the extended input, one for each axis; the input itself comes
+    first.
+    """
     axes = [runs(*axis) for axis in zip(space, before, after, boundary, strict=True)]
     return itertools.product(*axes)
 

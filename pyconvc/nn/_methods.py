@@ -11,9 +11,10 @@ from . import _geometry, _passes
 
 @functools.lru_cache(maxsize=1024)
 def forward(p, dtype, method):
-    """The function that computes the convolution `p` in `dtype`, by name or the one that is fastest.
+    """The function that computes the convolution `p` in `dtype`, by name or the fastest.
 
-    It takes what `_passes.correlate` takes. Modules that need scipy are imported here, at first use.
+    It takes what `_passes.correlate` takes. Modules that need scipy are imported here, at first
+    use.
     """
     chosen = _choose.layer(p, dtype, method).method
     if chosen == "gemm":
@@ -54,8 +55,10 @@ def choose(
     Returns
     -------
     choice
-        With `method`, a one-sentence `reason`, and `seconds`, the estimated time of one worker for each
-        method that was weighed. ``"fft"`` gives way to ``"direct"`` for inputs on which it would not
+        With `method`, a one-sentence `reason`, and `seconds`, the estimated time of one worker for
+        each
+        method that was weighed. ``"fft"`` gives way to ``"direct"`` for inputs on which it would
+        not
         keep the error bound.
 
     Raises

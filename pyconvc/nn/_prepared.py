@@ -1,7 +1,8 @@
 # SPDX-License-Identifier: BSD-3-Clause
-"""What each method can do once for weights that stay: each is called as its function in `_methods` is.
+"""What each method can do once for weights that stay: each called as in `_methods`.
 
-`kept_bytes` is what it keeps beside the weights, `workspace_bytes` what a call takes beside its input,
+`kept_bytes` is what it keeps beside the weights, `workspace_bytes` what a call takes beside its
+input,
 its result and what is kept.
 """
 

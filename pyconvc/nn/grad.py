@@ -1,7 +1,8 @@
 # SPDX-License-Identifier: BSD-3-Clause
 """Gradients of the layers, with the names and order of arguments of torch.nn.grad.
 
-Each takes the gradient of a real loss with respect to a layer's output, and gives that with respect to
+Each takes the gradient of a real loss with respect to a layer's output, and gives that with
+respect to
 its input, weight or bias. Complex factors are conjugated, which is PyTorch's convention.
 """
 
