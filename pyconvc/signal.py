@@ -95,7 +95,8 @@ def convolve(
     >>> signal.convolve([1, 2, 3], [1, 1], boundary="wrap", mode="same")
     array([4, 3, 5])
     """
-    if out is None and axes is None and workers is None and method == "auto" and boundary == "fill":
+    plainly = out is axes is workers is None and method == "auto"
+    if plainly and isinstance(boundary, str) and boundary == "fill":
         y = _core.plain(in1, in2, mode, fillvalue, _threads.resolve(None), flip=True)
         if y is not None:
             return y
@@ -139,7 +140,8 @@ def correlate(
     >>> signal.correlate([1, 2, 3], [0, 1, 0.5])
     array([0.5, 2. , 3.5, 3. , 0. ])
     """
-    if out is None and axes is None and workers is None and method == "auto" and boundary == "fill":
+    plainly = out is axes is workers is None and method == "auto"
+    if plainly and isinstance(boundary, str) and boundary == "fill":
         y = _core.plain(in1, in2, mode, fillvalue, _threads.resolve(None), flip=False)
         if y is not None:
             return y

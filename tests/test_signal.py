@@ -405,6 +405,13 @@ def test_every_method_gives_the_same(name, boundary, dtype):
             assert_agree(got, want, a, b, method=method, mode=mode)
 
 
+@pytest.mark.parametrize("sequence", [list, tuple, np.array])
+def test_any_sequence_of_boundaries(sequence):
+    a, b = cases.random((5, 6)), cases.random((3, 2))
+    want = twin("correlate")(a, b, boundary=("circular", "symmetric"))
+    assert_agree(signal.correlate(a, b, boundary=sequence(["wrap", "symm"])), want, a, b)
+
+
 @pytest.mark.parametrize("method", ["fft", "separable"])
 def test_methods_with_a_rule_for_each_axis(method):
     a, b = cases.random((19, 23, 29)), np.multiply.outer(np.ones((3, 1)), np.arange(5.0))
