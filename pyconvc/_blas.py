@@ -68,9 +68,7 @@ def _all_functions():
 
 @functools.cache
 def _functions(module):
-    """The library's two functions, found among what a module is linked with; none if it has not
-    both.
-    """
+    """The library's two functions, found among what a module is linked with, or none."""
     library = ctypes.CDLL(module.__file__)
     for names in NAMES:
         if all(hasattr(library, name) for name in names):

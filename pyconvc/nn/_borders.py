@@ -2,9 +2,8 @@
 """Where the samples beyond the ends of an axis come from, as runs: the adjoint of a boundary rule.
 
 The adjoint of an extension sums each added sample into the one that it repeats. An extended axis
-falls
-into runs over which the repeated samples move by a constant step, so slices do the summing; the
-input itself is one of the runs.
+falls into runs over which the repeated samples move by a constant step, so slices do the summing;
+the input itself is one of the runs.
 """
 
 import functools
@@ -17,8 +16,8 @@ CONSTANT, REPLICATE = 0, 1
 
 
 class Run(NamedTuple):
-    """Samples ``start : start + length`` of an extended axis repeat ``source, source + step,
-    ...``.
+    """Samples ``start : start + length`` of an extended axis, which repeat every `step`-th sample
+    from `source` on.
     """
 
     start: int
@@ -35,9 +34,7 @@ class Run(NamedTuple):
 
 
 def boxes(space, before, after, boundary):
-    """The runs of every part of the extended input, one for each axis; the input itself comes
-    first.
-    """
+    """For every part of the extended input its run on each axis; the input itself comes first."""
     axes = [runs(*axis) for axis in zip(space, before, after, boundary, strict=True)]
     return itertools.product(*axes)
 

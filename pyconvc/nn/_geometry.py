@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-3-Clause
-"""The numbers of a layer, from its arguments: the one place where they are checked.
+"""The numbers of a layer, from its arguments: the one place where these are checked.
 
 Answers are kept, so that a call with arguments seen before costs one look-up.
 """
@@ -24,7 +24,7 @@ PADDING_MODES = {"zeros": 0, "replicate": 1, "reflect": 2, "circular": 4}
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Layer:
-    """A convolution in plain numbers; a transposed one is that of the one it transposes.
+    """A convolution in plain numbers; for a transposed one, the convolution that it transposes.
 
     Attributes
     ----------

@@ -2,10 +2,8 @@
 """The method `gemm`: the windows of a tile of outputs as columns (im2col), times filters, by BLAS.
 
 The columns of one tile are made in a bounded buffer; a 1x1 kernel at stride 1 needs none, its
-input is
-the matrix. Tiles depend on sizes alone, and each is one thread's: results have the same bits for
-any
-number of workers.
+input is the matrix. Tiles depend on sizes alone, and each is one thread's: results have the same
+bits for any number of workers.
 """
 
 import functools
@@ -102,9 +100,7 @@ def _flat(a):
 
 
 def _is_matrix(a, either=False):
-    """Whether BLAS can address it: lines (or columns, if either will do) of unit step, none
-    overlapping.
-    """
+    """Whether BLAS can address it: lines (or `either` lines or columns) of unit step, apart."""
     (m, n), (down, across) = a.shape, (step // a.itemsize for step in a.strides)
     by_row = (n == 1 or across == 1) and (m == 1 or down >= n)
     by_column = (m == 1 or down == 1) and (n == 1 or across >= m)
@@ -121,16 +117,8 @@ def _scatter(tile, y, first):
 def _windows(p, flip):
     """Where each tap of each output is in the input, for three axes of space."""
     sources, inside, stride = [np.zeros((1, 1), np.int64)] * (3 - len(p.stride)), None, 1
-    axes = zip(
-        p.x_shape[2:],
-        p.w_shape[2:],
-        p.y_shape[2:],
-        p.stride,
-        p.dilation,
-        p.before,
-        p.boundary,
-        strict=True,
-    )
+    sizes = p.x_shape[2:], p.w_shape[2:], p.y_shape[2:]
+    axes = zip(*sizes, p.stride, p.dilation, p.before, p.boundary, strict=True)
     for n, taps, outputs, stride, dilation, before, boundary in axes:
         start = np.arange(taps)[:, None] * dilation - before
         at = start + np.arange(outputs) * stride

@@ -13,8 +13,7 @@ from . import _geometry, _passes
 def forward(p, dtype, method):
     """The function that computes the convolution `p` in `dtype`, by name or the fastest.
 
-    It takes what `_passes.correlate` takes. Modules that need scipy are imported here, at first
-    use.
+    It takes what `_passes.correlate` takes. What needs scipy is imported here, at first use.
     """
     chosen = _choose.layer(p, dtype, method).method
     if chosen == "gemm":
@@ -56,10 +55,8 @@ def choose(
     -------
     choice
         With `method`, a one-sentence `reason`, and `seconds`, the estimated time of one worker for
-        each
-        method that was weighed. ``"fft"`` gives way to ``"direct"`` for inputs on which it would
-        not
-        keep the error bound.
+        each method that was weighed. ``"fft"`` gives way to ``"direct"`` for inputs on which it
+        would not keep the error bound.
 
     Raises
     ------

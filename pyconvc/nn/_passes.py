@@ -95,8 +95,9 @@ def by_samples(run, read, w, bias, write, work):
 
 
 def summed_samples(run, x, y, w, work, conjugate):
-    """``run(x, y, w)`` in dtype `work`, what each part of the batch adds to w summed;
-    ``conjugate`` names x or y.
+    """``run(x, y, w)`` in dtype `work`, summed over parts of the batch.
+
+    ``conjugate="x"`` or ``"y"`` names the array that is conjugated.
     """
     conjugate = conjugate if work.kind == "c" else ""
     if x.dtype == y.dtype == work and is_ready(w, work) and not conjugate:
@@ -131,8 +132,6 @@ def _parts_of(work, *arrays):
 
 
 def store(result, target):
-    """Copy into an array of another dtype; what is too large for float16 is infinite, without a
-    warning.
-    """
+    """Copy into an array of another dtype; what float16 cannot hold is infinite, not a warning."""
     with np.errstate(over="ignore"):
         target[...] = result

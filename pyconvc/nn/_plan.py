@@ -137,8 +137,8 @@ class Plan:
         dtype, work = _check.layer_dtypes(self._accumulate, x.dtype, self.dtype)
         if work != self._work:
             raise TypeError(
-                f"input.dtype={x.dtype}: must be one that is computed in "
-                f"{self._work}, as planned, not in {work}"
+                f"input.dtype={x.dtype}: must be one that is computed in {self._work}, as planned, "
+                f"not in {work}"
             )
         y = _check.output(out, self.output_shape, dtype, input=x)
         p, run, workers = self._numbers, self._run, _threads.resolve(self._workers)

@@ -1,9 +1,8 @@
 # SPDX-License-Identifier: BSD-3-Clause
-"""What each method can do once for weights that stay: each called as in `_methods`.
+"""What each method can do once for weights that stay; called as the functions of `_methods` are.
 
 `kept_bytes` is what it keeps beside the weights, `workspace_bytes` what a call takes beside its
-input,
-its result and what is kept.
+input, its result and what is kept.
 """
 
 import numpy as np

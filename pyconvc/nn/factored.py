@@ -2,8 +2,7 @@
 """Convolutions in factors: several small ones in a row that equal one with more weights.
 
 What stands between the factors is computed a few samples of the batch at a time, in the precision
-of
-the sums.
+of the sums.
 """
 
 import math
@@ -148,8 +147,8 @@ def spatially_separable_conv2d(
     >>> import numpy as np
     >>> from pyconvc import nn
     >>> image = np.arange(16.0).reshape(1, 4, 4)
-    >>> smooth, slope = np.reshape([1.0, 2, 1], (1, 1, 3, 1)), np.reshape([-1.0, 0, 1], (1, 1, 1,
-    3))
+    >>> smooth = np.reshape([1.0, 2, 1], (1, 1, 3, 1))
+    >>> slope = np.reshape([-1.0, 0, 1], (1, 1, 1, 3))
     >>> nn.spatially_separable_conv2d(image, smooth, slope)  # Sobel's filter
     array([[[8., 8.],
             [8., 8.]]])
@@ -186,8 +185,7 @@ def flattened_conv3d(
 
     Equals `conv3d` with the weight ``sum over l, m of width_weight[k, m, 0, 0, j] *
     height_weight[m, l, 0, i, 0] * depth_weight[l, c, h, 0, 0]``. Over one channel whose depth is
-    the
-    channels of an image, it is the flattened convolution of Jin et al.
+    the channels of an image, it is the flattened convolution of Jin et al.
 
     Parameters
     ----------
@@ -245,9 +243,8 @@ def _of_axes(rank, weights, stride, padding, dilation):
     for axis, (name, w) in enumerate(weights.items()):
         shape = np.shape(w)
         if len(shape) != rank + 2 or any(n != 1 for a, n in enumerate(shape[2:]) if a != axis):
-            raise _check.bad(
-                f"{name}.shape", shape, f"must have taps on axis {axis} of space alone"
-            )
+            allowed = f"must have taps on axis {axis} of space alone"
+            raise _check.bad(f"{name}.shape", shape, allowed)
         alone = [
             tuple(_geometry.spread(value, rank)[a] if a == axis else rest for a in range(rank))
             for value, rest in numbers

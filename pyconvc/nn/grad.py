@@ -2,8 +2,7 @@
 """Gradients of the layers, with the names and order of arguments of torch.nn.grad.
 
 Each takes the gradient of a real loss with respect to a layer's output, and gives that with
-respect to
-its input, weight or bias. Complex factors are conjugated, which is PyTorch's convention.
+respect to its input, weight or bias. Complex factors are conjugated, which is PyTorch's convention.
 """
 
 import numpy as np

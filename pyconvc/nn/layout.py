@@ -193,9 +193,8 @@ def fold(
     kernel = _kernel(kernel_size)
     space = _geometry.integers("output_size", output_size, len(kernel), least=1)
     if columns.ndim not in (2, 3):
-        raise _check.bad(
-            "input.shape", columns.shape, "must be (N, C*taps, windows) or (C*taps, windows)"
-        )
+        allowed = "must be (N, C*taps, windows) or (C*taps, windows)"
+        raise _check.bad("input.shape", columns.shape, allowed)
     batched = columns if columns.ndim == 3 else columns[None]
     taps = math.prod(kernel)
     if batched.shape[1] % taps or not batched.shape[1]:
@@ -207,9 +206,8 @@ def fold(
     if batched.shape[2] != windows:
         grid = " x ".join(map(str, p.y_shape[2:]))
         raise _check.bad("input.shape", columns.shape, f"must have {grid} = {windows} columns")
-    x = _check.output(
-        out, x_shape if batched is columns else x_shape[1:], columns.dtype, input=columns
-    )
+    shape = x_shape if batched is columns else x_shape[1:]
+    x = _check.output(out, shape, columns.dtype, input=columns)
     x[...] = 0
     batched = batched.reshape(*x_shape[:2], *kernel, *p.y_shape[2:])
     target = x if columns.ndim == 3 else x[None]
@@ -225,9 +223,8 @@ def _kernel(kernel_size):
 
 def _windows(x_shape, kernel, dilation, padding, stride):
     """The numbers of a convolution with such windows."""
-    return _geometry.forward(
-        x_shape, (1, x_shape[1], *kernel), stride, padding, dilation, 1, "zeros"
-    )
+    w_shape = (1, x_shape[1], *kernel)
+    return _geometry.forward(x_shape, w_shape, stride, padding, dilation, 1, "zeros")
 
 
 def _taps(p):
@@ -288,9 +285,8 @@ def pixel_shuffle(input, upscale_factor, *, workers=None, out=None):
     x, r = _image(input), _geometry.integer("upscale_factor", upscale_factor, 1)
     *lead, channels, height, width = x.shape
     if channels % r**2:
-        raise _check.bad(
-            "input.shape", x.shape, f"its {channels} channels must be a multiple of {r}**2"
-        )
+        allowed = f"its {channels} channels must be a multiple of {r}**2"
+        raise _check.bad("input.shape", x.shape, allowed)
     x = x.reshape(*lead, channels // r**2, r, r, height, width)
     moved = np.moveaxis(x, (-4, -3), (-3, -1))
     return _copied(moved, (*lead, channels // r**2, height * r, width * r), out, x)

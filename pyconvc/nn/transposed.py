@@ -26,7 +26,7 @@ def _conv_transpose(rank):
         workers=None,
         out=None,
     ):
-        """Transpose the convolution that weight, stride, padding, dilation and groups describe.
+        """Transpose the convolution that the arguments describe.
 
         It takes an array of the size of that convolution's output to one of the size of its input,
         as the gradient of that convolution does. No zeros are inserted between samples.
@@ -42,14 +42,12 @@ def _conv_transpose(rank):
         stride, padding, groups, dilation, padding_mode, flip_filters
             Those of the convolution; see `convNd`. `padding` crops the output here;
             ``"same"`` and ``"same_lower"`` are those of a convolution over ``space * stride``
-            samples
-            or over `output_size`. With a `padding_mode` other than ``"zeros"`` what is cropped is
-            summed into the samples that it repeats.
+            samples or over `output_size`. With a `padding_mode` other than ``"zeros"`` what is
+            cropped is summed into the samples that it repeats.
         output_padding : int or sequence of int
             Samples that the output has at its end beyond the shortest one, to choose between the
             sizes that the convolution takes to that of `input`. Smaller than stride or dilation.
-            They
-            are outputs like the others: this is not zero padding.
+            They are outputs like the others: this is not zero padding.
         output_size : sequence of int, optional
             Size of the output along each axis of space, in place of `output_padding`.
         accumulate : {None, "double"}
@@ -62,8 +60,8 @@ def _conv_transpose(rank):
         Returns
         -------
         ndarray, shape (N, G*C, *out) or (G*C, *out)
-            ``out = (space - 1)*stride + dilation*(taps - 1) + 1 - before - after +
-            output_padding``.
+            ``out = (space - 1)*stride + dilation*(taps - 1) + 1 - before - after`` and
+            `output_padding`.
 
         Raises
         ------
