@@ -184,20 +184,18 @@ def _largest(a, *more):
 
 
 # ---- layers: problems with channels
-# ------------------------------------------------------------------
 
 LAYER_METHODS = ("auto", "direct", "gemm", "fft")
 BLAS_DTYPES = "fdFD"
 
 # Nanoseconds of one worker for each weight that the direct method packs, for each that BLAS packs
-# (once a
-# tile), for each sample of a column that is made and packed, for each call of a tile.
-PACK_NS, BLAS_PACK_NS, COLUMN_NS, TILE_NS = 2.0, 0.8, 0.6, 20e3
+# (once a tile), for each sample of a column that is made and packed, for each call of a tile.
+PACK_NS, BLAS_PACK_NS, COLUMN_NS, TILE_NS = 0.15, 0.5, 0.6, 20e3
 BLAS_RATE = 1.4  # multiply-adds of BLAS where those of DIRECT_RATE are 1
 FULL_FILTERS = 16  # filters of a group from which BLAS runs at that rate
 SPECTRUM_NS, SPECTRA_NS = 0.08, 600e3  # each point and byte of a sum of spectra, each call
-FFT_DOUBT = 1.5  # how much less than the others the estimate must be
 LARGE_KERNEL = 64  # taps, the gaps of dilation counted, below which transforms are not weighed
+DOUBT = {"direct": 1.0, "gemm": 1.1, "fft": 1.5}  # what estimates are taken times
 
 
 def layer(p, dtype, wanted="auto", *, packed=False):
@@ -214,15 +212,13 @@ def layer(p, dtype, wanted="auto", *, packed=False):
         return Choice(wanted, "asked for", {})
     seconds = {"direct": _layer_direct(p, dtype, packed)}
     if p.multiply_adds < _core.SMALL:
-        return Choice(
-            "direct", "so little work, or so few taps, that nothing else could be faster", seconds
-        )
+        return Choice("direct", "so little work that nothing else could be faster", seconds)
     if dtype.char not in BLAS_DTYPES:
         return Choice("direct", "the one that is exact for integers", seconds)
     seconds["gemm"] = _layer_gemm(p, dtype)
     if math.prod(p.reach) >= LARGE_KERNEL:
         seconds["fft"] = _layer_fft(p, dtype)
-    best = min(seconds, key=seconds.get)
+    best = min(seconds, key=lambda name: DOUBT[name] * seconds[name])
     reasons = {
         "direct": "reads every sample once and needs no columns",
         "gemm": "few outputs for many weights, which BLAS packs faster",
@@ -264,4 +260,4 @@ def _layer_fft(p, dtype):
 
     products = p.y_shape[0] * math.prod(p.w_shape[:2]) * points(p, dtype)
     sums = SPECTRUM_NS * dtype.itemsize * products
-    return FFT_DOUBT * (plan(p, dtype).seconds + 1e-9 * (SPECTRA_NS + sums))
+    return plan(p, dtype).seconds + 1e-9 * (SPECTRA_NS + sums)
