@@ -233,7 +233,8 @@ def _integer_factors(kernel):
     vectors[0] = vectors[0] * scale
     if rest or not (_outer(vectors) == wide).all():
         return None
-    return [v.astype(kernel.dtype) for v in vectors]
+    bits = 8 * kernel.itemsize  # 128 becomes the -128 of int8: products wrap to the same
+    return [(v % (1 << bits)).astype(f"u{kernel.itemsize}").view(kernel.dtype) for v in vectors]
 
 
 def separable(f, vectors):

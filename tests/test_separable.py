@@ -38,14 +38,20 @@ def assert_factors(w, ulps=4):
 
 @st.composite
 def integer_kernels(draw):
-    """Outer products of integer vectors that fit their type."""
+    """Outer products of integer vectors that fit their type, up to its limits."""
     dtype = draw(st.sampled_from(cases.INTEGERS))
     limits = np.iinfo(dtype)
     rank = draw(st.integers(2, 4))
-    most = int(float(limits.max) ** (1 / rank)) - 1
-    values = st.integers(-most if limits.min else 0, most)
-    vectors = [draw(st.lists(values, min_size=2, max_size=5)) for _ in range(rank)]
-    return outer([np.array(v, object) for v in vectors]).astype(dtype)
+    most = draw(st.sampled_from([1, int(float(limits.max) ** (1 / rank))]))
+    small = st.integers(-most if limits.min else 0, most)
+    large = st.one_of(small, st.sampled_from([int(limits.min), int(limits.max)]))
+    vectors = [
+        draw(st.lists(large if axis == 0 else small, min_size=2, max_size=5))
+        for axis in range(rank)
+    ]
+    w = outer([np.array(v, object) for v in draw(st.permutations(vectors))])
+    assume(all(limits.min <= value <= limits.max for value in w.flat))
+    return w.astype(dtype)
 
 
 # ---- what is found
@@ -57,6 +63,16 @@ def test_integers(w):
         assert_factors(w)
     else:
         assert factors(w) is None
+
+
+@pytest.mark.parametrize("dtype", cases.INTEGERS, ids=str)
+def test_integers_at_the_limits(dtype):
+    """The least one has no positive twin."""
+    limits = np.iinfo(dtype)
+    for value in (limits.min, limits.max, limits.max // 2 + 1):
+        if value:
+            assert_factors(np.full((3, 2), value, dtype))
+            assert_factors(outer([np.ones(2, dtype), np.array([1, 0, value], dtype)]))
 
 
 @given(st.integers(0, 2**32 - 1), st.sampled_from(FLOATING), st.integers(2, 40), st.integers(2, 40))
