@@ -205,10 +205,12 @@ def layer(p, dtype, wanted="auto", *, packed=False):
     """
     if wanted not in LAYER_METHODS:
         raise _check.bad("method", wanted, "must be one of " + ", ".join(map(repr, LAYER_METHODS)))
+    if wanted not in ("auto", "direct") and dtype.char not in BLAS_DTYPES:
+        allowed = f"computes in floating point, not in {dtype}; 'direct' is exact"
+        raise _check.bad("method", wanted, allowed)
+    if not p.multiply_adds:
+        return Choice("direct", "nothing to compute", {})
     if wanted != "auto":
-        if wanted != "direct" and dtype.char not in BLAS_DTYPES:
-            allowed = f"computes in floating point, not in {dtype}; 'direct' is exact"
-            raise _check.bad("method", wanted, allowed)
         return Choice(wanted, "asked for", {})
     seconds = {"direct": _layer_direct(p, dtype, packed)}
     if p.multiply_adds < _core.SMALL:

@@ -225,6 +225,17 @@ def test_bias_gradient_wraps_and_counts_single_samples():
     assert grad.conv2d_bias(g).dtype == np.int8
 
 
+def test_without_samples_or_filters():
+    none, some = np.ones((0, 2, 5, 5)), np.ones((1, 2, 5, 5))
+    w, no_filters = np.ones((3, 2, 3, 3)), np.ones((0, 2, 3, 3))
+    assert not grad.conv2d_weight(none, w.shape, np.ones((0, 3, 3, 3))).any()
+    assert not grad.conv2d_input(some.shape, no_filters, np.ones((1, 0, 3, 3))).any()
+    assert grad.conv2d_input(none.shape, w, np.ones((0, 3, 3, 3))).shape == none.shape
+    assert grad.conv2d_weight(some, no_filters.shape, np.ones((1, 0, 3, 3))).shape == (0, 2, 3, 3)
+    y = nn.conv_transpose2d(np.ones((1, 0, 5, 5)), no_filters, np.arange(2.0))
+    assert (y == [[[[0]], [[1]]]]).all()
+
+
 def gradients(name, rank, x, w, g, arguments, **keywords):
     """The three gradients, in PyTorch's order."""
     return (

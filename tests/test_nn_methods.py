@@ -50,6 +50,14 @@ def test_out_in_any_layout(layer, dtype, view, method):
     np.testing.assert_allclose(out, want, rtol=1e-5, atol=1e-5)
 
 
+@pytest.mark.parametrize("method", METHODS)
+@pytest.mark.parametrize(("batch", "filters"), [(0, 3), (2, 0)])
+def test_nothing_to_compute(method, batch, filters):
+    x, w = np.ones((batch, 2, 5, 5)), np.ones((filters, 2, 3, 3))
+    assert nn.conv2d(x, w, method=method).shape == (batch, filters, 3, 3)
+    assert nn.plan(x.shape, w, method=method)(x).shape == (batch, filters, 3, 3)
+
+
 LARGE = [
     # Many tiles, at strides that divide no tile, past kernels that are many tiles long.
     ((2, 4, 9000), (6, 2, 301), {"groups": 2, "stride": 3, "padding": "same"}),

@@ -63,6 +63,7 @@ def pad(input, pad, mode="constant", value=None, *, workers=None, out=None):
     boundary = PAD_MODES[_check.one_of("mode", mode, PAD_MODES)]
     if boundary and value is not None:
         raise _check.bad("value", value, f"mode={mode!r} takes none")
+    constant = _constant(value, x.dtype)
     ends = pad_ends(pad, x.shape, boundary)
     x = x[cropped(ends, x.shape)]
     added = [(max(before, 0), max(after, 0)) for before, after in ends]
@@ -74,13 +75,24 @@ def pad(input, pad, mode="constant", value=None, *, workers=None, out=None):
         whole = [slice(None)] * axis, inside[axis + 1 :]
         if not boundary:
             for beyond in (slice(0, before), slice(before + n, None)):
-                y[(*whole[0], beyond, *whole[1])] = 0 if value is None else value
+                y[(*whole[0], beyond, *whole[1])] = constant
             continue
         source = y[(*whole[0], inside[axis], *whole[1])]
         for run in _borders.runs(n, before, after, boundary)[1:]:
             beyond = slice(run.start, run.start + run.length)
             y[(*whole[0], beyond, *whole[1])] = source[(slice(None),) * axis + (run.of(),)]
     return y
+
+
+def _constant(value, dtype):
+    """The constant of `pad` as an array of no axes."""
+    try:
+        constant = np.asarray(0 if value is None else value, dtype)
+    except (TypeError, ValueError) as error:
+        raise type(error)(f"value={value!r}: must be a scalar that {dtype} can hold") from None
+    if constant.ndim:
+        raise _check.bad("value", value, "must be a scalar")
+    return constant
 
 
 def pad_ends(pad, shape, boundary):
