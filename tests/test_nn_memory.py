@@ -64,15 +64,27 @@ def test_transposed(tmp_path):
     assert peak(tmp_path, arrays, call, 8, 160) < PER_WORKER
 
 
+NARROW = "x, w, y = (np.ones(s, np.float16) for s in ({x}, (8, 8, 3, 3), {x}))"
+NARROW_CALLS = [
+    "nn.conv2d(x, w, None, 1, 1, padding_mode='circular', out=y, workers=1)",
+    "nn.conv_transpose2d(x, w, None, 1, 1, out=y, workers=1)",
+    "nn.grad.conv2d_weight(x, w.shape, y, 1, 1, out=w, workers=1)",
+]
+
+
+@pytest.mark.parametrize("call", NARROW_CALLS)
 @pytest.mark.parametrize(
-    "call", ["nn.conv2d(x, w, None, 1, 1, out=y, workers=1)", "plan(x, out=y)"]
+    ("x", "small", "large"), [("n, 8, 99, 99", 2, 100), ("1, 8, n, n", 9, 999)]
 )
-def test_narrow_storage(call, tmp_path):
-    """A few samples at a time are converted."""
-    arrays = """shapes = (n, 8, 99, 99), (8, 8, 3, 3), (n, 8, 99, 99)
-    x, w, y = (np.ones(s, np.float16) for s in shapes)
-    pyconvc.plan = pyconvc.nn.plan(x.shape, w, padding=1, workers=1)"""
-    assert peak(tmp_path, arrays, call, 2, 100) < PER_WORKER
+def test_narrow_storage(x, small, large, call, tmp_path):
+    """A few samples, or a few rows of one, are converted at a time."""
+    assert peak(tmp_path, NARROW.format(x=f"({x})"), call, small, large) < PER_WORKER
+
+
+def test_plan_of_narrow_storage(tmp_path):
+    arrays = NARROW.format(x="(n, 8, 99, 99)")
+    arrays += "; pyconvc.plan = pyconvc.nn.plan(x.shape, w, padding=1, workers=1)"
+    assert peak(tmp_path, arrays, "plan(x, out=y)", 2, 100) < PER_WORKER
 
 
 def test_channels_last(tmp_path):

@@ -4,8 +4,9 @@
 import numpy as np
 
 from .. import _check, _choose, _threads
-from . import _geometry, _passes
+from . import _geometry
 from ._prepared import prepared
+from ._storage import convert, cut_outputs
 
 __all__ = ["Plan", "plan"]
 
@@ -143,13 +144,15 @@ class Plan:
         y = _check.output(out, self.output_shape, dtype, input=x)
         p, run, workers = self._numbers, self._run, _threads.resolve(self._workers)
         arrays = (x, y) if self._batched else (x[None], y[None])
-        _passes.by_samples(
-            lambda x, w, b, y: run(p, x, w, b, y, flip=self._flip, workers=workers),
+        convert(
+            lambda p, x, w, b, y: run(p, x, w, b, y, flip=self._flip, workers=workers),
+            p,
             arrays[0],
             self._weight,
             self._bias,
             arrays[1],
             work,
+            cut_outputs,
         )
         return y
 

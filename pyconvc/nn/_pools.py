@@ -11,7 +11,7 @@ import math
 import numpy as np
 
 from .. import _check, _core
-from ._passes import CONVERTED_BYTES, is_ready, store
+from ._storage import CONVERTED_BYTES, is_ready, store
 
 INT64 = np.dtype(np.int64)
 INDEX_LIMIT = 2**31  # positions from here on do not fit beside a sample of 4 bytes

@@ -2,8 +2,9 @@
 """Convolution layers: torch.nn.functional's names, order and meanings of arguments."""
 
 from .. import _check, _threads
-from . import _geometry, _methods, _passes
+from . import _geometry, _methods
 from ._families import named
+from ._storage import convert, cut_outputs
 
 __all__ = ["conv1d", "conv2d", "conv3d"]
 
@@ -97,13 +98,15 @@ def _conv(rank):
         shape = p.y_shape if xs is x else p.y_shape[1:]
         y = _check.output(out, shape, dtype, input=x, weight=w, bias=b)
         run, workers = _methods.forward(p, work, method), _threads.resolve(workers)
-        _passes.by_samples(
-            lambda x, w, b, y: run(p, x, w, b, y, flip=flip_filters, workers=workers),
+        convert(
+            lambda p, x, w, b, y: run(p, x, w, b, y, flip=flip_filters, workers=workers),
+            p,
             xs,
             w,
             b,
             y if xs is x else y[None],
             work,
+            cut_outputs,
         )
         return y
 

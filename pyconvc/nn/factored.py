@@ -10,8 +10,9 @@ import math
 import numpy as np
 
 from .. import _check, _threads
-from . import _geometry, _methods, _passes
+from . import _geometry, _methods
 from ._families import named
+from ._storage import parts, store
 
 __all__ = [
     "depthwise_separable_conv1d",
@@ -272,11 +273,11 @@ def _chain(rank, input, weights, steps, bias, padding_mode, options):
     y = _check.output(out, shape if xs is x else shape[1:], dtype, input=x)
     target, workers = y if xs is x else y[None], _threads.resolve(workers)
     sample = work.itemsize * sum(math.prod(p.y_shape[1:]) for _, p, _ in stages)
-    for part in _passes.parts(len(xs), sample):
+    for part in parts(len(xs), sample):
         a = xs[part].astype(work, copy=False)
         for (run, p, w), bias in zip(stages, biases, strict=True):
             result = np.empty((len(a), *p.y_shape[1:]), work)
             run(p, a, w, bias, result, flip=flip, workers=workers)
             a = result
-        _passes.store(a, target[part])
+        store(a, target[part])
     return y

@@ -27,6 +27,7 @@ from ._pooling_grad import (
     max_unpool2d_input,
     max_unpool3d_input,
 )
+from ._storage import convert, convert_and_sum, cut_inputs, cut_outputs
 
 __all__ = [
     "adaptive_avg_pool1d_input",
@@ -122,15 +123,17 @@ def _conv_input(rank):
         g = _gradient(g, rank, p.y_shape, batched)
         x = _check.output(out, shape if batched else shape[1:], dtype, grad_output=g, weight=w)
         workers = _threads.resolve(workers)
-        _passes.by_samples(
-            lambda g, w, _, x: _passes.input_grad(
+        convert(
+            lambda p, g, w, _, x: _passes.input_grad(
                 p, g, w, None, x, flip=flip_filters, conjugate=True, workers=workers
             ),
+            p,
             g,
             w,
             None,
             x if batched else x[None],
             work,
+            cut_inputs,
         )
         return x
 
@@ -195,8 +198,9 @@ def _conv_weight(rank):
         g = _gradient(g, rank, p.y_shape, batched)
         w = _check.output(out, w_shape, dtype, input=x, grad_output=g)
         workers = _threads.resolve(workers)
-        _passes.summed_samples(
-            lambda x, g, w: _passes.weight_grad(p, x, g, w, flip=flip_filters, workers=workers),
+        convert_and_sum(
+            lambda p, x, g, w: _passes.weight_grad(p, x, g, w, flip=flip_filters, workers=workers),
+            p,
             xs,
             g,
             w,
@@ -266,15 +270,17 @@ def _conv_transpose_input(rank):
         p = _transposed(shape, w.shape, g, stride, padding, groups, dilation, padding_mode)
         x = _check.output(out, shape if batched else shape[1:], dtype, grad_output=g, weight=w)
         workers = _threads.resolve(workers)
-        _passes.by_samples(
-            lambda g, w, _, x: _passes.correlate(
+        convert(
+            lambda p, g, w, _, x: _passes.correlate(
                 p, g, w, None, x, flip=flip_filters, conjugate=True, workers=workers
             ),
+            p,
             g,
             w,
             None,
             x if batched else x[None],
             work,
+            cut_outputs,
         )
         return x
 
@@ -341,8 +347,9 @@ def _conv_transpose_weight(rank):
         p = _transposed(xs.shape, w_shape, g, stride, padding, groups, dilation, padding_mode)
         w = _check.output(out, w_shape, dtype, input=x, grad_output=g)
         workers = _threads.resolve(workers)
-        _passes.summed_samples(
-            lambda g, x, w: _passes.weight_grad(p, g, x, w, flip=flip_filters, workers=workers),
+        convert_and_sum(
+            lambda p, g, x, w: _passes.weight_grad(p, g, x, w, flip=flip_filters, workers=workers),
+            p,
             g,
             xs,
             w,

@@ -2,8 +2,10 @@
 """Transposed convolution layers: the adjoint of a convolution in its input, by stride phases."""
 
 from .. import _check, _threads
-from . import _geometry, _passes
+from . import _geometry
 from ._families import named
+from ._passes import input_grad
+from ._storage import convert, cut_inputs
 
 __all__ = ["conv_transpose1d", "conv_transpose2d", "conv_transpose3d"]
 
@@ -105,15 +107,15 @@ def _conv_transpose(rank):
         shape = p.x_shape if xs is x else p.x_shape[1:]
         y = _check.output(out, shape, dtype, input=x, weight=w, bias=b)
         workers = _threads.resolve(workers)
-        _passes.by_samples(
-            lambda x, w, b, y: _passes.input_grad(
-                p, x, w, b, y, flip=flip_filters, workers=workers
-            ),
+        convert(
+            lambda p, x, w, b, y: input_grad(p, x, w, b, y, flip=flip_filters, workers=workers),
+            p,
             xs,
             w,
             b,
             y if xs is x else y[None],
             work,
+            cut_inputs,
         )
         return y
 
