@@ -255,7 +255,8 @@ pyconvc_status mix_plan_make(mix_plan *plan, const pyconvc_problem *p, const voi
     plan->offsets =
         malloc((size_t)(plan->planes_at_once * plan->taps_per_plane) * sizeof *plan->offsets);
     if (!plan->offsets) return PYCONVC_NO_MEMORY;
-    const int64_t pixels = p->batch * p->output[D] * p->output[H] * p->output[W];
+    const int64_t pixels = p->output[D] * p->output[H] *
+                           p->output[W]; /* of an image, so that no batch changes a bit */
     const int whole_kernels = plan->planes_at_once % p->kernel[D] == 0;
     if (again || pixels > FEW_PIXELS || !whole_kernels || !lies_dense(p))
         packed = pack_weights(plan, w, run);
