@@ -69,7 +69,8 @@ class Build(build_ext):
         super().build_extension(extension)
 
     def add_library(self, extension):
-        compiler = self.compiler.compiler_so[:1]
+        # The whole command: CC may have a wrapper such as ccache in front.
+        compiler = self.compiler.compiler_so
         self.base = [f for f in BASE + GCC_ONLY if f in BASE or accepts(compiler, [f])]
         openmp = accepts(
             compiler,
