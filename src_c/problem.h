@@ -36,5 +36,12 @@ static inline int64_t ceil_div(int64_t a, int64_t b) {
 static inline int64_t round_up(int64_t a, int64_t b) {
     return ceil_div(a, b) * b;
 }
+static inline int64_t gcd64(int64_t a, int64_t b) {
+    while (b) {
+        const int64_t rest = a % b;
+        a = b, b = rest;
+    }
+    return a;
+}
 
 #endif

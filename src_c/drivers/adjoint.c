@@ -11,10 +11,6 @@
 
 #include "problem.h"
 
-static int64_t gcd(int64_t a, int64_t b) {
-    return b ? gcd(b, a % b) : a;
-}
-
 int64_t adjoint_phases(const pyconvc_problem *p, int a) {
     return min64(p->stride[a], max64(1, p->input[a]));
 }
@@ -33,7 +29,7 @@ static int64_t first_tap(int64_t r, int64_t s, int64_t d, int64_t taps) {
 
 static void input_axis(const pyconvc_problem *p, int a, int64_t first, adjoint *q) {
     pyconvc_problem *to = &q->problem;
-    const int64_t s = p->stride[a], d = p->dilation[a], g = gcd(s, d), jump = s / g;
+    const int64_t s = p->stride[a], d = p->dilation[a], g = gcd64(s, d), jump = s / g;
     const int64_t r = congruent(first + p->pad_before[a], s), t0 = first_tap(r, s, d, p->kernel[a]);
     to->input[a] = p->output[a];
     to->output[a] = first < p->input[a] ? (p->input[a] - 1 - first) / s + 1 : 0;

@@ -176,50 +176,38 @@ static void apply(const job *j, const task *t, const scratch *s, const void *con
     }
 }
 
-/* The input row of a plane that output row and tap meet, as the region sees it. */
-static const char *row_of(const task *t, const scratch *s, int64_t plane, int64_t output,
-                          int64_t tap) {
-    const row_numbering *n = &t->rows_in;
-    return s->region[plane * n->count + output * n->by_output + tap * n->by_tap];
-}
-
-/* Stride 1: rows that share input rows go to the kernel together, all of one residue modulo the
- * dilation. */
-static void apply_dense(const job *j, const task *t, const scratch *s, int flags) {
-    const filter_plan *plan = j->plan;
-    const int64_t step = plan->p->dilation[H];
-    for (int64_t set = 0; set < min64(step, t->rows); set++) {
-        const int64_t rows = ceil_div(t->rows - set, step);
-        for (int64_t i = 0; i < t->planes; i++)
-            for (int64_t r = 0; r < rows + plan->p->kernel[H] - 1; r++) {
-                const int64_t output = min64(r, rows - 1);
-                s->table[i * plan->rows_per_plane + r] =
-                    row_of(t, s, i, set + output * step, r - output);
+/* Fills the table for the output rows set, set + sets, ... of `rows`; returns how many these are.
+ */
+static int64_t filter_table(const filter_plan *plan, const row_numbering *numbering, int64_t planes,
+                            int64_t rows, int64_t set, const char *const *region,
+                            const void **table) {
+    const int64_t sets = plan->sets, classes = plan->classes;
+    const int64_t outputs = ceil_div(rows - set, sets);
+    for (int64_t i = 0; i < planes; i++, region += numbering->count)
+        for (int64_t c = 0; c < classes; c++) {
+            const int64_t taps = ceil_div(plan->p->kernel[H] - c, classes);
+            const void **to = table + i * plan->rows_per_plane + c * plan->rows_per_class;
+            for (int64_t q = 0; q < outputs + taps - 1; q++) {
+                const int64_t output = min64(q, outputs - 1), tap = c + (q - output) * classes;
+                to[q] =
+                    region[(set + output * sets) * numbering->by_output + tap * numbering->by_tap];
             }
-        apply(j, t, s, s->table, set, step, rows, flags);
-    }
-}
-
-/* With a stride each kernel row has its own rows, one for each output row. */
-static void apply_strided(const job *j, const task *t, const scratch *s, int flags) {
-    const filter_plan *plan = j->plan;
-    for (int64_t i = 0; i < t->planes; i++)
-        for (int64_t tap = 0; tap < plan->p->kernel[H]; tap++)
-            for (int64_t r = 0; r < t->rows; r++)
-                s->table[i * plan->rows_per_plane + tap * plan->band_rows + r] =
-                    row_of(t, s, i, r, tap);
-    apply(j, t, s, s->table, 0, 1, t->rows, flags);
+        }
+    return outputs;
 }
 
 static void apply_rows(const job *j, const task *t, const scratch *s, int flags) {
-    if (j->plan->use_line) {
+    const filter_plan *plan = j->plan;
+    if (plan->use_line) {
         for (int64_t r = 0; r < t->rows; r++)
-            s->table[r] = row_of(t, s, 0, r, 0);
+            s->table[r] = s->region[r * t->rows_in.by_output];
         apply(j, t, s, s->table, 0, 1, t->rows, flags);
-    } else if (j->plan->p->stride[H] == 1) {
-        apply_dense(j, t, s, flags);
-    } else {
-        apply_strided(j, t, s, flags);
+        return;
+    }
+    for (int64_t set = 0; set < min64(plan->sets, t->rows); set++) {
+        const int64_t rows =
+            filter_table(plan, &t->rows_in, t->planes, t->rows, set, s->region, s->table);
+        apply(j, t, s, s->table, set, plan->sets, rows, flags);
     }
 }
 

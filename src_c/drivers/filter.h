@@ -29,7 +29,14 @@ typedef struct {
     filter_block *blocks;
     char *taps;
     int64_t planes, planes_at_once, blocks_per_plane, taps_per_plane;
-    int64_t rows_per_plane; /* pitch of the kernel's row table */
+
+    /* The kernel's row table. Output rows go to the kernel in `sets`, every sets-th row of a band,
+     * and kernel rows in `classes`, every classes-th row: with these, tap k + 1 of output q of one
+     * set and class meets the input row that tap k of output q + 1 does, at any stride and
+     * dilation.
+     */
+    int64_t sets, classes;
+    int64_t rows_per_class, rows_per_plane; /* pitches of the table */
 
     /* Columns: the inside [inside_from, inside_to), empty where lines are always gathered. A strip
      * holds the phases of a strided line one after the other, phase_pitch samples each. */

@@ -78,26 +78,21 @@ static int64_t tap_column(const filter_plan *plan, int64_t t) {
     return phases_column(plan->p, plan->phase_offset, plan->phase_pitch, t) * plan->parts;
 }
 
-/* Kernel rows that a run of taps may span: one, where outputs that lie below each other share no
- * rows. */
-static int64_t run_length(const filter_plan *plan) {
-    return plan->p->stride[H] == 1 ? plan->kernels->tile_chunk : 1;
-}
-
-/* One plane for the tile kernel: chunks of kernel rows, for each the kernel columns. A kernel row's
- * rows of input stand side by side in the table; with a stride, each kernel row has a set of its
- * own there. */
+/* One plane for the tile kernel: classes of kernel rows in chunks, for each the kernel columns. */
 static void walk_tile(packer *k, int64_t first_row) {
-    const pyconvc_problem *p = k->plan->p;
-    const int64_t by_row = p->stride[H] == 1 ? 1 : k->plan->band_rows;
-    for (int64_t row = 0, chunk = 0; row < p->kernel[H]; chunk++) {
-        const int64_t length = chunk_length(p->kernel[H], run_length(k->plan), chunk);
-        for (int64_t column = 0; column < p->kernel[W]; column++) {
-            put_run(k, first_row + row * by_row, tap_column(k->plan, column), length);
-            for (int64_t i = 0; i < length; i++)
-                put_tap(k, row + i, column);
+    const filter_plan *plan = k->plan;
+    for (int64_t c = 0; c < plan->classes; c++) {
+        const int64_t taps = ceil_div(plan->p->kernel[H] - c, plan->classes);
+        for (int64_t row = 0, chunk = 0; row < taps; chunk++) {
+            const int64_t length = chunk_length(taps, plan->kernels->tile_chunk, chunk);
+            const int64_t at = first_row + c * plan->rows_per_class + row;
+            for (int64_t column = 0; column < plan->p->kernel[W]; column++) {
+                put_run(k, at, tap_column(plan, column), length);
+                for (int64_t i = 0; i < length; i++)
+                    put_tap(k, c + (row + i) * plan->classes, column);
+            }
+            row += length;
         }
-        row += length;
     }
 }
 
@@ -129,7 +124,9 @@ static void walk(packer *k, int64_t plane) {
 /* Blocks of a plane if no two runs could be joined. */
 static int64_t most_blocks(const filter_plan *plan) {
     const int64_t lanes = plan->kernels->lanes, taps = plan->p->kernel[W];
-    if (!plan->use_line) return ceil_div(plan->p->kernel[H], run_length(plan)) * taps;
+    if (!plan->use_line)
+        return plan->classes * taps *
+               ceil_div(ceil_div(plan->p->kernel[H], plan->classes), plan->kernels->tile_chunk);
     return min64(taps, ceil_div(ceil_div(taps, lanes), plan->kernels->line_chunk) * lanes);
 }
 
@@ -266,6 +263,16 @@ static void size_tasks(filter_plan *plan) {
     plan->tasks = plan->images * plan->bands * plan->column_blocks;
 }
 
+static void size_table(filter_plan *plan) {
+    const pyconvc_problem *p = plan->p;
+    const int64_t common = gcd64(p->stride[H], p->dilation[H]);
+    plan->sets = p->dilation[H] / common;
+    plan->classes = min64(p->stride[H] / common, p->kernel[H]);
+    plan->rows_per_class =
+        ceil_div(plan->band_rows, plan->sets) + ceil_div(p->kernel[H], plan->classes) - 1;
+    plan->rows_per_plane = plan->classes * plan->rows_per_class;
+}
+
 static double multiply_adds(const filter_plan *plan) {
     const pyconvc_problem *p = plan->p;
     return (double)(p->batch * p->groups * p->channels_out) *
@@ -292,8 +299,7 @@ pyconvc_status filter_plan_make(filter_plan *plan, const pyconvc_problem *p, con
     find_inside(plan, y);
     plan->workers = parallel_workers(run, multiply_adds(plan) * (double)plan->bytes);
     size_tasks(plan);
-    plan->rows_per_plane =
-        p->stride[H] == 1 ? plan->band_rows + p->kernel[H] - 1 : plan->band_rows * p->kernel[H];
+    size_table(plan);
     plan->blocks_per_plane = most_blocks(plan);
     return pack_taps(plan, w);
 }
