@@ -90,6 +90,34 @@ def test_same_bits_for_any_number_of_workers(groups, dtype):
     np.testing.assert_array_equal(nn.conv2d(x[2:], w, *arguments, workers=2), want[2:])
 
 
+# Channels, space, taps: many planes for a task, one, bands of one, depths, lines.
+PLANES = [
+    (40, (7, 7), (3, 3), {"padding": 1}),
+    (9, (14, 15), (5, 5), {"padding": "same", "stride": 2}),
+    (5, (90, 130), (3, 3), {"padding": 1, "dilation": (2, 1)}),
+    (3, (61, 200), (7, 3), {"padding": (3, 1), "stride": (2, 3), "dilation": (3, 2)}),
+    (6, (4, 9, 30), (3, 2, 3), {"padding": 1, "stride": (1, 2, 1)}),
+    (12, (90,), (9,), {"padding": "causal"}),
+    (2, (2, 6000), (2, 3), {"padding": 1}),
+]
+
+
+@pytest.mark.parametrize("mode", MODES)
+@pytest.mark.parametrize("dtype", [np.float32, np.complex128, np.uint8])
+@pytest.mark.parametrize(("channels", "space", "taps", "options"), PLANES, ids=str)
+def test_depthwise_layers(channels, space, taps, options, dtype, mode):
+    x, bias = cases.random((2, channels, *space), dtype), cases.random((2 * channels,), dtype, 2)
+    w = cases.random((2 * channels, 1, *taps), dtype, 1)
+    options = {**options, "groups": channels, "padding_mode": mode}
+    got, want = (
+        cases.of_rank(module, "conv", len(space))(x, w, bias, **options)
+        for module in (nn, reference)
+    )
+    cases.assert_same(got, want, terms=w[0].size)
+    shared = cases.of_rank(nn, "conv", len(space))(x, w, bias, **options, workers=2)
+    np.testing.assert_array_equal(shared, got)
+
+
 @pytest.mark.parametrize(
     ("padding", "stride", "expected"),
     [

@@ -8,16 +8,12 @@
 
 #include <string.h>
 
+#include "filter_planes.h"
+#include "filter_task.h"
 #include "gather.h"
 #include "parallel.h"
 
 enum { D, H, W };
-
-typedef struct {
-    const filter_plan *plan;
-    const char *x, *bias;
-    char *y;
-} job;
 
 /* What a worker's scratch holds. */
 typedef struct {
@@ -29,13 +25,7 @@ typedef struct {
     char *rows; /* outputs of one channel, where y has no lines to write to */
 } scratch;
 
-typedef struct {
-    int64_t image, group, depth, row, rows, column, columns; /* of the outputs */
-    int64_t first_plane, planes;
-    row_numbering rows_in;
-} task;
-
-static int64_t constant_columns(const filter_plan *plan) {
+int64_t filter_constant(const filter_plan *plan) {
     const int64_t inside = plan->block_columns + (plan->p->kernel[W] - 1) * plan->p->dilation[W];
     return max64(inside, plan->phases * plan->phase_pitch) + plan->kernels->lanes;
 }
@@ -62,8 +52,8 @@ static size_t aligned(int64_t bytes) {
     return (size_t)round_up(bytes, 64);
 }
 
-static int64_t widest(const filter_plan *plan) {
-    return max64(plan->block_columns, plan->strip_columns);
+int64_t filter_dense(const filter_plan *plan) {
+    return plan->band_rows * max64(plan->block_columns, plan->strip_columns);
 }
 
 static size_t lay_out(const filter_plan *plan, char *base, scratch *s) {
@@ -75,51 +65,51 @@ static size_t lay_out(const filter_plan *plan, char *base, scratch *s) {
     s->region = (const char **)(base + at), at += pointers;
     s->table = (const void **)(base + at),
     at += aligned(max64(table, plan->band_rows) * (int64_t)sizeof(char *));
-    s->constant = base + at, at += aligned(constant_columns(plan) * plan->bytes);
+    s->constant = base + at, at += aligned(filter_constant(plan) * plan->bytes);
     s->strips = base + at, at += aligned(rows * plan->phases * plan->phase_pitch * plan->bytes);
     s->rows = base + at,
-    at += plan->p->y_step[5] == 1 ? 0 : aligned(plan->band_rows * widest(plan) * plan->bytes);
+    at += plan->p->y_step[5] == 1 ? 0 : aligned(filter_dense(plan) * plan->bytes);
     return at;
 }
 
 size_t filter_scratch(const filter_plan *plan) {
     scratch s;
-    return lay_out(plan, NULL, &s);
+    return plan->packed ? planes_scratch(plan) : lay_out(plan, NULL, &s);
 }
 
-/* The input row that has number i of the task. */
-static int64_t row_at(const pyconvc_problem *p, const task *t, int64_t i) {
-    return t->row * p->stride[H] - p->pad_before[H] + numbered_row(p, &t->rows_in, t->rows, i);
+int64_t filter_row(const pyconvc_problem *p, const filter_task *t, int64_t i) {
+    const int64_t row =
+        t->row * p->stride[H] - p->pad_before[H] + numbered_row(p, &t->rows_in, t->rows, i);
+    return pyconvc_boundary_index(p->boundary[H], row, p->input[H]);
 }
 
-static int64_t plane_at(const pyconvc_problem *p, const task *t, int64_t tap) {
+int64_t filter_depth(const pyconvc_problem *p, const filter_task *t, int64_t tap) {
     const int64_t z = t->depth * p->stride[D] + tap * p->dilation[D] - p->pad_before[D];
     return pyconvc_boundary_index(p->boundary[D], z, p->input[D]);
 }
 
 /* Pointers to the first sample of each input row that the task needs. */
-static void find_rows(const job *j, const task *t, const scratch *s) {
+static void find_rows(const filter_job *j, const filter_task *t, const scratch *s) {
     const filter_plan *plan = j->plan;
     const pyconvc_problem *p = plan->p;
     const char **to = s->source;
     int outside = 0;
     for (int64_t plane = t->first_plane; plane < t->first_plane + t->planes; plane++) {
-        const int64_t channel = plane / p->kernel[D], z = plane_at(p, t, plane % p->kernel[D]);
+        const int64_t channel = plane / p->kernel[D], z = filter_depth(p, t, plane % p->kernel[D]);
         const int64_t first = t->image * p->x_step[0] + t->group * p->x_step[1] +
                               channel * p->x_step[2] + z * p->x_step[3];
         for (int64_t i = 0; i < t->rows_in.count; i++, to++) {
-            const int64_t row =
-                pyconvc_boundary_index(p->boundary[H], row_at(p, t, i), p->input[H]);
+            const int64_t row = filter_row(p, t, i);
             const int constant = z < 0 || row < 0;
             *to = constant ? NULL : j->x + (first + row * p->x_step[4]) * plan->bytes;
             outside |= constant;
         }
     }
-    if (outside) gather_fill(plan->bytes, p->fill, constant_columns(plan), s->constant);
+    if (outside) gather_fill(plan->bytes, p->fill, filter_constant(plan), s->constant);
 }
 
 /* The inside: x itself, from the first column that the region reads. */
-static void see_inside(const job *j, const task *t, const scratch *s) {
+static void see_inside(const filter_job *j, const filter_task *t, const scratch *s) {
     const filter_plan *plan = j->plan;
     const int64_t offset = (t->column - plan->p->pad_before[W]) * plan->bytes;
     for (int64_t i = 0; i < t->planes * t->rows_in.count; i++)
@@ -128,7 +118,7 @@ static void see_inside(const job *j, const task *t, const scratch *s) {
 
 /* Elsewhere: strips, gathered through the boundary rule, one phase of a strided line after the
  * other. */
-static void see_strips(const job *j, const task *t, const scratch *s) {
+static void see_strips(const filter_job *j, const filter_task *t, const scratch *s) {
     const filter_plan *plan = j->plan;
     const pyconvc_problem *p = plan->p;
     const gather_line line = {plan->bytes, p->input[W], p->x_step[5], p->boundary[W], p->fill};
@@ -147,10 +137,8 @@ static void see_strips(const job *j, const task *t, const scratch *s) {
         s->region[i] = s->source[i] ? s->strips + i * plan->phases * pitch : s->constant;
 }
 
-/* The kernel for every output channel, on `rows` output rows from `row` of the band on, `pitch`
- * apart. */
-static void apply(const job *j, const task *t, const scratch *s, const void *const *table,
-                  int64_t row, int64_t pitch, int64_t rows, int flags) {
+void filter_apply(const filter_job *j, const filter_task *t, const void *const *table, int64_t row,
+                  int64_t pitch, int64_t rows, int flags, char *dense) {
     const filter_plan *plan = j->plan;
     const pyconvc_problem *p = plan->p;
     filter_program program = plan->program;
@@ -169,21 +157,19 @@ static void apply(const job *j, const task *t, const scratch *s, const void *con
                          t->columns * plan->parts, flags);
             continue;
         }
-        if (flags & FILTER_ACCUMULATE) copy_rows(plan, &y, s->rows, rows, t->columns, 0);
-        plan->kernel(&program, taps, bias, table, s->rows, t->columns * plan->parts, rows,
+        if (flags & FILTER_ACCUMULATE) copy_rows(plan, &y, dense, rows, t->columns, 0);
+        plan->kernel(&program, taps, bias, table, dense, t->columns * plan->parts, rows,
                      t->columns * plan->parts, flags);
-        copy_rows(plan, &y, s->rows, rows, t->columns, 1);
+        copy_rows(plan, &y, dense, rows, t->columns, 1);
     }
 }
 
-/* Fills the table for the output rows set, set + sets, ... of `rows`; returns how many these are.
- */
-static int64_t filter_table(const filter_plan *plan, const row_numbering *numbering, int64_t planes,
-                            int64_t rows, int64_t set, const char *const *region,
-                            const void **table) {
+int64_t filter_table(const filter_plan *plan, const filter_task *t, int64_t set,
+                     const char *const *region, const void **table) {
+    const row_numbering *numbering = &t->rows_in;
     const int64_t sets = plan->sets, classes = plan->classes;
-    const int64_t outputs = ceil_div(rows - set, sets);
-    for (int64_t i = 0; i < planes; i++, region += numbering->count)
+    const int64_t outputs = ceil_div(t->rows - set, sets);
+    for (int64_t i = 0; i < t->planes; i++, region += numbering->count)
         for (int64_t c = 0; c < classes; c++) {
             const int64_t taps = ceil_div(plan->p->kernel[H] - c, classes);
             const void **to = table + i * plan->rows_per_plane + c * plan->rows_per_class;
@@ -196,27 +182,26 @@ static int64_t filter_table(const filter_plan *plan, const row_numbering *number
     return outputs;
 }
 
-static void apply_rows(const job *j, const task *t, const scratch *s, int flags) {
+static void apply_rows(const filter_job *j, const filter_task *t, const scratch *s, int flags) {
     const filter_plan *plan = j->plan;
     if (plan->use_line) {
         for (int64_t r = 0; r < t->rows; r++)
             s->table[r] = s->region[r * t->rows_in.by_output];
-        apply(j, t, s, s->table, 0, 1, t->rows, flags);
+        filter_apply(j, t, s->table, 0, 1, t->rows, flags, s->rows);
         return;
     }
     for (int64_t set = 0; set < min64(plan->sets, t->rows); set++) {
-        const int64_t rows =
-            filter_table(plan, &t->rows_in, t->planes, t->rows, set, s->region, s->table);
-        apply(j, t, s, s->table, set, plan->sets, rows, flags);
+        const int64_t rows = filter_table(plan, t, set, s->region, s->table);
+        filter_apply(j, t, s->table, set, plan->sets, rows, flags, s->rows);
     }
 }
 
 /* One region of columns; regions that need strips come in pieces that fit. */
-static void apply_region(const job *j, const task *t, const scratch *s, int64_t from, int64_t to,
-                         int inside, int flags) {
+static void apply_region(const filter_job *j, const filter_task *t, const scratch *s, int64_t from,
+                         int64_t to, int inside, int flags) {
     const int64_t most = inside ? to - from : j->plan->strip_columns;
     for (int64_t column = from; column < to; column += most) {
-        task piece = *t;
+        filter_task piece = *t;
         piece.column = column;
         piece.columns = min64(most, to - column);
         if (inside)
@@ -227,7 +212,8 @@ static void apply_region(const job *j, const task *t, const scratch *s, int64_t 
     }
 }
 
-static void locate(const filter_plan *plan, int64_t index, task *t, int64_t *from, int64_t *to) {
+static void locate(const filter_plan *plan, int64_t index, filter_task *t, int64_t *from,
+                   int64_t *to) {
     const pyconvc_problem *p = plan->p;
     const int64_t block = index % plan->column_blocks,
                   band = index / plan->column_blocks % plan->bands;
@@ -244,10 +230,10 @@ static void locate(const filter_plan *plan, int64_t index, task *t, int64_t *fro
 }
 
 static void do_task(const void *context, int64_t index, void *memory) {
-    const job *j = context;
+    const filter_job *j = context;
     const filter_plan *plan = j->plan;
     scratch s;
-    task t;
+    filter_task t;
     int64_t from, to;
     lay_out(plan, memory, &s);
     locate(plan, index, &t, &from, &to);
@@ -267,6 +253,7 @@ static void do_task(const void *context, int64_t index, void *memory) {
 
 pyconvc_status filter_run(const filter_plan *plan, const void *x, const void *bias, void *y,
                           const pyconvc_run *run) {
-    const job j = {plan, x, bias, y};
-    return parallel_for(plan->tasks, plan->workers, filter_scratch(plan), do_task, &j, run);
+    const filter_job j = {plan, x, bias, y};
+    return parallel_for(plan->tasks, plan->workers, filter_scratch(plan),
+                        plan->packed ? planes_do_task : do_task, &j, run);
 }

@@ -48,6 +48,11 @@ typedef struct {
     int64_t band_rows, block_columns, strip_columns;
     int64_t bands, column_blocks, images, tasks;
     int flags, workers;
+
+    /* Small planes are packed, those of groups_at_once groups by a task, slots of them at a time
+     * (see filter_planes.h). */
+    int packed;
+    int64_t groups_at_once, group_parts, slots;
 } filter_plan;
 
 /* Packs w and decides everything; free with filter_plan_free also after a failure. */

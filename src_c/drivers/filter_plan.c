@@ -7,6 +7,7 @@
 #include <unistd.h>
 
 #include "filter.h"
+#include "filter_planes.h"
 #include "parallel.h"
 #include "phases.h"
 
@@ -294,11 +295,14 @@ pyconvc_status filter_plan_make(filter_plan *plan, const pyconvc_problem *p, con
     plan->parts = parts_of(p->dtype);
     plan->phases = phases_find(p, &plan->phase_offset);
     if (!plan->phases) return PYCONVC_NO_MEMORY;
-    size_strips(plan);
-    if (may_stream(plan, y)) plan->flags |= FILTER_STREAM;
-    find_inside(plan, y);
     plan->workers = parallel_workers(run, multiply_adds(plan) * (double)plan->bytes);
-    size_tasks(plan);
+    plan->packed = planes_size(plan);
+    if (!plan->packed) size_strips(plan);
+    if (may_stream(plan, y)) plan->flags |= FILTER_STREAM;
+    if (!plan->packed) {
+        find_inside(plan, y);
+        size_tasks(plan);
+    }
     size_table(plan);
     plan->blocks_per_plane = most_blocks(plan);
     return pack_taps(plan, w);

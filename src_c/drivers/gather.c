@@ -108,3 +108,79 @@ void gather_all(int64_t bytes, const void *from, int64_t count, int64_t step, vo
     const gather_range range = {0, 1, 0, count, 0};
     gather(&line, &range, from, 0, to);
 }
+
+/* ---- many lines --------------------------------------------------------------------------------
+ */
+
+typedef uint64_t block __attribute__((vector_size(16), may_alias));
+
+#define COPY(T, at)                                                                                \
+    {                                                                                              \
+        T a;                                                                                       \
+        memcpy(&a, from + (at), sizeof a);                                                         \
+        memcpy(to + (at), &a, sizeof a);                                                           \
+    }
+
+/* memcpy without a call, for lines of some dozens of bytes: the last block may lie over the one
+ * before. */
+static inline void copy_line(const char *from, int64_t bytes, char *to) {
+    if (bytes >= 16) {
+        for (int64_t i = 0; i + 16 <= bytes; i += 16)
+            COPY(block, i)
+        COPY(block, bytes - 16)
+    } else if (bytes >= 8) {
+        COPY(uint64_t, 0)
+        COPY(uint64_t, bytes - 8)
+    } else {
+        for (int64_t i = 0; i < bytes; i++)
+            to[i] = from[i];
+    }
+}
+
+static void copy_lines(int64_t bytes, const char *from, const gather_move *moves, int64_t count,
+                       int64_t samples, char *to) {
+    for (int64_t i = 0; i < count; i++)
+        copy_line(from + moves[i].from * bytes, samples * bytes, to + moves[i].to * bytes);
+}
+
+#define STEP_LINES(T)                                                                              \
+    static void step_lines_##T(const T *from, int64_t step, const gather_move *moves,              \
+                               int64_t count, int64_t samples, T *to) {                            \
+        for (int64_t i = 0; i < count; i++) {                                                      \
+            const T *s = from + moves[i].from;                                                     \
+            T *d = to + moves[i].to;                                                               \
+            if (step == 2)                                                                         \
+                for (int64_t j = 0; j < samples; j++)                                              \
+                    d[j] = s[2 * j];                                                               \
+            else                                                                                   \
+                for (int64_t j = 0; j < samples; j++)                                              \
+                    d[j] = s[j * step];                                                            \
+        }                                                                                          \
+    }
+STEP_LINES(uint8_t)
+STEP_LINES(uint16_t)
+STEP_LINES(uint32_t)
+STEP_LINES(uint64_t)
+STEP_LINES(sample16)
+#undef STEP_LINES
+
+void gather_moves(const gather_line *line, const gather_range *range, const void *from,
+                  const gather_move *moves, int64_t count, void *to) {
+    const int64_t bytes = line->bytes, step = range->stride * line->step;
+    if (line->rule != PYCONVC_CONSTANT) {
+        for (int64_t i = 0; i < count; i++)
+            gather(line, range, (const char *)from + moves[i].from * bytes, 0,
+                   (char *)to + moves[i].to * bytes);
+        return;
+    }
+    const int64_t first = (range->first + range->before * range->stride) * line->step;
+    const char *s = (const char *)from + first * bytes;
+    char *d = (char *)to + range->before * bytes;
+    if (step == 1) {
+        copy_lines(bytes, s, moves, count, range->inside, d);
+        return;
+    }
+#define LOOP(T) step_lines_##T((const T *)s, step, moves, count, range->inside, (T *)d);
+    FOR_SIZE(bytes, LOOP)
+#undef LOOP
+}

@@ -25,6 +25,16 @@ gather_range gather_find(const gather_line *line, int64_t first, int64_t stride,
 void gather(const gather_line *line, const gather_range *range, const void *from, int64_t slack,
             void *to);
 
+/* Where a line begins, from a first sample, and where its copy goes. */
+typedef struct {
+    int64_t from, to;
+} gather_move;
+
+/* The samples of the range of many lines; what a CONSTANT rule has beyond their ends is there
+ * already. */
+void gather_moves(const gather_line *line, const gather_range *range, const void *from,
+                  const gather_move *moves, int64_t count, void *to);
+
 /* to[j] = from[j * step] for j < count. */
 void gather_all(int64_t bytes, const void *from, int64_t count, int64_t step, void *to);
 
