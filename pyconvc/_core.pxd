@@ -108,3 +108,6 @@ cdef extern from "pyconvc.h" nogil:
     pyconvc_status pyconvc_pool_adjoint(const pyconvc_pool *p, const void *y, void *x, const pyconvc_run *run)
     pyconvc_status pyconvc_by_index(int32_t op, int32_t dtype, int64_t planes, int64_t indices, int64_t samples,
                                     const void *from_, const int64_t *index, void *to, const pyconvc_run *run)
+    pyconvc_status pyconvc_correlate_present(const pyconvc_problem *p, const void *x, const unsigned char *mask,
+                                             const void *w, double least, int normalize, void *y,
+                                             const pyconvc_run *run)

@@ -209,6 +209,25 @@ def correlate(cnp.ndarray x, cnp.ndarray w, cnp.ndarray y, *, cnp.ndarray bias=N
     return y
 
 
+def correlate_present(cnp.ndarray x, cnp.ndarray w, cnp.ndarray y, *, cnp.ndarray mask=None, double min_weight=0,
+                      bint normalize=True, pad_before=None, boundary=None, fill=None, bint flip=False,
+                      int workers=1):
+    """pyconvc_correlate_present on spatial arrays as in `correlate`; mask is contiguous bool of x's shape."""
+    cdef pyconvc_problem p
+    cdef pyconvc_run run = _run_with(workers)
+    cdef pyconvc_status status
+    cdef void *source = cnp.PyArray_DATA(x)
+    cdef void *taps = cnp.PyArray_DATA(w)
+    cdef void *target = cnp.PyArray_DATA(y)
+    cdef unsigned char *masked = NULL if mask is None else <unsigned char *>cnp.PyArray_DATA(mask)
+    _state(&p, x, w, y, False, None, None, pad_before, boundary, fill, 1)
+    p.flip = flip
+    with nogil:
+        status = pyconvc_correlate_present(&p, source, masked, taps, min_weight, normalize, target, &run)
+    _check_status(status)
+    return y
+
+
 def input_grad(cnp.ndarray y, cnp.ndarray w, cnp.ndarray x, *, cnp.ndarray bias=None, stride=None, dilation=None,
                pad_before=None, int64_t groups=1, bint flip=False, bint conjugate=False, int workers=1):
     """The adjoint of `correlate` in x, zero beyond the edges: reads y and w, writes and returns x.

@@ -61,6 +61,14 @@ class Filtering:
         return any(n != 1 for a, n in enumerate(self.w.shape) if a not in self.axes)
 
 
+def run(f, chosen, vectors=None):
+    """Compute by the method of that name; the separable one needs the kernel's vectors."""
+    if chosen == "separable":
+        separable(f, vectors)
+    else:
+        {"direct": direct, "fft": fft}[chosen](f)
+
+
 # ---- direct
 # ------------------------------------------------------------------------------------------
 
@@ -251,7 +259,7 @@ def separable(f, vectors):
     for first in range(0, rows, band):
         last = min(rows, first + band)
         index = slice(first - f.pad[lead], last - f.pad[lead] + taps - 1)
-        block = _rows(f.x, lead, index, f.boundary[lead], f.fill)
+        block = extended(f.x, lead, index, f.boundary[lead], f.fill)
         fill = f.fill
         for axis, other in others:
             block = _pass(replace(f, fill=fill), block, axis, other, f.pad[axis], f.y.shape[axis])
@@ -266,7 +274,7 @@ def _filtered(fill, vector):
         return np.asarray(np.multiply(vector, fill).sum(dtype=fill.dtype))
 
 
-def _rows(x, axis, index, boundary, fill):
+def extended(x, axis, index, boundary, fill):
     """Rows of x extended along one axis: a view where none is beyond the edge."""
     n = x.shape[axis]
     if index.start >= 0 and index.stop <= n:
@@ -329,7 +337,7 @@ def _extend(f, x):
     """Axes with different rules: extend here, and hand over an input that needs no rule."""
     for axis in f.axes:
         first = -f.pad[axis]
-        x = _rows(
+        x = extended(
             x,
             axis,
             slice(first, first + f.y.shape[axis] + f.w.shape[axis] - 1),

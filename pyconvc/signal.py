@@ -13,7 +13,7 @@ import warnings
 
 import numpy as np
 
-from . import _check, _choose, _core, _methods, _scipy, _threads
+from . import _check, _choose, _core, _methods, _missing, _scipy, _threads
 
 __all__ = [
     "choose",
@@ -40,6 +40,10 @@ def convolve(
     boundary="fill",
     fillvalue=0,
     axes=None,
+    nan_policy="propagate",
+    mask=None,
+    min_weight=0.0,
+    normalize=True,
     workers=None,
     out=None,
 ):
@@ -65,6 +69,15 @@ def convolve(
         Value beyond the edges for ``boundary="fill"``.
     axes : int or sequence of int, optional
         Axes to convolve over. Default: all.
+    nan_policy : {"propagate", "omit", "raise"}
+        What NaN in in1 is: a value like others, a missing sample, or an error.
+    mask : array_like of bool, optional
+        True where a sample of in1 is missing; broadcasts to in1. With it integers are computed in
+        float64.
+    min_weight : float
+        Part of the kernel's weights, 0 to 1, that a window must have for a result other than NaN.
+    normalize : bool
+        Whether a missing sample counts as the mean of its window, or for nothing.
     workers : int, optional
         Threads for this call. Default: `pyconvc.get_num_threads`.
     out : ndarray, optional
@@ -79,7 +92,7 @@ def convolve(
     ValueError
         If ranks differ, an input is empty, a name is unknown, in mode ``"valid"`` neither array
         contains
-        the other, or `out` does not fit.
+        the other, `mask` or `min_weight` does not fit, NaN is to be refused, or `out` does not fit.
     TypeError
         If a dtype is not numeric or `out` has another.
 
@@ -87,21 +100,34 @@ def convolve(
     -----
     The full result and its three modes are those of scipy.signal.convolve.
 
+    With missing samples, v being 1 where there is one and else 0, an output is
+    ``sum(w v x) + m sum(w (1 - v))`` with ``m = sum(|w| v x) / sum(|w| v)``, the weighted mean of
+    what the window has: for kernels without negative weights the normalized convolution of
+    Knutsson and Westin (CVPR 1993). Windows without a sample, or with less of the weights than
+    `min_weight`, give NaN. Copies beyond an edge are missing where their originals are;
+    `fillvalue` counts as a sample, unless it is NaN.
+
     Examples
     --------
+    >>> import numpy as np
     >>> from pyconvc import signal
     >>> signal.convolve([1, 2, 3], [0, 1, 0.5])
     array([0. , 1. , 2.5, 4. , 1.5])
     >>> signal.convolve([1, 2, 3], [1, 1], boundary="wrap", mode="same")
     array([4, 3, 5])
+    >>> signal.convolve([1, np.nan, 3], [1, 1], nan_policy="omit", boundary="edge")
+    array([2., 2., 6., 6.])
     """
-    plainly = out is axes is workers is None and method == "auto"
+    plainly = (
+        out is axes is workers is mask is None and nan_policy == "propagate" and method == "auto"
+    )
     if plainly and isinstance(boundary, str) and boundary == "fill":
         y = _core.plain(in1, in2, mode, fillvalue, _threads.resolve(None), flip=True)
         if y is not None:
             return y
     plain = (boundary, fillvalue, axes, workers, out)
-    return _filter("convolve", in1, in2, mode, method, *plain, convolution=True)
+    missing = (nan_policy, mask, min_weight, normalize)
+    return _filter("convolve", in1, in2, mode, method, *plain, missing=missing, convolution=True)
 
 
 def correlate(
@@ -113,6 +139,10 @@ def correlate(
     boundary="fill",
     fillvalue=0,
     axes=None,
+    nan_policy="propagate",
+    mask=None,
+    min_weight=0.0,
+    normalize=True,
     workers=None,
     out=None,
 ):
@@ -120,10 +150,12 @@ def correlate(
 
     Parameters
     ----------
-    in1, in2, mode, method, boundary, fillvalue, axes, workers, out
+    in1, in2, mode, method, boundary, fillvalue, axes, nan_policy, mask, min_weight, normalize
         As in `convolve`. Mode ``"same"`` is centred as scipy.signal.correlate has it; under a
         boundary
         that only scipy's correlate2d knows, as that one has it (one sample later for even sizes).
+    workers, out
+        As in `convolve`.
 
     Returns
     -------
@@ -140,13 +172,17 @@ def correlate(
     >>> signal.correlate([1, 2, 3], [0, 1, 0.5])
     array([0.5, 2. , 3.5, 3. , 0. ])
     """
-    plainly = out is axes is workers is None and method == "auto"
+    plainly = (
+        out is axes is workers is mask is None and nan_policy == "propagate" and method == "auto"
+    )
     if plainly and isinstance(boundary, str) and boundary == "fill":
         y = _core.plain(in1, in2, mode, fillvalue, _threads.resolve(None), flip=False)
         if y is not None:
             return y
     plain = (boundary, fillvalue, axes, workers, out)
-    return _filter("correlate", in1, in2, mode, method, *plain, late=_LATE_UNLESS_FILL)
+    missing = (nan_policy, mask, min_weight, normalize)
+    late = _LATE_UNLESS_FILL
+    return _filter("correlate", in1, in2, mode, method, *plain, missing=missing, late=late)
 
 
 def convolve2d(in1, in2, mode="full", boundary="fill", fillvalue=0, *, workers=None, out=None):
@@ -437,6 +473,7 @@ def _filter(
     out,
     *,
     names=("in1", "in2"),
+    missing=_missing.NOTHING,
     **kind,
 ):
     """The common body of the functions whose result has the inputs' dtype."""
@@ -444,12 +481,16 @@ def _filter(
     _check.one_of("method", method, METHODS)
     in1, in2 = _check.numeric(**dict(zip(names, (in1, in2), strict=True)))
     _check.same_rank(**dict(zip(names, (in1, in2), strict=True)))
+    missing = _missing.wanted(in1, names[0], *missing)
+    if missing:
+        in1 = _missing.floating(in1, in2, mode)
     if _scipy.takes(in1, in2):
         return _scipy.call(name, in1, in2, mode, boundary, fillvalue, axes, out)
-    if in1.ndim == 0:
+    if in1.ndim == 0 and not missing:
         return _product(in1, in2 if kind.get("convolution") else in2.conj(), out)
     _check.not_empty(**dict(zip(names, (in1, in2), strict=True)))
-    commute = method != "separable"  # which asks for the vectors of in2
+    # The separable method asks for the vectors of in2; samples are missing in in1.
+    commute = method != "separable" and not missing
     f = _filtering(
         in1,
         in2,
@@ -463,7 +504,7 @@ def _filter(
         commute=commute,
         **kind,
     )
-    return _compute(f, method, np.result_type(in1, in2), out)
+    return _compute(f, method, np.result_type(in1, in2), out, missing=missing)
 
 
 def _filter2d(name, in1, in2, mode, boundary, fillvalue, workers, out, **kind):
@@ -592,17 +633,17 @@ def _warn_not_finite():
     )
 
 
-def _compute(f, method, dtype, out, *, warn=True):
+def _compute(f, method, dtype, out, *, missing=None, warn=True):
     """Run a filtering; the result in its own dtype."""
     if not f.w.size:
         f.y[...] = 0
     elif f.y.size:
-        chosen, vectors = _choose.method(f, method) if f.x.size else ("direct", None)
-        if chosen == "separable":
-            _methods.separable(f, vectors)
+        if missing:
+            _missing.filter(f, missing, method)
         else:
-            getattr(_methods, chosen)(f)
-        if method == "fft" and dtype.kind in "fc" and warn and not np.isfinite(f.y).all():
+            _methods.run(f, *(_choose.method(f, method) if f.x.size else ("direct",)))
+        warn = warn and method == "fft" and dtype.kind in "fc" and not missing
+        if warn and not np.isfinite(f.y).all():
             _warn_not_finite()
     if f.y.dtype == dtype:
         return f.y

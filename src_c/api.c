@@ -6,6 +6,7 @@
 #include "drivers/dot.h"
 #include "drivers/filter.h"
 #include "drivers/gather.h"
+#include "drivers/missing.h"
 #include "drivers/mix.h"
 #include "pyconvc.h"
 
@@ -73,6 +74,18 @@ pyconvc_status pyconvc_correlate(const pyconvc_problem *p, const void *x, const 
     if (run->workers < 1) return PYCONVC_BAD_PROBLEM;
     return mix_suits(&checked) ? by_mix(&checked, x, w, bias, y, run)
                                : by_filter(&checked, x, w, bias, y, run);
+}
+
+pyconvc_status pyconvc_correlate_present(const pyconvc_problem *p, const void *x,
+                                         const uint8_t *mask, const void *w, double least,
+                                         int normalize, void *y, const pyconvc_run *run) {
+    pyconvc_problem checked = *p;
+    const pyconvc_status status = pyconvc_complete(&checked);
+    if (status || no_outputs(&checked)) return status;
+    if (p->dtype > PYCONVC_F64 || p->batch * p->groups * p->channels_in * p->channels_out != 1 ||
+        run->workers < 1)
+        return PYCONVC_BAD_PROBLEM;
+    return missing_correlate(&checked, x, mask, w, least, normalize, y, run, pyconvc_correlate);
 }
 
 pyconvc_status pyconvc_input_grad(const pyconvc_problem *p, const void *y, const void *w,

@@ -10,7 +10,7 @@ from dataclasses import replace
 import numpy as np
 
 from .. import _core
-from .._methods import _rows
+from .._methods import extended
 
 CONVERTED_BYTES = 8 << 20  # what a piece takes, unless one row of the output takes more
 
@@ -64,7 +64,7 @@ def cut_outputs(p, x, y, work):
         outputs = y[:, :, first : first + step]
         start = first * stride - before
         window = slice(start, start + (outputs.shape[2] - 1) * stride + reach)
-        samples = _rows(x, 2, window, p.boundary[0], 0)
+        samples = extended(x, 2, window, p.boundary[0], 0)
         yield _piece(p, samples, outputs, 0), samples, outputs
 
 

@@ -14,7 +14,7 @@ import math
 import numpy as np
 from numpy.lib.array_utils import normalize_axis_tuple
 
-from . import _boundary, _passes
+from . import _boundary, _missing, _passes
 
 _BOUNDARIES = {
     "fill": "constant",
@@ -26,7 +26,17 @@ _BOUNDARIES = {
 }
 
 
-def convolve(in1, in2, mode="full", method="auto", *, boundary="fill", fillvalue=0, axes=None):
+def convolve(
+    in1,
+    in2,
+    mode="full",
+    method="auto",
+    *,
+    boundary="fill",
+    fillvalue=0,
+    axes=None,
+    **missing,
+):
     """Convolve two N-dimensional arrays, `in1` being extended by `boundary`.
 
     Parameters
@@ -43,6 +53,9 @@ def convolve(in1, in2, mode="full", method="auto", *, boundary="fill", fillvalue
         Value beyond the ends where the boundary is ``"fill"``.
     axes : int or sequence of int, optional
         Axes to convolve over. Default: all.
+    **missing
+        With any of ``mask``, ``min_weight``, ``normalize``: NaN and what the mask has are missing
+        samples of `in1`, see `_missing.leave_out`.
 
     Returns
     -------
@@ -54,10 +67,22 @@ def convolve(in1, in2, mode="full", method="auto", *, boundary="fill", fillvalue
     >>> convolve([1, 2, 3], [1, 1], boundary="wrap", mode="same")
     array([4, 3, 5])
     """
+    if missing:
+        return _leave_out(convolve, in1, in2, mode, boundary, fillvalue, axes, missing)
     return _filter(in1, in2, mode, axes, boundary, fillvalue, flip=True)
 
 
-def correlate(in1, in2, mode="full", method="auto", *, boundary="fill", fillvalue=0, axes=None):
+def correlate(
+    in1,
+    in2,
+    mode="full",
+    method="auto",
+    *,
+    boundary="fill",
+    fillvalue=0,
+    axes=None,
+    **missing,
+):
     """Correlate two N-dimensional arrays: ``z[k] = sum over l of in1[l] * conj(in2[l - k])``.
 
     Parameters as in `convolve`. ``same`` is centred as scipy.signal.correlate has it where the
@@ -69,8 +94,18 @@ def correlate(in1, in2, mode="full", method="auto", *, boundary="fill", fillvalu
     >>> correlate([1, 2, 3], [0, 1, 0.5])
     array([0.5, 2. , 3.5, 3. , 0. ])
     """
+    if missing:
+        return _leave_out(correlate, in1, in2, mode, boundary, fillvalue, axes, missing)
     conjugate = np.asarray(in2).conj()
     return _filter(in1, conjugate, mode, axes, boundary, fillvalue, late=_boundary.BOUNDARIES[1:])
+
+
+def _leave_out(function, in1, in2, mode, boundary, fillvalue, axes, missing):
+    def filtered(x, w, fill):
+        return function(x, w, mode, boundary=boundary, fillvalue=fill, axes=axes)
+
+    x, w = np.asarray(in1), np.asarray(in2)
+    return _missing.leave_out(filtered, x, w, fillvalue=fillvalue, **missing)
 
 
 def convolve2d(in1, in2, mode="full", boundary="fill", fillvalue=0):

@@ -173,6 +173,18 @@ pyconvc_status pyconvc_by_index(int32_t op, int32_t dtype, int64_t planes, int64
                                 int64_t samples, const void *from, const int64_t *index, void *to,
                                 const pyconvc_run *run);
 
+/* The correlate pass over one image of one channel, F32 or F64, without its missing samples: NaN,
+ * and where `mask` (contiguous, of the input's sizes, or NULL) is not 0. With v = 1 where a sample
+ * is there and else 0,
+ *
+ *     y[o] = sum of w v X, times sum of |w| / sum of |w| v where `normalize` is set
+ *
+ * and NaN where sum of |w| v is 0 or less than the part `least` of sum of |w|. What lies beyond a
+ * CONSTANT edge is there, unless it is NaN. With `normalize` the taps have one sign. */
+pyconvc_status pyconvc_correlate_present(const pyconvc_problem *p, const void *x,
+                                         const uint8_t *mask, const void *w, double least,
+                                         int normalize, void *y, const pyconvc_run *run);
+
 /* Tiers are chosen once, at the first call of any function here, or by name before that. */
 pyconvc_status pyconvc_isa_select(const char *name); /* NULL: the best available */
 const char *pyconvc_isa_name(void);

@@ -1,0 +1,184 @@
+"""Missing samples: NaN left out, masks, weights that a window needs, kernels of any signs."""
+
+import cases
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+import pyconvc
+from pyconvc import reference, signal
+
+BOUNDARIES = ("fill", "wrap", "symm", "mirror", "edge")
+REFERENCE_NAMES = {"mirror": "reflect", "edge": "replicate"}
+SIGNS = {
+    "positive": np.abs,
+    "negative": lambda w: -np.abs(w),
+    "mixed": lambda w: w,
+    "sum zero": lambda w: w - w.mean(),
+    "zero": np.zeros_like,
+}
+
+
+@st.composite
+def calls(draw):
+    """(input, kernel, arguments) with some of the samples missing."""
+    rank = draw(st.integers(1, 3))
+    shape = draw(st.tuples(*[st.integers(2, (90, 14, 7)[rank - 1])] * rank))
+    taps = draw(st.tuples(*[st.integers(1, 5)] * rank))
+    mode = draw(st.sampled_from(cases.MODES))
+    if mode == "valid":
+        shape = tuple(map(max, shape, taps))
+    rng = np.random.default_rng(draw(st.integers(0, 2**32)))
+    dtype = draw(st.sampled_from(cases.FLOATS + cases.COMPLEXES))
+    x, w = cases.values(rng, shape, dtype), cases.values(rng, taps, dtype)
+    x[rng.random(shape) < draw(st.sampled_from([0, 0.1, 0.6, 1]))] = np.nan
+    w = SIGNS[draw(st.sampled_from(list(SIGNS)))](w).astype(dtype)
+    boundary = draw(st.sampled_from(BOUNDARIES))
+    arguments = {
+        "mask": rng.random(shape) < 0.2 if draw(st.booleans()) else None,
+        "min_weight": draw(st.sampled_from([0.0, 0.31, 1.0])),
+        "normalize": draw(st.booleans()),
+        "fillvalue": draw(st.sampled_from([0, 2.5, np.nan])) if boundary == "fill" else 0,
+    }
+    return x, w, mode, boundary, arguments
+
+
+@pytest.mark.parametrize("name", ["convolve", "correlate"])
+@given(call=calls(), method=st.sampled_from(["auto", "direct", "fft"]), workers=st.integers(1, 3))
+def test_definition(name, call, method, workers):
+    x, w, mode, boundary, arguments = call
+    got = getattr(signal, name)(
+        x,
+        w,
+        mode,
+        method,
+        boundary=boundary,
+        nan_policy="omit",
+        workers=workers,
+        **arguments,
+    )
+    rule = REFERENCE_NAMES.get(boundary, boundary)
+    wide = x.astype(np.result_type(x, np.float64)), w.astype(np.result_type(w, np.float64))
+    want = getattr(reference.signal, name)(*wide, mode, boundary=rule, **arguments)
+    assert got.dtype == x.dtype
+    np.testing.assert_array_equal(np.isnan(got), np.isnan(want))
+    # A mean is as exact as its sums are: a share of the weights may be left after cancellation.
+    scale = np.abs(w).sum() * np.nanmax(np.abs(x), initial=2.5) + 1
+    np.testing.assert_allclose(got, want, rtol=0, atol=300 * np.finfo(x.dtype).eps * scale)
+
+
+@pytest.mark.parametrize("dtype", cases.FLOATS)
+@pytest.mark.parametrize(
+    ("shape", "taps"), [((5000,), (9,)), ((90, 70), (5, 3)), ((9, 20, 30), (3, 3, 5))]
+)
+def test_nothing_missing_changes_no_bit(shape, taps, dtype):
+    x, w = cases.random(shape, dtype), np.abs(cases.random(taps, dtype, 1))
+    plain = signal.convolve(x, w, "same", "direct")
+    np.testing.assert_array_equal(
+        signal.convolve(x, w, "same", "direct", nan_policy="omit", min_weight=1), plain
+    )
+    x[(3,) * x.ndim] = np.nan
+    some = signal.convolve(x, w, "same", "direct", nan_policy="omit")
+    touched = signal.convolve(np.isnan(x).astype(dtype), w, "same", "direct") != 0
+    assert 0 < touched.sum() <= w.size
+    np.testing.assert_array_equal(some[~touched], plain[~touched])
+
+
+@pytest.mark.parametrize("method", ["direct", "fft", "separable", "auto"])
+def test_a_constant_stays(method):
+    x = np.full((60, 50), 7.0)
+    x[np.random.default_rng(0).random(x.shape) < 0.3] = np.nan
+    w = np.outer([1, 2, 1], [1, 3, 5, 3, 1.0])
+    y = signal.convolve(x, w, "same", method, boundary="symm", nan_policy="omit")
+    np.testing.assert_allclose(y, 7 * w.sum(), rtol=1e-12)
+    edge = np.outer([1, 2, 3, 2, 1], [-2, -1, 0, 1, 2.0])
+    y = signal.convolve(x, edge, "same", method, boundary="symm", nan_policy="omit")
+    np.testing.assert_allclose(y, 0, atol=1e-12)
+
+
+def test_windows_without_samples():
+    x = np.ones((64, 64), np.float32)
+    x[20:40, 20:40] = np.nan
+    for method in ("direct", "fft", "separable"):
+        y = signal.convolve(x, np.ones((9, 9), np.float32), "same", method, nan_policy="omit")
+        assert np.isnan(y).sum() == 12 * 12
+        assert np.isnan(y[24:36, 24:36]).all()
+
+
+def test_infinity_stays_a_value():
+    y = signal.convolve([1, np.inf, np.nan, 1, 1], [1, 1.0], "valid", nan_policy="omit")
+    np.testing.assert_array_equal(y, [np.inf, np.inf, 2, 2])
+
+
+def test_same_bits_for_any_workers():
+    x = cases.random((700, 300), np.float32)
+    x[np.random.default_rng(0).random(x.shape) < 0.1] = np.nan
+    for w in (np.abs(cases.random((7, 5), np.float32, 1)), cases.random((7, 5), np.float32, 1)):
+        first, *others = [
+            signal.convolve(x, w, "same", "direct", nan_policy="omit", workers=workers)
+            for workers in (1, 2, 3, 5)
+        ]
+        for other in others:
+            np.testing.assert_array_equal(other, first)
+
+
+def test_masked_integers_are_averaged():
+    x = np.array([1, 200, 3, 4], np.uint8)
+    y = signal.convolve(x, np.ones(3, np.uint8), "same", mask=x > 100, fillvalue=0)
+    assert y.dtype == np.float64
+    np.testing.assert_allclose(y, [1.5, 6, 10.5, 7])
+
+
+def test_kernels_of_their_own():
+    """Along axes that are not convolved kernels may differ, also in their sums."""
+    x = cases.random((3, 40))
+    x[:, ::7] = np.nan
+    w = np.abs(cases.random((3, 5), seed=1)) * [[1], [10], [0]]
+    y = signal.convolve(x, w, "same", axes=1, nan_policy="omit")
+    for i in range(3):
+        np.testing.assert_allclose(
+            y[i], signal.convolve(x[i], w[i], "same", nan_policy="omit"), rtol=1e-12
+        )
+
+
+def test_views_and_outputs():
+    x = cases.random((60, 50))
+    x[::5, ::3] = np.nan
+    w = np.abs(cases.random((3, 3), seed=1))
+    want = signal.convolve(x, w, "same", nan_policy="omit")
+    for view in (np.asfortranarray(x), np.repeat(x, 2, 1)[:, ::2], x[::-1][::-1], x.astype(">f8")):
+        out = np.full((50, 60), 9.0).T
+        assert signal.convolve(view, w, "same", nan_policy="omit", out=out) is out
+        np.testing.assert_array_equal(out, want)
+
+
+def test_nothing_is_written_to_the_inputs():
+    x = np.array([1, np.nan, 3.0])
+    mask = np.array([False, False, True])
+    signal.convolve(x, [1, 1.0], nan_policy="omit", mask=mask)
+    np.testing.assert_array_equal(x, [1, np.nan, 3])
+    np.testing.assert_array_equal(mask, [False, False, True])
+
+
+@pytest.mark.parametrize(
+    ("arguments", "error", "text"),
+    [
+        ({"nan_policy": "ignore"}, ValueError, "nan_policy='ignore'"),
+        ({"nan_policy": "raise"}, ValueError, "in1 has NaN"),
+        ({"min_weight": 1.5}, ValueError, "min_weight=1.5"),
+        ({"min_weight": np.nan}, ValueError, "min_weight=nan"),
+        ({"mask": [True, False]}, ValueError, "mask.shape"),
+        ({"mask": [1, 0, 1]}, TypeError, "mask.dtype"),
+        ({"nan_policy": "omit", "mode": "valid", "in2": np.ones(5)}, ValueError, "mode 'valid'"),
+        ({"nan_policy": "omit", "in2": [1, np.inf]}, ValueError, "not finite"),
+        (
+            {"mask": [True, False, True], "in2": np.array([1], object)},
+            TypeError,
+            "nan_policy, mask",
+        ),
+    ],
+)
+def test_refused(arguments, error, text):
+    with pytest.raises(error, match=text):
+        pyconvc.convolve(**{"in1": [1, np.nan, 2], "in2": [1, 1.0]} | arguments)
