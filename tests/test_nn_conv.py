@@ -114,8 +114,10 @@ def test_depthwise_layers(channels, space, taps, options, dtype, mode):
         for module in (nn, reference)
     )
     cases.assert_same(got, want, terms=w[0].size)
-    shared = cases.of_rank(nn, "conv", len(space))(x, w, bias, **options, workers=2)
-    np.testing.assert_array_equal(shared, got)
+    last = np.moveaxis(np.ascontiguousarray(np.moveaxis(x, 1, -1)), -1, 1)
+    for same in (x, last):
+        shared = cases.of_rank(nn, "conv", len(space))(same, w, bias, **options, workers=2)
+        np.testing.assert_array_equal(shared, got)
 
 
 @pytest.mark.parametrize(

@@ -51,7 +51,7 @@ typedef struct {
 
     /* Small planes are packed, those of groups_at_once groups by a task, slots of them at a time
      * (see filter_planes.h). */
-    int packed;
+    int packed, across; /* across: their samples are neighbours */
     int64_t groups_at_once, group_parts, slots;
 } filter_plan;
 

@@ -3,11 +3,11 @@
  * computes what, except the number of tasks: results have the same bits for every number of
  * workers. */
 #include <stdlib.h>
-#include <string.h>
 #include <unistd.h>
 
 #include "filter.h"
 #include "filter_planes.h"
+#include "gather.h"
 #include "parallel.h"
 #include "phases.h"
 
@@ -37,8 +37,7 @@ static int64_t chunk_length(int64_t count, int64_t most, int64_t chunk) {
 typedef struct {
     filter_plan *plan;
     int64_t block;
-    const char *w; /* first tap of the plane, when packing; NULL when only counting and placing */
-    char *to;
+    int64_t *order; /* gets where the taps of a plane lie in w; NULL when placing blocks */
 } packer;
 
 static int64_t flipped(const pyconvc_problem *p, int a, int64_t tap) {
@@ -47,14 +46,8 @@ static int64_t flipped(const pyconvc_problem *p, int a, int64_t tap) {
 
 static void put_tap(packer *k, int64_t row, int64_t column) {
     const pyconvc_problem *p = k->plan->p;
-    const size_t bytes = (size_t)k->plan->bytes;
-    if (!k->w) return;
-    memcpy(k->to,
-           k->w + (flipped(p, H, row) * p->w_step[4] + flipped(p, W, column) * p->w_step[5]) *
-                      k->plan->bytes,
-           bytes);
-    if (p->conjugate) pyconvc_conjugate(p->dtype, k->to);
-    k->to += bytes;
+    if (k->order)
+        *k->order++ = flipped(p, H, row) * p->w_step[4] + flipped(p, W, column) * p->w_step[5];
 }
 
 /* Whether a run continues a block; a block of one column takes the step that it needs. */
@@ -65,7 +58,7 @@ static int continues(const filter_block *b, int64_t row, int64_t column, int64_t
 
 static void put_run(packer *k, int64_t row, int64_t column, int64_t length) {
     filter_block *last = k->plan->blocks + k->block - 1;
-    if (k->w) return;
+    if (k->order) return;
     if (k->block && continues(last, row, column, length)) {
         last->step = (column - last->column) / last->columns;
         last->columns++;
@@ -131,29 +124,42 @@ static int64_t most_blocks(const filter_plan *plan) {
     return min64(taps, ceil_div(ceil_div(taps, lanes), plan->kernels->line_chunk) * lanes);
 }
 
+static void pack_channel(filter_plan *plan, const char *w, const int64_t *order, char *to) {
+    const pyconvc_problem *p = plan->p;
+    for (int64_t c = 0; c < p->channels_in; c++)
+        for (int64_t d = 0; d < p->kernel[D]; d++) {
+            const int64_t at = c * p->w_step[2] + flipped(p, D, d) * p->w_step[3];
+            gather_at(plan->bytes, w + at * plan->bytes, order, plan->taps_per_plane, to);
+            to += plan->taps_per_plane * plan->bytes;
+        }
+}
+
 static pyconvc_status pack_taps(filter_plan *plan, const char *w) {
     const pyconvc_problem *p = plan->p;
     const int64_t outputs = p->groups * p->channels_out,
-                  plane_bytes = plan->taps_per_plane * plan->bytes;
+                  channel_bytes = plan->planes * plan->taps_per_plane * plan->bytes;
+    int64_t *order = malloc((size_t)plan->taps_per_plane * sizeof *order);
     plan->blocks =
         malloc((size_t)(plan->planes_at_once * plan->blocks_per_plane) * sizeof *plan->blocks);
-    plan->taps = malloc((size_t)(outputs * plan->planes * plane_bytes));
-    if (!plan->blocks || !plan->taps) return PYCONVC_NO_MEMORY;
-    packer place = {plan, 0, NULL, NULL};
+    plan->taps = malloc((size_t)(outputs * channel_bytes));
+    if (!order || !plan->blocks || !plan->taps) {
+        free(order);
+        return PYCONVC_NO_MEMORY;
+    }
+    packer place = {plan, 0, NULL}, list = {plan, 0, order};
     for (int64_t plane = 0; plane < plan->planes_at_once; plane++)
         walk(&place, plane);
+    walk(&list, 0);
     plan->program = (filter_program){plan->blocks, place.block};
     plan->blocks_per_plane = place.block / plan->planes_at_once;
-    packer pack = {plan, 0, NULL, plan->taps};
-    for (int64_t k = 0; k < outputs; k++)
-        for (int64_t c = 0; c < p->channels_in; c++)
-            for (int64_t d = 0; d < p->kernel[D]; d++) {
-                const int64_t channel =
-                    k / p->channels_out * p->w_step[0] + k % p->channels_out * p->w_step[1];
-                pack.w = w + (channel + c * p->w_step[2] + flipped(p, D, d) * p->w_step[3]) *
-                                 plan->bytes;
-                walk(&pack, 0);
-            }
+    for (int64_t k = 0; k < outputs; k++) {
+        const int64_t at = k / p->channels_out * p->w_step[0] + k % p->channels_out * p->w_step[1];
+        pack_channel(plan, w + at * plan->bytes, order, plan->taps + k * channel_bytes);
+    }
+    free(order);
+    if (p->conjugate)
+        for (int64_t i = 0; i < outputs * channel_bytes; i += plan->bytes)
+            pyconvc_conjugate(p->dtype, plan->taps + i);
     return PYCONVC_OK;
 }
 

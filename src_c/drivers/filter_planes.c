@@ -8,6 +8,7 @@
 
 #define SLOT_BYTES   (20 << 10) /* a slot, beside the lines of x and y that come and go: L1 */
 #define SLOTS_BYTES  (12 << 10) /* all slots, where there are several */
+#define ACROSS_BYTES (64 << 10) /* all slots, where they are packed together: some way into L2 */
 #define MOST_SLOTS   8
 #define LEAST_ROWS   16  /* so that few rows are packed for two bands */
 #define TASK_WORK    1e7 /* multiply-adds: a few milliseconds, so that a call can be interrupted */
@@ -23,30 +24,42 @@ static double slot_bytes(const filter_plan *plan, int64_t rows) {
            (double)plan->phase_pitch * (double)plan->bytes;
 }
 
-static void size_bands(filter_plan *plan) {
+/* Whether the samples of neighbouring groups are neighbours: then MOST_SLOTS are packed together.
+ */
+static int lies_across(const pyconvc_problem *p) {
+    return p->groups >= MOST_SLOTS && p->x_step[1] == 1 && p->x_step[5] != 1;
+}
+
+static void size_bands(filter_plan *plan, double most) {
     const pyconvc_problem *p = plan->p;
     int64_t bands = 1;
-    while (slot_bytes(plan, ceil_div(p->output[H], bands)) > SLOT_BYTES)
+    while (slot_bytes(plan, ceil_div(p->output[H], bands)) > most && bands < p->output[H])
         bands++;
     const int64_t rows = ceil_div(p->output[H], bands);
     plan->band_rows = min64(p->output[H], round_up(rows, min64(rows, plan->kernels->tile_rows)));
     plan->bands = ceil_div(p->output[H], plan->band_rows);
 }
 
+static void size_slots(filter_plan *plan) {
+    plan->across = lies_across(plan->p);
+    size_bands(plan, plan->across ? ACROSS_BYTES / MOST_SLOTS : SLOT_BYTES);
+    const int64_t fit = SLOTS_BYTES / (int64_t)slot_bytes(plan, plan->band_rows);
+    plan->slots = plan->across ? MOST_SLOTS : max64(1, min64(fit, MOST_SLOTS));
+    plan->slots = min64(plan->slots, plan->p->groups);
+}
+
 int planes_size(filter_plan *plan) {
     const pyconvc_problem *p = plan->p;
     plan->phase_pitch = phases_pitch(p, p->output[W], plan->kernels->lanes);
     if (slot_bytes(plan, min64(p->output[H], LEAST_ROWS)) > SLOT_BYTES) return 0;
-    size_bands(plan);
-    const int64_t slot = (int64_t)slot_bytes(plan, plan->band_rows);
+    size_slots(plan);
     const int64_t others = p->batch * p->output[D] * plan->bands;
     const double work = (double)(plan->band_rows * p->output[W] * p->channels_out) *
                         (double)(plan->planes * plan->taps_per_plane);
-    const int64_t most = max64(1, (int64_t)(TASK_WORK / work));
+    const int64_t most = max64(plan->slots, (int64_t)(TASK_WORK / work));
     const int64_t parts = ceil_div(plan->workers > 1 ? WORKER_TASKS * plan->workers : 1, others);
-    plan->groups_at_once = min64(min64(p->groups, most), ceil_div(p->groups, parts));
+    plan->groups_at_once = round_up(min64(most, ceil_div(p->groups, parts)), plan->slots);
     plan->group_parts = ceil_div(p->groups, plan->groups_at_once);
-    plan->slots = max64(1, min64(SLOTS_BYTES / slot, min64(MOST_SLOTS, plan->groups_at_once)));
     plan->planes_at_once = plan->planes;
     plan->block_columns = plan->strip_columns = p->output[W];
     plan->tasks = others * plan->group_parts;
@@ -58,9 +71,10 @@ int planes_size(filter_plan *plan) {
 
 /* What a worker's scratch holds. */
 typedef struct {
-    gather_move *moves;  /* of all input lines but those of the constant, to places in a slot */
-    const char **region; /* the rows of a slot, as numbered */
-    const void **tables; /* as the kernel takes them: [slot][set] */
+    gather_move *moves;   /* of all input lines but those of the constant, to places in a slot */
+    const char **region;  /* the rows of a slot, as numbered */
+    const void **tables;  /* as the kernel takes them: [slot][set] */
+    gather_range *ranges; /* of each phase of a line */
     char *constant, *slots, *dense;
     int64_t table_pitch, slot_bytes, move_count;
 } scratch;
@@ -82,6 +96,8 @@ static size_t lay_out(const filter_plan *plan, char *base, scratch *s) {
     s->region = (const char **)(base + at), at += aligned(rows * (int64_t)sizeof(char *));
     s->tables = (const void **)(base + at);
     at += aligned(plan->slots * table_sets(plan) * s->table_pitch * (int64_t)sizeof(char *));
+    s->ranges = (gather_range *)(base + at);
+    at += aligned(plan->phases * (int64_t)sizeof(gather_range));
     s->constant = base + at, at += aligned(filter_constant(plan) * plan->bytes);
     s->slots = base + at, at += (size_t)(plan->slots * s->slot_bytes);
     s->dense = base + at;
@@ -137,12 +153,13 @@ static gather_line line_of(const filter_plan *plan) {
     return (gather_line){plan->bytes, p->input[W], p->x_step[5], p->boundary[W], p->fill};
 }
 
-static gather_range range_of(const filter_plan *plan, int64_t phase) {
+static void find_ranges(const filter_plan *plan, const scratch *s) {
     const pyconvc_problem *p = plan->p;
     const gather_line line = line_of(plan);
-    const int64_t reach = (p->kernel[W] - 1) * p->dilation[W] / p->stride[W];
-    return gather_find(&line, plan->phase_offset[phase] - p->pad_before[W], p->stride[W],
-                       p->output[W] + reach);
+    const int64_t count = p->output[W] + (p->kernel[W] - 1) * p->dilation[W] / p->stride[W];
+    for (int64_t f = 0; f < plan->phases; f++)
+        s->ranges[f] =
+            gather_find(&line, plan->phase_offset[f] - p->pad_before[W], p->stride[W], count);
 }
 
 /* What lies beyond the ends of lines, where that is the same for all planes. */
@@ -153,12 +170,20 @@ static void pad_slots(const filter_plan *plan, const scratch *s) {
                     s->slots + slot * s->slot_bytes);
 }
 
-static void pack(const filter_plan *plan, const scratch *s, const char *x, char *slot) {
+/* Packs `slots` groups, x being at the first. */
+static void pack(const filter_plan *plan, const scratch *s, const char *x, int64_t slots) {
     const gather_line line = line_of(plan);
     for (int64_t f = 0; f < plan->phases; f++) {
-        const gather_range range = range_of(plan, f);
-        gather_moves(&line, &range, x, s->moves, s->move_count,
-                     slot + f * plan->phase_pitch * plan->bytes);
+        const gather_range *range = &s->ranges[f];
+        char *to = s->slots + f * plan->phase_pitch * plan->bytes;
+        if (plan->across) {
+            gather_across(&line, range, x, slots, s->moves, s->move_count,
+                          s->slot_bytes / plan->bytes, to);
+            continue;
+        }
+        for (int64_t slot = 0; slot < slots; slot++)
+            gather_moves(&line, range, x + slot * plan->p->x_step[1] * plan->bytes, s->moves,
+                         s->move_count, to + slot * s->slot_bytes);
     }
 }
 
@@ -200,12 +225,12 @@ void planes_do_task(const void *context, int64_t index, void *memory) {
     gather_fill(plan->bytes, plan->p->fill, filter_constant(plan), s.constant);
     find_lines(plan, &t, &s);
     find_tables(plan, &t, &s);
+    find_ranges(plan, &s);
     pad_slots(plan, &s);
     while (t.group < end) {
         const int64_t slots = min64(plan->slots, end - t.group);
-        for (int64_t slot = 0; slot < slots; slot++)
-            pack(plan, &s, j->x + (t.image * step[0] + (t.group + slot) * step[1]) * plan->bytes,
-                 s.slots + slot * s.slot_bytes);
+        const int64_t at = t.image * step[0] + t.group * step[1];
+        pack(plan, &s, j->x + at * plan->bytes, slots);
         for (int64_t slot = 0; slot < slots; slot++, t.group++)
             filter(j, &t, &s, slot);
     }

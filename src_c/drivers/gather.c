@@ -37,6 +37,18 @@ void scatter(int64_t bytes, const void *from, int64_t count, int64_t step, void 
 #undef LOOP
 }
 
+void gather_at(int64_t bytes, const void *from, const int64_t *at, int64_t count, void *to) {
+#define LOOP(T)                                                                                    \
+    {                                                                                              \
+        const T *s = from;                                                                         \
+        T *d = to;                                                                                 \
+        for (int64_t j = 0; j < count; j++)                                                        \
+            memcpy(d + j, s + at[j], sizeof(T));                                                   \
+    }
+    FOR_SIZE(bytes, LOOP)
+#undef LOOP
+}
+
 void gather_fill(int64_t bytes, const void *sample, int64_t count, void *to){
 #define LOOP(T)                                                                                    \
     {                                                                                              \
@@ -143,6 +155,40 @@ static void copy_lines(int64_t bytes, const char *from, const gather_move *moves
         copy_line(from + moves[i].from * bytes, samples * bytes, to + moves[i].to * bytes);
 }
 
+typedef uint32_t words __attribute__((vector_size(16), may_alias));
+#ifdef __clang__
+#    define SHUFFLE(a, b, i, j, k, l) __builtin_shufflevector(a, b, i, j, k, l)
+#else
+#    define SHUFFLE(a, b, i, j, k, l) __builtin_shuffle(a, b, (words){i, j, k, l})
+#endif
+
+static inline words load_words(const uint32_t *from) {
+    words a;
+    memcpy(&a, from, sizeof a);
+    return a;
+}
+
+static inline void store_words(uint32_t *to, words a) {
+    memcpy(to, &a, sizeof a);
+}
+
+/* Every second of some dozens of samples, and nothing read beyond the last. */
+static inline void halve_line(const uint32_t *from, int64_t samples, uint32_t *to) {
+    for (int64_t j = 0; j < samples && samples >= 4; j += 4) {
+        const int64_t at = min64(j, samples - 4);
+        const words a = load_words(from + 2 * at), b = load_words(from + 2 * at + 3);
+        store_words(to + at, SHUFFLE(a, b, 0, 2, 5, 7));
+    }
+    for (int64_t j = 0; j < samples && samples < 4; j++)
+        to[j] = from[2 * j];
+}
+
+static void halve_lines(const uint32_t *from, const gather_move *moves, int64_t count,
+                        int64_t samples, uint32_t *to) {
+    for (int64_t i = 0; i < count; i++)
+        halve_line(from + moves[i].from, samples, to + moves[i].to);
+}
+
 #define STEP_LINES(T)                                                                              \
     static void step_lines_##T(const T *from, int64_t step, const gather_move *moves,              \
                                int64_t count, int64_t samples, T *to) {                            \
@@ -180,7 +226,80 @@ void gather_moves(const gather_line *line, const gather_range *range, const void
         copy_lines(bytes, s, moves, count, range->inside, d);
         return;
     }
+    if (step == 2 && bytes == 4) {
+        halve_lines((const uint32_t *)s, moves, count, range->inside, (uint32_t *)d);
+        return;
+    }
 #define LOOP(T) step_lines_##T((const T *)s, step, moves, count, range->inside, (T *)d);
     FOR_SIZE(bytes, LOOP)
 #undef LOOP
+}
+
+/* ---- many neighbours of many lines -------------------------------------------------------------
+ */
+
+/* to[k * pitch + j] = from[j * step + k], j < samples, k < across. */
+#define TURN(T)                                                                                    \
+    static void turn_##T(const T *from, int64_t step, int64_t samples, int64_t across,             \
+                         int64_t pitch, T *to) {                                                   \
+        for (int64_t j = 0; j < samples; j++)                                                      \
+            for (int64_t k = 0; k < across; k++)                                                   \
+                to[k * pitch + j] = from[j * step + k];                                            \
+    }
+TURN(uint8_t)
+TURN(uint16_t)
+TURN(uint32_t)
+TURN(uint64_t)
+TURN(sample16)
+#undef TURN
+
+static inline void turn_4x4(const uint32_t *from, int64_t step, int64_t pitch, uint32_t *to) {
+    const words a = load_words(from), b = load_words(from + step);
+    const words c = load_words(from + 2 * step), d = load_words(from + 3 * step);
+    const words e = SHUFFLE(a, b, 0, 4, 1, 5), f = SHUFFLE(a, b, 2, 6, 3, 7);
+    const words g = SHUFFLE(c, d, 0, 4, 1, 5), h = SHUFFLE(c, d, 2, 6, 3, 7);
+    store_words(to, SHUFFLE(e, g, 0, 1, 4, 5));
+    store_words(to + pitch, SHUFFLE(e, g, 2, 3, 6, 7));
+    store_words(to + 2 * pitch, SHUFFLE(f, h, 0, 1, 4, 5));
+    store_words(to + 3 * pitch, SHUFFLE(f, h, 2, 3, 6, 7));
+}
+
+/* In blocks of 4 x 4, the last of which may lie over the one before. */
+static void turn_words(const uint32_t *from, int64_t step, int64_t samples, int64_t across,
+                       int64_t pitch, uint32_t *to) {
+    if (samples < 4 || across < 4) {
+        turn_uint32_t(from, step, samples, across, pitch, to);
+        return;
+    }
+    for (int64_t k = 0; k < across; k += 4) {
+        const int64_t row = min64(k, across - 4);
+        for (int64_t j = 0; j < samples; j += 4) {
+            const int64_t column = min64(j, samples - 4);
+            turn_4x4(from + column * step + row, step, pitch, to + row * pitch + column);
+        }
+    }
+}
+
+void gather_across(const gather_line *line, const gather_range *range, const void *from,
+                   int64_t across, const gather_move *moves, int64_t count, int64_t pitch,
+                   void *to) {
+    const int64_t bytes = line->bytes, step = range->stride * line->step;
+    if (line->rule != PYCONVC_CONSTANT) {
+        for (int64_t k = 0; k < across; k++)
+            gather_moves(line, range, (const char *)from + k * bytes, moves, count,
+                         (char *)to + k * pitch * bytes);
+        return;
+    }
+    const int64_t first = (range->first + range->before * range->stride) * line->step;
+    for (int64_t i = 0; i < count; i++) {
+        const char *s = (const char *)from + (moves[i].from + first) * bytes;
+        char *d = (char *)to + (moves[i].to + range->before) * bytes;
+        if (bytes == 4) {
+            turn_words((const uint32_t *)s, step, range->inside, across, pitch, (uint32_t *)d);
+            continue;
+        }
+#define LOOP(T) turn_##T((const T *)s, step, range->inside, across, pitch, (T *)d);
+        FOR_SIZE(bytes, LOOP)
+#undef LOOP
+    }
 }

@@ -35,8 +35,17 @@ typedef struct {
 void gather_moves(const gather_line *line, const gather_range *range, const void *from,
                   const gather_move *moves, int64_t count, void *to);
 
+/* The same for `across` lines that begin one sample apart, as those of the channels of an image do
+ * that is channels-last in memory; the copies are `pitch` samples apart. */
+void gather_across(const gather_line *line, const gather_range *range, const void *from,
+                   int64_t across, const gather_move *moves, int64_t count, int64_t pitch,
+                   void *to);
+
 /* to[j] = from[j * step] for j < count. */
 void gather_all(int64_t bytes, const void *from, int64_t count, int64_t step, void *to);
+
+/* to[j] = from[at[j]] for j < count. */
+void gather_at(int64_t bytes, const void *from, const int64_t *at, int64_t count, void *to);
 
 /* to[j * step] = from[j] for j < count. */
 void scatter(int64_t bytes, const void *from, int64_t count, int64_t step, void *to);
