@@ -1,4 +1,4 @@
-/* dot.h -- the weight gradient as sums over pixels: lines of y against lines of the packed input.
+/* dot.h -- the weight gradient as sums over pixels: y against the packed input.
  *
  *   w[g,k,c,t] = sum_{n,o} X[n,g,c, o*stride + t*dilation - pad_before] * y[n,g,k,o]
  *

@@ -6,6 +6,8 @@
 #define MIX_VECS     3
 #define DOT_CHANNELS 4
 #define DOT_OFFSETS  6
+#define OUTER_VECS   2
+#define OUTER_COLS   12
 #define TILE_ROWS    4
 #define TILE_VECS    4
 #define TILE_CHUNK   7

@@ -4,6 +4,8 @@
 #define MIX_VECS     2
 #define DOT_CHANNELS 2
 #define DOT_OFFSETS  3
+#define OUTER_VECS   2
+#define OUTER_COLS   3
 #define TILE_ROWS    4
 #define TILE_VECS    2
 #define TILE_CHUNK   3

@@ -5,6 +5,8 @@
 #define MIX_VECS     3
 #define DOT_CHANNELS 2
 #define DOT_OFFSETS  5
+#define OUTER_VECS   2
+#define OUTER_COLS   5
 #define TILE_ROWS    4
 #define TILE_VECS    2
 #define TILE_CHUNK   4

@@ -13,7 +13,8 @@
 #define DECLARE(dtype, elem, parts)                                                                \
     extern const filter_kernels KERNELS(filter, dtype, PYCONVC_TIER);                              \
     extern const mix_kernels KERNELS(mix, dtype, PYCONVC_TIER);                                    \
-    extern const dot_kernels KERNELS(dot, dtype, PYCONVC_TIER);
+    extern const dot_kernels KERNELS(dot, dtype, PYCONVC_TIER);                                    \
+    extern const outer_kernels KERNELS(outer, dtype, PYCONVC_TIER);
 PYCONVC_FOR_DTYPES(DECLARE)
 
 #define DECLARE_POOL(stem, op, dtype, DTYPE)                                                       \
@@ -27,6 +28,7 @@ const kernel_table *CAT(pyconvc_table_, PYCONVC_TIER)(void) {
     table.filter[i] = KERNELS(filter, dtype, PYCONVC_TIER);                                        \
     table.mix[i] = KERNELS(mix, dtype, PYCONVC_TIER);                                              \
     table.dot[i] = KERNELS(dot, dtype, PYCONVC_TIER);                                              \
+    table.outer[i] = KERNELS(outer, dtype, PYCONVC_TIER);                                          \
     i++;
     PYCONVC_FOR_DTYPES(FILL)
 #define FILL_POOL(stem, op, dtype, DTYPE)                                                          \

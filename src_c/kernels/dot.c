@@ -96,8 +96,8 @@ INLINE void add_lanes(const elem *lanes, elem *out) {
 
 static void reduce(const void *sums, const dot_grid *grid, void *out) {
     const elem *from = sums;
-    elem *to = out;
-    for (int64_t k = 0; k < grid->rows; k++)
+    for (int64_t k = 0; k < grid->rows; k++) {
+        elem *to = (elem *)out + k * grid->pitch * PARTS;
         for (int64_t t = 0; t < grid->columns; t += grid->by_offset) {
             const int64_t tile = k / grid->by_channel * grid->across + t / grid->by_offset;
             const int64_t first =
@@ -107,6 +107,7 @@ static void reduce(const void *sums, const dot_grid *grid, void *out) {
             for (int64_t i = 0; i < here; i++, to += PARTS)
                 add_lanes(from + (first + i) * VL, to);
         }
+    }
 }
 
 const dot_kernels NAME(dot) = {

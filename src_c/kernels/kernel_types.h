@@ -97,9 +97,9 @@ typedef struct {
 typedef void dot_fn(const dot_job *job);
 
 /* Sums of rows x columns lie tile by tile, `across` tiles of by_channel x by_offset side by side.
- * reduce adds up the lanes of each and writes them dense, row by row. */
+ * reduce adds up the lanes of each and writes them row by row, `pitch` samples apart. */
 typedef struct {
-    int64_t rows, columns, by_channel, by_offset, across;
+    int64_t rows, columns, by_channel, by_offset, across, pitch;
 } dot_grid;
 
 typedef void reduce_fn(const void *sums, const dot_grid *grid, void *out);
@@ -111,6 +111,41 @@ typedef struct {
     int32_t channels, offsets, offsets_of_one;
 } dot_kernels;
 
+/* outer: for t < columns of the kernel, l < elements of the tile (`wide`: vectors of the table;
+ * `narrow`: one), with all lengths in elements,
+ *      sums[t * sums_pitch + l] += sum over r < height, j < width of
+ *          a[(r * width + j) * a_step + l] * b[offsets[t] + r * b_pitch + j * b_step]
+ *
+ * A complex b is two columns, by part. The sum of one call is added to sums once, so long sums are
+ * sums of blocks. */
+typedef struct {
+    const void *a;
+    int64_t a_step;
+    const void *b;
+    const int64_t *offsets;
+    int64_t b_step, b_pitch, height, width;
+    void *sums;
+    int64_t sums_pitch;
+} outer_job;
+
+typedef void outer_fn(const outer_job *job);
+
+/* to[c * to_pitch + r] = from[r * from_pitch + c] for r < rows, c < columns; in samples. */
+typedef void transpose_fn(const void *from, int64_t from_pitch, int64_t rows, int64_t columns,
+                          void *to, int64_t to_pitch);
+
+/* Sums as outer leaves them, one complex row being two by part of b, joined and put in their
+ * places: to[r * row_step + c * column_step], in samples. One of the steps is 1. */
+typedef void finish_fn(const void *sums, int64_t pitch, int64_t rows, int64_t columns, void *to,
+                       int64_t row_step, int64_t column_step);
+
+typedef struct {
+    outer_fn *wide, *narrow;
+    transpose_fn *transpose;
+    finish_fn *finish;
+    int32_t lanes, vectors, columns; /* samples in a vector; the tile */
+} outer_kernels;
+
 #define PYCONVC_DTYPE_COUNT 9
 
 typedef struct {
@@ -118,6 +153,7 @@ typedef struct {
     filter_kernels filter[PYCONVC_DTYPE_COUNT];
     mix_kernels mix[PYCONVC_DTYPE_COUNT];
     dot_kernels dot[PYCONVC_DTYPE_COUNT];
+    outer_kernels outer[PYCONVC_DTYPE_COUNT];
     pool_kernel pool[POOL_OPS][PYCONVC_DTYPE_COUNT];
 } kernel_table;
 
