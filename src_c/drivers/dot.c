@@ -66,8 +66,20 @@ static tile_place place(const dot_plan *plan, const dot_unit *u, int64_t piece) 
 static size_t lay_out(const dot_plan *plan, size_t *sums, size_t *tile) {
     *tile = (size_t)round_up((int64_t)plan->form->scratch(plan, sums), 64);
     const int64_t samples =
-        plan->planes_of_unit * tile_plane(&plan->tile, plan->tile.rows_out, plan->tile.columns);
+        plan->in_place ? 0
+                       : plan->planes_of_unit *
+                             tile_plane(&plan->tile, plan->tile.rows_out, plan->tile.columns);
     return *tile + (size_t)(samples * plan->bytes);
+}
+
+/* The first sample that a piece reads of its unit's first plane. */
+static const char *in_place(const dot_plan *plan, const tile_place *at, const char *x) {
+    const pyconvc_problem *q = &plan->q;
+    const int64_t first =
+        at->image * q->x_step[0] + at->group * q->x_step[1] +
+        at->first_plane / q->kernel[D] * q->x_step[2] + at->depth * q->stride[D] * q->x_step[3] +
+        at->row * q->stride[H] * q->x_step[4] + at->column * q->stride[W] * q->x_step[5];
+    return x + first * plan->bytes;
 }
 
 static void do_task(const void *context, int64_t task, void *memory) {
@@ -82,8 +94,9 @@ static void do_task(const void *context, int64_t task, void *memory) {
     for (int64_t piece = plan->pieces * slice / plan->slices;
          piece < plan->pieces * (slice + 1) / plan->slices; piece++) {
         const tile_place at = place(plan, &u, piece);
-        tile_pack(&plan->tile, &at, j->x, packed);
-        plan->form->add(plan, &u, &at, packed, j->y, memory);
+        if (!plan->in_place) tile_pack(&plan->tile, &at, j->x, packed);
+        plan->form->add(plan, &u, &at, plan->in_place ? in_place(plan, &at, j->x) : packed, j->y,
+                        memory);
     }
     const dot_target to = target(j, slice, index, &u);
     plan->form->finish(plan, &u, memory, &to);

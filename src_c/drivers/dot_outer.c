@@ -60,9 +60,11 @@ static void size(dot_plan *plan) {
     dot_cut(plan, PIXELS, PIXELS);
     plan->channels_of_unit =
         even(q->channels_out, min64(MOST_CHANNELS, SUMS_BYTES / row), panel_channels(plan));
-    const int64_t tile = tile_plane(&plan->tile, plan->tile.rows_out, plan->tile.columns);
+    const int64_t tile =
+        plan->in_place ? 0 : tile_plane(&plan->tile, plan->tile.rows_out, plan->tile.columns);
     plan->planes_of_unit =
-        even(plan->planes, SUMS_BYTES / max64(row * sums_pitch(plan), tile * plan->bytes), 1);
+        even(plan->planes, SUMS_BYTES / max64(row * sums_pitch(plan), tile * plan->bytes),
+             q->kernel[D]); /* whole channels: depth taps of all units alike */
     plan->columns = plan->outer->columns;
     plan->columns_of_tap = plan->parts;
     plan->offsets_padded =
@@ -99,8 +101,8 @@ static void add(const dot_plan *plan, const dot_unit *u, const tile_place *at, c
     lay_out(plan, memory, &s);
     outer_job o = {.a = s.panel,
                    .b = x,
-                   .b_step = plan->parts,
-                   .b_pitch = plan->tile.by_row * plan->parts,
+                   .b_step = plan->column_step,
+                   .b_pitch = plan->row_step,
                    .height = at->rows,
                    .width = at->columns,
                    .sums_pitch = sums_pitch(plan) * plan->parts};

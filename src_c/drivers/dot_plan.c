@@ -48,15 +48,34 @@ void dot_cut(dot_plan *plan, int64_t columns, int64_t samples) {
     tile_size(&plan->tile, ceil_div(output[H], plan->bands), columns);
 }
 
+/* Whether every sample that is read lies inside x. */
+static int has_no_borders(const pyconvc_problem *q) {
+    for (int a = 0; a < PYCONVC_RANK; a++)
+        if (q->pad_before[a] || q->pad_after[a] > 0) return 0;
+    return 1;
+}
+
+static int64_t offset_in_x(const pyconvc_problem *q, int64_t plane, int64_t h, int64_t w) {
+    return plane / q->kernel[D] * q->x_step[2] +
+           plane % q->kernel[D] * q->dilation[D] * q->x_step[3] +
+           h * q->dilation[H] * q->x_step[4] + w * q->dilation[W] * q->x_step[5];
+}
+
 /* Where each plane and tap of a unit is read, from the first sample that a piece reads. */
 static void place_offsets(dot_plan *plan) {
     const pyconvc_problem *q = &plan->q;
     int64_t *to = plan->offsets;
+    plan->column_step = plan->parts * (plan->in_place ? q->stride[W] * q->x_step[5] : 1);
+    plan->row_step =
+        plan->parts * (plan->in_place ? q->stride[H] * q->x_step[4] : plan->tile.by_row);
     for (int64_t plane = 0; plane < plan->planes_of_unit; plane++)
         for (int64_t h = 0; h < q->kernel[H]; h++)
             for (int64_t w = 0; w < q->kernel[W]; w++)
                 for (int64_t part = 0; part < plan->columns_of_tap; part++)
-                    *to++ = tile_offset(&plan->tile, plane, h, w) * plan->parts + part;
+                    *to++ = (plan->in_place ? offset_in_x(q, plane, h, w)
+                                            : tile_offset(&plan->tile, plane, h, w)) *
+                                plan->parts +
+                            part;
     while (to < plan->offsets + plan->offsets_padded)
         *to++ = 0; /* computed and thrown away */
 }
@@ -78,6 +97,7 @@ pyconvc_status dot_plan_make(dot_plan *plan, const pyconvc_problem *p) {
     plan->bytes = pyconvc_sample_bytes(p->dtype);
     plan->parts = parts_of(p->dtype);
     choose_form(plan);
+    plan->in_place = plan->form == &dot_outer && has_no_borders(&plan->q);
     const pyconvc_status status =
         tile_make(&plan->tile, &plan->q, plan->form == &dot_outer ? 0 : plan->dot->vector);
     if (status) return status;

@@ -20,12 +20,14 @@ typedef struct {
     const dot_kernels *dot;
     const outer_kernels *outer;
     int64_t bytes, parts; /* of a sample */
+    int in_place;         /* x itself is read, not packed */
     tile_shape tile;
     /* Planes (input channel, depth tap) and output channels of a unit. */
     int64_t planes, planes_of_unit, plane_blocks, channels_of_unit, channel_blocks, taps_per_plane;
     /* Columns of sums of a channel: `columns_of_tap` for each tap, padded to tiles of `columns`;
      * where each reads the packed input, in elements. */
     int64_t *offsets, columns, columns_of_tap, offsets_padded;
+    int64_t column_step, row_step; /* elements of x from one output to the next */
     /* Pieces: image x depth x band of rows x column block. */
     int64_t bands, column_blocks, pieces, units, slices;
     char *partial; /* [slice][unit][channel][plane tap]; NULL: units write to w themselves */
@@ -51,7 +53,8 @@ struct dot_form {
     void (*size)(dot_plan *plan);
     /* Bytes of a task's memory; of them, the sums come first. */
     size_t (*scratch)(const dot_plan *plan, size_t *sums);
-    /* Adds a piece to the sums, for the packed input x with its plan's offsets. */
+    /* Adds a piece to the sums; x: the piece's input, packed or in place, for the plan's offsets.
+     */
     void (*add)(const dot_plan *plan, const dot_unit *u, const tile_place *at, const char *x,
                 const char *y, char *memory);
     void (*finish)(const dot_plan *plan, const dot_unit *u, char *memory, const dot_target *to);
