@@ -191,7 +191,7 @@ BLAS_DTYPES = "fdFD"
 # Nanoseconds of one worker for each weight that the direct method packs, for each that BLAS packs
 # (once a tile), for each sample of a column that is made and packed, for each call of a tile.
 PACK_NS, BLAS_PACK_NS, COLUMN_NS, TILE_NS = 0.15, 0.5, 0.6, 20e3
-BLAS_RATE = 1.4  # multiply-adds of BLAS where those of DIRECT_RATE are 1
+BLAS_RATE = 0.9  # multiply-adds of BLAS where those of DIRECT_RATE are 1
 FULL_FILTERS = 16  # filters of a group from which BLAS runs at that rate
 SPECTRUM_NS, SPECTRA_NS = 0.08, 600e3  # each point and byte of a sum of spectra, each call
 LARGE_KERNEL = 64  # taps, the gaps of dilation counted, below which transforms are not weighed

@@ -151,7 +151,7 @@ pyconvc_status pyconvc_plan_run(const pyconvc_plan *plan, const void *x, const v
 }
 
 int64_t pyconvc_plan_bytes(const pyconvc_plan *plan) {
-    return plan->by_mix ? plan->problem.groups * plan->mix.blocks * plan->mix.block_bytes : 0;
+    return plan->by_mix ? mix_weight_bytes(&plan->mix) : 0;
 }
 
 int64_t pyconvc_plan_workspace(const pyconvc_plan *plan) {

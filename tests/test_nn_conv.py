@@ -187,6 +187,17 @@ def test_padding_is_values(method):
     np.testing.assert_array_equal(y, [[np.nan, np.inf, np.inf]])
 
 
+@pytest.mark.parametrize("weight", [np.inf, np.nan, 1])
+def test_padding_is_values_where_taps_lie_far_apart(weight):
+    x, w = np.ones((1, 3, 13, 30), np.float32), np.ones((4, 3, 3, 3), np.float32)
+    w[1, 2, 0, 0] = weight
+    options = {"padding": 11, "dilation": 11}
+    got = nn.conv2d(x, w, **options, method="direct")
+    with np.errstate(invalid="ignore"):
+        want = reference.conv2d(x, w, **options)
+    np.testing.assert_array_equal(got, want)
+
+
 def test_float16_is_rounded_once():
     x, w = cases.random((2, 8, 9, 9), np.float16), cases.random((8, 8, 3, 3), np.float16, 1)
     wide = nn.conv2d(x.astype(np.float32), w.astype(np.float32))

@@ -40,6 +40,26 @@ def test_gives_what_the_function_gives(layer, dtype, view, method):
     np.testing.assert_array_equal(out, got)
 
 
+@pytest.mark.parametrize("dtype", [np.float32, np.float64, np.complex64])
+@pytest.mark.parametrize("flip", [False, True])
+@pytest.mark.parametrize(
+    ("shape", "filters", "taps", "options"),
+    [
+        ((1, 40, 7, 7), 8, (3, 3), {"padding": 1}),
+        ((2, 64, 9, 6), 16, (1, 1), {}),
+        ((1, 9, 14, 14), 12, (3, 2), {"stride": 2}),
+        ((1, 30, 33, 33), 4, (3, 3), {"padding": 12, "dilation": 12}),
+        ((1, 20, 4, 5, 6), 8, (2, 3, 3), {"padding": 1}),
+    ],
+    ids=str,
+)
+def test_same_bits_as_the_function(shape, filters, taps, options, flip, dtype):
+    x, w = cases.random(shape, dtype), cases.random((filters, shape[1], *taps), dtype, 1)
+    options = {"flip_filters": flip, "method": "direct", **options}
+    want = cases.of_rank(nn, "conv", len(taps))(x, w, **options)
+    np.testing.assert_array_equal(nn.plan(shape, w, **options)(x), want)
+
+
 @pytest.mark.parametrize("method", ["direct", "gemm", "fft"])
 def test_in_several_threads_at_once(method):
     w, bias = cases.random((12, 4, 5, 5), np.float32, 1), cases.random(12, np.float32, 2)

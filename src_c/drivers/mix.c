@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause
- * mix.c -- one task: pack its tile of the input, then every block of output channels on it (see
- * mix.h). */
+ * mix.c -- one task: some input channels after the other, pack their tile of the input, then all
+ * output channels on it (see mix.h). */
 #include "mix.h"
 
 #include "gather.h"
@@ -16,21 +16,25 @@ typedef struct {
 
 typedef struct {
     tile_place at;
-    int64_t first_block, end_block;
+    const tile_shape *tile;
+    const mix_tap *taps;
+    int64_t taps_per_plane, first_depth, end_depth; /* of the task's region */
+    int64_t channel, channels;                      /* output channels of the group */
 } task;
 
 typedef struct {
     char *tile;
-    char *rows; /* outputs of one block of channels, where y has no lines to write to */
+    char *rows; /* outputs, where y has no lines to write to */
 } scratch;
 
 static size_t lay_out(const mix_plan *plan, char *base, scratch *s) {
-    const int64_t tile =
-        plan->in_place
-            ? 0
-            : plan->planes_at_once * tile_plane(&plan->tile, plan->band_rows, plan->columns);
-    const int64_t rows =
-        plan->p.y_step[5] == 1 ? 0 : plan->kernels->channels * plan->band_rows * plan->columns;
+    const int64_t channels =
+        ceil_div(plan->blocks, plan->parts_of_blocks) * plan->kernels->channels;
+    const int64_t rows = plan->y_in_place ? 0 : channels * plan->rows * plan->columns;
+    int64_t plane = 0;
+    for (int64_t i = 0; i < plan->axis[W].region_count && !plan->in_place; i++)
+        plane = max64(plane, plan->tiles[i].plane_pitch);
+    const int64_t tile = plan->channels_at_once * plan->depth_at_once * plane;
     const size_t tile_bytes = (size_t)round_up(tile * plan->bytes, 64);
     s->tile = base;
     s->rows = base + tile_bytes;
@@ -42,93 +46,105 @@ size_t mix_scratch(const mix_plan *plan) {
     return lay_out(plan, NULL, &s);
 }
 
-/* Dense rows of a block of channels to or from their places in y. */
-static void copy_block(const job *j, const task *t, const mix_job *m, char *y, int out) {
-    const pyconvc_problem *p = &j->plan->p;
-    const int64_t bytes = j->plan->bytes;
-    char *dense = m->y;
-    for (int64_t k = 0; k < m->channels; k++)
-        for (int64_t r = 0; r < t->at.rows; r++, dense += t->at.columns * bytes) {
-            char *row = y + (k * p->y_step[2] + r * p->y_step[4]) * bytes;
-            if (out)
-                scatter(bytes, dense, t->at.columns, p->y_step[5], row);
-            else
-                gather_all(bytes, row, t->at.columns, p->y_step[5], dense);
-        }
-}
-
-static void set_weights(const mix_plan *plan, const task *t, int64_t b, mix_job *m) {
+/* Dense rows of the task's channels to their places in y. */
+static void copy_out(const mix_plan *plan, const task *t, const char *dense, char *y) {
     const pyconvc_problem *p = &plan->p;
-    const int64_t channels = plan->kernels->channels, few = plan->kernels->few;
-    const int64_t taps = t->at.first_plane * plan->taps_per_plane;
+    const int64_t bytes = plan->bytes;
+    for (int64_t k = 0; k < t->channels; k++)
+        for (int64_t r = 0; r < t->at.rows; r++, dense += t->at.columns * bytes)
+            scatter(bytes, dense, t->at.columns, p->y_step[5],
+                    y + (k * p->y_step[2] + r * p->y_step[4]) * bytes);
+}
+
+/* The weights of the task's output channels, from an input channel on. */
+static void set_weights(const mix_plan *plan, const task *t, int64_t channel_in, mix_job *m) {
+    const pyconvc_problem *p = &plan->p;
+    const int64_t taps = p->kernel[D] * p->kernel[H] * p->kernel[W],
+                  block = t->channel / plan->kernels->channels;
     if (plan->weights) {
-        const int64_t tile = m->channels <= few ? few : channels;
-        m->w = plan->weights + (t->at.group * plan->blocks + b) * plan->block_bytes +
-               taps * tile * plan->bytes;
+        m->w = plan->weights + ((t->at.group * plan->blocks + block) * plan->block_samples +
+                                channel_in * taps * plan->kernels->channels) *
+                                   plan->bytes;
+        m->channel_step = plan->parts;
+        m->block_step = plan->block_samples * plan->parts;
     } else {
-        const int64_t at = t->at.group * p->w_step[0] + b * channels * p->w_step[1] + taps;
-        m->w = plan->w + at * plan->bytes;
-        m->channel_step = p->w_step[1];
+        m->w = plan->w + (t->at.group * p->w_step[0] + t->channel * p->w_step[1] +
+                          channel_in * p->w_step[2]) *
+                             plan->bytes;
+        m->channel_step = p->w_step[1] * plan->parts;
+        m->block_step = plan->kernels->channels * m->channel_step;
     }
 }
 
-/* The tile's channels at once; of weights not packed, a rest of the channels one by one. */
-static void run_kernel(const mix_plan *plan, const mix_job *m) {
-    mix_job one = *m;
-    if (plan->weights || m->channels == plan->kernels->channels) {
-        plan->kernels->mix(m);
-        return;
-    }
-    one.channels = 1;
-    for (int64_t k = 0; k < m->channels; k++) {
-        one.w = (const char *)m->w + k * m->channel_step * plan->bytes;
-        one.y = (char *)m->y + k * m->y_channel * (plan->bytes / plan->parts);
-        one.bias = m->bias ? (const char *)m->bias + k * plan->bytes : NULL;
-        plan->kernels->mix(&one);
-    }
+static void set_output(const mix_plan *plan, const task *t, char *y, char *rows, mix_job *m) {
+    const pyconvc_problem *p = &plan->p;
+    m->height = plan->flat ? 1 : t->at.rows;
+    m->width = t->at.columns * (plan->flat ? t->at.rows : 1) * plan->parts;
+    m->y = plan->y_in_place ? y : rows;
+    m->y_pitch = plan->y_in_place ? p->y_step[4] * plan->parts : t->at.columns * plan->parts;
+    m->y_channel =
+        plan->y_in_place ? p->y_step[2] * plan->parts : t->at.rows * t->at.columns * plan->parts;
 }
 
-static void do_block(const job *j, const task *t, const scratch *s, int64_t b, mix_job m) {
+static void set_input(const job *j, const task *t, char *tile, mix_job *m) {
     const mix_plan *plan = j->plan;
     const pyconvc_problem *p = &plan->p;
-    const int64_t channel = b * plan->kernels->channels;
-    const int64_t at = t->at.image * p->y_step[0] + t->at.group * p->y_step[1] +
-                       channel * p->y_step[2] + t->at.depth * p->y_step[3] +
-                       t->at.row * p->y_step[4] + t->at.column * p->y_step[5];
-    char *y = j->y + at * plan->bytes;
-    m.channels = min64(plan->kernels->channels, p->channels_out - channel);
-    set_weights(plan, t, b, &m);
-    m.bias = j->bias ? j->bias + (t->at.group * p->channels_out + channel) * plan->bytes : NULL;
-    if (p->y_step[5] == 1) {
-        m.y = y;
-        m.y_channel = p->y_step[2] * plan->parts;
-        m.y_pitch = p->y_step[4] * plan->parts;
-        run_kernel(plan, &m);
-        return;
+    if (plan->in_place) {
+        const int64_t at = t->at.image * p->x_step[0] + t->at.group * p->x_step[1] +
+                           t->at.first_plane * p->x_step[2] +
+                           t->at.depth * p->stride[D] * p->x_step[3] +
+                           t->at.row * p->stride[H] * p->x_step[4] + t->at.column;
+        m->x = j->x + at * plan->bytes;
+        m->row_step = p->stride[H] * p->x_step[4] * plan->parts;
+    } else {
+        tile_pack(t->tile, &t->at, j->x, tile);
+        m->x = tile;
+        m->row_step = t->tile->by_row * plan->parts;
     }
-    m.y = s->rows;
-    m.y_pitch = t->at.columns * plan->parts;
-    m.y_channel = t->at.rows * m.y_pitch;
-    if (m.flags & FILTER_ACCUMULATE) copy_block(j, t, &m, y, 0);
-    run_kernel(plan, &m);
-    copy_block(j, t, &m, y, 1);
+}
+
+/* The taps of the pass that starts at a depth tap of an input channel. */
+static void set_taps(const mix_plan *plan, const task *t, int64_t depth, mix_job *m) {
+    const int64_t kernel = plan->p.kernel[D], channels = max64(1, t->at.planes / kernel);
+    const int64_t first = max64(depth, t->first_depth),
+                  end = min64(depth + min64(t->at.planes, kernel), t->end_depth);
+    m->taps = t->taps + (first - t->first_depth) * t->taps_per_plane;
+    m->count = channels * max64(0, end - first) * t->taps_per_plane;
+}
+
+static const mix_region *region(const mix_axis *axis, const mix_span *span) {
+    return axis->regions + span->region;
 }
 
 static void locate(const mix_plan *plan, int64_t index, task *t) {
     const pyconvc_problem *p = &plan->p;
-    const int64_t part = index % plan->parts_of_blocks, block = index / plan->parts_of_blocks;
-    const int64_t column = block % plan->column_blocks,
-                  band = block / plan->column_blocks % plan->bands;
-    const int64_t image = block / plan->column_blocks / plan->bands;
-    t->first_block = plan->blocks * part / plan->parts_of_blocks;
-    t->end_block = plan->blocks * (part + 1) / plan->parts_of_blocks;
-    t->at.column = column * plan->columns;
-    t->at.columns = min64(plan->columns, p->output[W] - t->at.column);
-    t->at.row = band * plan->band_rows;
-    t->at.rows = min64(plan->band_rows, p->output[H] - t->at.row);
-    t->at.depth = image % p->output[D];
-    t->at.group = image / p->output[D] % p->groups;
-    t->at.image = image / p->output[D] / p->groups;
+    const mix_axis *a = plan->axis;
+    const int64_t part = index % plan->parts_of_blocks, area = index / plan->parts_of_blocks;
+    const mix_span *w = a[W].spans + area % a[W].span_count,
+                   *h = a[H].spans + area / a[W].span_count % a[H].span_count;
+    const int64_t image = area / a[W].span_count / a[H].span_count;
+    const mix_span *d = a[D].spans + image % a[D].span_count;
+    const mix_region *rd = region(&a[D], d), *rh = region(&a[H], h), *rw = region(&a[W], w);
+    const int64_t first = plan->blocks * part / plan->parts_of_blocks,
+                  end = plan->blocks * (part + 1) / plan->parts_of_blocks;
+    *t = (task){.at = {.image = image / a[D].span_count / p->groups,
+                       .group = image / a[D].span_count % p->groups,
+                       .depth = d->first,
+                       .row = h->first,
+                       .rows = h->count,
+                       .column = w->first,
+                       .columns = w->count,
+                       .only_inside = {a[D].region_count > 1, a[H].region_count > 1,
+                                       a[W].region_count > 1}},
+                .tile = plan->tiles + w->region,
+                .taps =
+                    plan->tables[(d->region * a[H].region_count + h->region) * a[W].region_count +
+                                 w->region],
+                .taps_per_plane = (rh->end_tap - rh->first_tap) * (rw->end_tap - rw->first_tap),
+                .first_depth = rd->first_tap,
+                .end_depth = rd->end_tap,
+                .channel = first * plan->kernels->channels};
+    t->channels = min64(end * plan->kernels->channels, p->channels_out) - t->channel;
 }
 
 static void do_task(const void *context, int64_t index, void *memory) {
@@ -139,29 +155,27 @@ static void do_task(const void *context, int64_t index, void *memory) {
     task t;
     lay_out(plan, memory, &s);
     locate(plan, index, &t);
-    for (t.at.first_plane = 0; t.at.first_plane < plan->planes;
-         t.at.first_plane += plan->planes_at_once) {
-        t.at.planes = min64(plan->planes_at_once, plan->planes - t.at.first_plane);
-        mix_job m = {.offsets = plan->offsets,
-                     .taps = t.at.planes * plan->taps_per_plane,
-                     .height = t.at.rows,
-                     .width = t.at.columns * plan->parts};
-        m.flags = t.at.first_plane ? FILTER_ACCUMULATE : 0;
-        if (plan->in_place) {
-            const int64_t at = t.at.image * p->x_step[0] + t.at.group * p->x_step[1] +
-                               t.at.first_plane * p->x_step[2] +
-                               t.at.depth * p->stride[D] * p->x_step[3] +
-                               t.at.row * p->stride[H] * p->x_step[4] + t.at.column;
-            m.x = j->x + at * plan->bytes;
-            m.row_step = p->stride[H] * p->x_step[4] * plan->parts;
-        } else {
-            tile_pack(&plan->tile, &t.at, j->x, s.tile);
-            m.x = s.tile;
-            m.row_step = plan->tile.by_row * plan->parts;
+    const int64_t channel = t.at.group * p->channels_out + t.channel;
+    char *y =
+        j->y + (t.at.image * p->y_step[0] + t.at.group * p->y_step[1] + t.channel * p->y_step[2] +
+                t.at.depth * p->y_step[3] + t.at.row * p->y_step[4] + t.at.column * p->y_step[5]) *
+                   plan->bytes;
+    mix_job m = {.bias = j->bias ? j->bias + channel * plan->bytes : NULL,
+                 .channels = t.channels,
+                 .group = plan->group};
+    set_output(plan, &t, y, s.rows, &m);
+    for (int64_t c = 0; c < p->channels_in; c += plan->channels_at_once)
+        for (int64_t d = 0; d < p->kernel[D]; d += plan->depth_at_once) {
+            t.at.first_plane = c * p->kernel[D] + d;
+            t.at.planes = min64(plan->channels_at_once, p->channels_in - c) *
+                          min64(plan->depth_at_once, p->kernel[D] - d);
+            set_input(j, &t, s.tile, &m);
+            set_weights(plan, &t, c, &m);
+            set_taps(plan, &t, d, &m);
+            plan->kernels->mix(&m);
+            m.flags = FILTER_ACCUMULATE;
         }
-        for (int64_t b = t.first_block; b < t.end_block; b++)
-            do_block(j, &t, &s, b, m);
-    }
+    if (!plan->y_in_place) copy_out(plan, &t, s.rows, y);
 }
 
 pyconvc_status mix_run(const mix_plan *plan, const void *x, const void *bias, void *y,

@@ -2,8 +2,12 @@
  *
  * The input that a task needs is packed once for all its output channels: boundary rule, stride and
  * dilation are gone from the tile, every line of it starts alike, and each tap is one offset into
- * it. A 1x1 kernel without padding or stride reads x in place. The tile of a task is small; no
- * padded or unfolded copy of the whole input exists.
+ * it. A 1x1 kernel without padding or stride reads x in place. The sum goes a few input channels at
+ * a time, so many that what a tile of outputs meets of them stays in the nearest cache while all
+ * output channels go over it. No padded or unfolded copy of the whole input exists.
+ *
+ * Outputs of an axis fall into regions: those that meet the same taps, the others meeting only
+ * zeros beyond the edge. Where that saves work, taps that meet only zeros are left out.
  */
 #ifndef PYCONVC_MIX_H
 #define PYCONVC_MIX_H
@@ -13,27 +17,47 @@
 #include "dispatch.h"
 #include "tile.h"
 
+/* Successive outputs of an axis, and the taps that they meet. */
+typedef struct {
+    int64_t first, count, first_tap, end_tap;
+} mix_region;
+
+/* Those that one task takes of a region. */
+typedef struct {
+    int64_t first, count, region;
+} mix_span;
+
+typedef struct {
+    mix_region *regions;
+    mix_span *spans;
+    int64_t region_count, span_count;
+} mix_axis;
+
 typedef struct {
     pyconvc_problem p;
     const mix_kernels *kernels;
     int64_t bytes, parts;
 
-    /* Taps of `planes_at_once` planes (input channel, depth tap) as offsets into a task's tile. */
-    int64_t *offsets;
-    int64_t planes, planes_at_once, taps_per_plane;
+    mix_axis axis[PYCONVC_RANK];
+    tile_shape *tiles; /* one for each region of the width */
+    int in_place;      /* x itself is the tile */
+    int flat;          /* the rows of a task are one line of outputs */
+    int y_in_place;    /* y has the lines that the kernel writes */
 
-    /* Packed weights: blocks of kernels->channels output channels, the last one maybe the `few`
-     * tile's. NULL: so few pixels that packing would cost more than it saves; w is read as it lies.
-     */
+    /* A pass over the taps takes some input channels, or one and some of its depth taps. A table
+     * has the taps of the first pass, or of all taps of a channel, for each region of depth, height
+     * and width. */
+    int64_t channels_at_once, depth_at_once;
+    mix_tap *taps, **tables;
+
+    /* Packed weights, [group][block of the kernel's channels][tap][channel]. NULL: so few pixels
+     * that packing would cost more than it saves; w is read as it lies. */
     char *weights;
     const char *w;
-    int64_t blocks, block_bytes;
+    int64_t blocks, block_samples;
 
-    int in_place; /* x itself is the tile */
-    tile_shape tile;
-
-    /* Tasks: image x depth x group x band of rows x block of columns x part of the channels. */
-    int64_t band_rows, bands, columns, column_blocks, parts_of_blocks, images, tasks;
+    /* Tasks: image x depth x group x rows x columns x part of the channels. */
+    int64_t rows, columns, group, parts_of_blocks, tasks;
     int workers;
 } mix_plan;
 
@@ -47,6 +71,7 @@ pyconvc_status mix_plan_make(mix_plan *plan, const pyconvc_problem *p, const voi
 void mix_plan_free(mix_plan *plan);
 
 size_t mix_scratch(const mix_plan *plan);
+int64_t mix_weight_bytes(const mix_plan *plan);
 
 pyconvc_status mix_run(const mix_plan *plan, const void *x, const void *bias, void *y,
                        const pyconvc_run *run);

@@ -1,23 +1,33 @@
 /* SPDX-License-Identifier: BSD-3-Clause
- * mix_plan.c -- weights, offsets and tiling of the dense method (see mix.h). */
+ * mix_plan.c -- sizes of tiles, passes and tasks of the dense method (see mix.h). */
 #include <stdlib.h>
 #include <string.h>
 
-#include "mix.h"
+#include "mix_parts.h"
 #include "parallel.h"
 
-#define TILE_BYTES                                                                                 \
-    (384 << 10) /* what a task's packed input should fit in: under half an L2 cache */
+#define NEAR_BYTES       (12 << 10)  /* of x, in the nearest cache beside weights and taps */
+#define WEIGHT_BYTES     (192 << 10) /* of a pass: part of an L2 cache */
+#define TILE_BYTES       (256 << 10) /* a task's packed input: the same */
+#define OUTPUT_BYTES     (512 << 10) /* what a task adds to in several passes */
+#define TILE_MOST        (8 << 20)
+#define CACHE_LINE       64
 #define MOST_COLUMNS     1024
-#define IN_PLACE_BYTES   (256 << 10)
+#define LEAST_TAPS       96 /* of a pass that holds a whole image near */
 #define TASKS_PER_WORKER 4
 #define LEAST_CHANNELS   3
-#define FEW_PIXELS       1000 /* for which weights are not packed */
+#define FEW_PIXELS       100  /* for which weights are not packed */
+#define COPY_ROW         15.0 /* cycles to start a copied row, and of each sample */
+#define COPY_SAMPLE      0.4
 
 enum { D, H, W };
 
 int mix_suits(const pyconvc_problem *p) {
     return p->channels_out >= LEAST_CHANNELS;
+}
+
+int64_t mix_weight_bytes(const mix_plan *plan) {
+    return plan->p.groups * plan->blocks * plan->block_samples * plan->bytes;
 }
 
 /* Columns of a block in place: none so narrow that a whole vector would not fit into it. */
@@ -47,225 +57,225 @@ static int reads_in_place(const pyconvc_problem *p, int64_t lanes) {
     return p->stride[W] == 1 && p->x_step[5] == 1 && p->output[W] >= lanes;
 }
 
-static int64_t tile_bytes(const mix_plan *plan, int64_t planes, int64_t rows, int64_t columns) {
-    return planes * tile_plane(&plan->tile, rows, columns) * plan->bytes;
+static int64_t largest(const mix_axis *axis) {
+    int64_t count = 0;
+    for (int64_t i = 0; i < axis->region_count; i++)
+        count = max64(count, axis->regions[i].count);
+    return count;
 }
 
-static void size_tile(mix_plan *plan) {
+/* Whether the lanes that a flat tile saves are worth its copies: cycles of a row of a channel. */
+static int flat_pays(const mix_plan *plan) {
     const pyconvc_problem *p = &plan->p;
-    const int64_t lanes = plan->kernels->lanes;
-    plan->planes_at_once = plan->planes;
-    plan->columns =
-        min64(p->output[W], plan->in_place
-                                ? max64(lanes * 12, IN_PLACE_BYTES / (plan->planes * plan->bytes))
-                                : MOST_COLUMNS);
-    while (plan->columns > 12 * lanes && !plan->in_place &&
-           tile_bytes(plan, plan->planes, 1, plan->columns) > TILE_BYTES)
-        plan->columns = plan->columns / 2;
-    if (plan->columns < p->output[W])
-        plan->columns = whole_vectors(round_up(plan->columns, lanes * 3), p->output[W], lanes);
-    while (plan->planes_at_once > 1 && !plan->in_place &&
-           tile_bytes(plan, plan->planes_at_once, 1, plan->columns) > 2 * TILE_BYTES)
-        plan->planes_at_once = ceil_div(plan->planes_at_once, 2);
-    int64_t rows = p->output[H];
+    const int64_t lanes = plan->kernels->lanes, rows = p->stride[H] > 1 ? p->kernel[H] : 1;
+    const double copies = (double)(p->kernel[W] * rows - plan->tiles->phases * p->stride[H]);
+    double wasted = 0;
+    for (int64_t i = 0; i < plan->axis[W].region_count; i++) {
+        const int64_t columns = plan->axis[W].regions[i].count;
+        wasted += (double)(round_up(columns, lanes) - columns) / (double)lanes;
+    }
+    const double saved = wasted / 2 * (double)(p->kernel[H] * p->kernel[W] * p->channels_out);
+    return saved > copies * (COPY_ROW + COPY_SAMPLE * (double)plan->columns);
+}
+
+/* Bytes of the cache lines that n pieces of `bytes` meet, each `step` bytes after the one before.
+ */
+static double covered(int64_t n, double step, double bytes) {
+    const double apart = (double)n * (bytes + CACHE_LINE),
+                 joined = (double)(n - 1) * step + bytes + CACHE_LINE;
+    return apart < joined ? apart : joined;
+}
+
+/* Bytes that the taps of one input channel and depth tap meet, for so many pixels. */
+static double met(const mix_plan *plan, int64_t pixels) {
+    const pyconvc_problem *p = &plan->p;
+    const double bytes = (double)(pixels * plan->bytes), sample = (double)plan->bytes;
+    const int64_t phases = plan->tiles->phases, taps = ceil_div(p->kernel[W], phases);
+    if (plan->in_place) return covered(1, 0, bytes);
+    if (!plan->flat)
+        return (double)(p->kernel[H] * phases) *
+               covered(taps, sample * (double)p->dilation[W], bytes);
+    const int64_t down = p->stride[H] > 1 ? p->output[H] : p->dilation[H];
+    return (double)phases * covered(p->kernel[H], sample * (double)(down * plan->columns), bytes);
+}
+
+/* Input channels of a pass: as many as stay near, for a whole image if it is so small that few taps
+ * of it do, else for one tile of outputs. Nothing here may depend on the batch or the workers. */
+static void size_pass(mix_plan *plan) {
+    const pyconvc_problem *p = &plan->p;
+    const int64_t lanes = plan->kernels->lanes, tile = lanes * plan->kernels->vectors;
+    const int64_t taps = p->kernel[D] * p->kernel[H] * p->kernel[W];
+    const int64_t pixels = largest(&plan->axis[H]) * largest(&plan->axis[W]);
+    const double image = (double)p->kernel[D] * met(plan, round_up(pixels, lanes)),
+                 piece = (double)p->kernel[D] * met(plan, tile);
+    const int whole = image / (double)taps * LEAST_TAPS <= NEAR_BYTES;
+    const int64_t fitting = (int64_t)(NEAR_BYTES / (whole ? image : piece)),
+                  of_weights =
+                      max64(LEAST_TAPS, WEIGHT_BYTES / (p->channels_out * plan->bytes)) / taps,
+                  most = max64(1, min64(fitting, of_weights)),
+                  passes = ceil_div(p->channels_in, most);
+    plan->channels_at_once = ceil_div(p->channels_in, passes);
+    plan->depth_at_once = p->kernel[D];
+    while (plan->depth_at_once > 1 && plan->channels_at_once == 1 && !plan->in_place &&
+           plan->depth_at_once * tile_plane(plan->tiles, 1, plan->columns) * plan->bytes >
+               TILE_MOST)
+        plan->depth_at_once = ceil_div(plan->depth_at_once, 2);
+    plan->group = whole ? ceil_div(pixels, lanes) + largest(&plan->axis[H]) : tile / lanes;
+    while (!whole && (double)plan->channels_at_once * (double)p->kernel[D] *
+                             met(plan, (plan->group + plan->kernels->vectors) * lanes) <=
+                         NEAR_BYTES)
+        plan->group += plan->kernels->vectors;
+}
+
+static int64_t planes_at_once(const mix_plan *plan) {
+    return plan->channels_at_once * plan->depth_at_once;
+}
+
+static void size_columns(mix_plan *plan) {
+    const pyconvc_problem *p = &plan->p;
+    const int64_t lanes = plan->kernels->lanes, wide = largest(&plan->axis[W]);
+    const int64_t most = max64(lanes * 12, OUTPUT_BYTES / (p->channels_out * plan->bytes));
+    plan->columns = min64(wide, plan->in_place ? most : min64(most, MOST_COLUMNS));
+    if (plan->columns < wide)
+        plan->columns =
+            whole_vectors(round_up(plan->columns, lanes * plan->kernels->vectors), wide, lanes);
+}
+
+/* Whether the lines of a task's outputs lie in y as the kernel writes them. */
+static int writes_in_place(const mix_plan *plan) {
+    const pyconvc_problem *p = &plan->p;
+    if (p->y_step[5] != 1) return 0;
+    return !plan->flat ||
+           (plan->axis[W].region_count == 1 && (p->output[H] == 1 || p->y_step[4] == p->output[W]));
+}
+
+static void size_rows(mix_plan *plan) {
+    const pyconvc_problem *p = &plan->p;
+    int64_t rows = largest(&plan->axis[H]);
+    if (!plan->y_in_place || plan->channels_at_once < p->channels_in)
+        rows =
+            max64(1, min64(rows, OUTPUT_BYTES / (p->channels_out * plan->columns * plan->bytes)));
     while (rows > 1 && !plan->in_place &&
-           tile_bytes(plan, plan->planes_at_once, rows, plan->columns) > TILE_BYTES)
+           planes_at_once(plan) * tile_plane(plan->tiles, rows, plan->columns) * plan->bytes >
+               TILE_BYTES)
         rows--;
-    plan->band_rows = rows;
-    plan->column_blocks = ceil_div(p->output[W], plan->columns);
-    plan->images = p->batch * p->output[D] * p->groups;
+    plan->rows = rows;
+}
+
+/* Pieces of the regions of an axis, of at most so many outputs. */
+static int64_t pieces(const mix_axis *axis, int64_t most) {
+    int64_t count = 0;
+    for (int64_t i = 0; i < axis->region_count; i++)
+        count += ceil_div(axis->regions[i].count, most);
+    return count;
+}
+
+static pyconvc_status make_spans(mix_axis *axis, int64_t most, int even) {
+    axis->span_count = pieces(axis, most);
+    axis->spans = malloc((size_t)axis->span_count * sizeof *axis->spans);
+    if (!axis->spans) return PYCONVC_NO_MEMORY;
+    mix_span *to = axis->spans;
+    for (int64_t i = 0; i < axis->region_count; i++) {
+        const mix_region *r = axis->regions + i;
+        const int64_t step = even ? ceil_div(r->count, ceil_div(r->count, most)) : most;
+        for (int64_t at = 0; at < r->count; at += step)
+            *to++ = (mix_span){r->first + at, min64(step, r->count - at), i};
+    }
+    axis->span_count = to - axis->spans;
+    return PYCONVC_OK;
 }
 
 /* Enough tasks for all workers: more bands first, as far as their halo costs little, then parts of
  * the channels. */
-static void size_tasks(mix_plan *plan) {
+static pyconvc_status size_tasks(mix_plan *plan) {
     const pyconvc_problem *p = &plan->p;
     const int64_t wanted = plan->workers == 1 ? 1 : TASKS_PER_WORKER * plan->workers;
-    const int64_t others = plan->images * plan->column_blocks,
+    const int64_t others =
+                      p->batch * p->output[D] * p->groups * pieces(&plan->axis[W], plan->columns),
                   least = max64(1, 4 * (p->kernel[H] - 1) * p->dilation[H]);
-    if (ceil_div(p->output[H], plan->band_rows) * others < wanted)
-        plan->band_rows = max64(min64(least, plan->band_rows),
-                                min64(plan->band_rows, p->output[H] * others / wanted));
-    plan->bands = ceil_div(p->output[H], plan->band_rows);
-    plan->band_rows = ceil_div(p->output[H], plan->bands);
-    plan->parts_of_blocks = max64(1, min64(plan->blocks, ceil_div(wanted, plan->bands * others)));
-    plan->tasks = plan->bands * others * plan->parts_of_blocks;
-}
-
-/* Whether the taps of an output channel lie in w one after the other, input channel by input
- * channel. */
-static int lies_dense(const pyconvc_problem *p) {
-    int64_t size = 1;
-    for (int a = W; a >= D; a--) {
-        if (p->kernel[a] > 1 && p->w_step[3 + a] != size) return 0;
-        size *= p->kernel[a];
-    }
-    return !p->conjugate && (p->channels_in == 1 || p->w_step[2] == size);
-}
-
-static int64_t flipped(const pyconvc_problem *p, int a, int64_t tap) {
-    return p->flip ? p->kernel[a] - 1 - tap : tap;
-}
-
-/* Offset of each tap in the tile, or of each channel in x, in the order of the weights: packed ones
- * go by tap, w as it lies by memory, which is the reverse where the kernel is flipped. */
-static void place_taps(mix_plan *plan) {
-    const pyconvc_problem *p = &plan->p;
-    const int by_memory = p->flip && !plan->weights;
-    int64_t *to = plan->offsets;
-    for (int64_t plane = 0; plane < plan->planes_at_once; plane++)
-        for (int64_t h = 0; h < p->kernel[H]; h++)
-            for (int64_t w = 0; w < p->kernel[W]; w++) {
-                const int64_t d = plane % p->kernel[D], c = plane - d;
-                const int64_t tile_plane = by_memory ? c + flipped(p, D, d) : plane;
-                const int64_t at =
-                    tile_offset(&plan->tile, tile_plane, by_memory ? flipped(p, H, h) : h,
-                                by_memory ? flipped(p, W, w) : w);
-                *to++ = (plan->in_place ? plane * p->x_step[2] : at) * plan->parts;
-            }
-}
-
-/* Channels of block b, and of the tile that computes it. */
-static int64_t block_channels(const mix_plan *plan, int64_t b) {
-    return min64(plan->kernels->channels, plan->p.channels_out - b * plan->kernels->channels);
-}
-
-static int64_t tile_channels(const mix_plan *plan, int64_t b) {
-    return block_channels(plan, b) <= plan->kernels->few ? plan->kernels->few
-                                                         : plan->kernels->channels;
-}
-
-typedef struct {
-    const mix_plan *plan;
-    const char *w;
-    int64_t *taps; /* where each tap of a plane lies, from the plane's first sample on */
-} packing;
-
-static void find_taps(packing *k) {
-    const pyconvc_problem *p = &k->plan->p;
-    int64_t *to = k->taps;
-    for (int64_t h = 0; h < p->kernel[H]; h++)
-        for (int64_t w = 0; w < p->kernel[W]; w++)
-            *to++ = flipped(p, H, h) * p->w_step[4] + flipped(p, W, w) * p->w_step[5];
-}
-
-/* One plane of some channels that lie `step` apart: to[t][i] = from[i * step + taps[t]], t < count.
- */
-#define PACK(T)                                                                                    \
-    static void pack_##T(const T *from, int64_t step, int64_t channels, const int64_t *taps,       \
-                         int64_t count, int64_t pitch, T *to) {                                    \
-        for (int64_t i = 0; i < channels; i++)                                                     \
-            for (int64_t t = 0; t < count; t++)                                                    \
-                to[t * pitch + i] = from[i * step + taps[t]];                                      \
-    }
-typedef struct {
-    uint64_t half[2];
-} sample16;
-PACK(uint8_t)
-PACK(uint16_t)
-PACK(uint32_t)
-PACK(uint64_t)
-PACK(sample16)
-#undef PACK
-
-static void pack_plane(const packing *k, int64_t at, int64_t channels, int64_t pitch, char *to) {
-    const pyconvc_problem *p = &k->plan->p;
-    const int64_t step = p->w_step[1], count = k->plan->taps_per_plane;
-#define PACK(T) pack_##T((const T *)k->w + at, step, channels, k->taps, count, pitch, (T *)to)
-    switch (k->plan->bytes) {
-    case 1:
-        PACK(uint8_t);
-        break;
-    case 2:
-        PACK(uint16_t);
-        break;
-    case 4:
-        PACK(uint32_t);
-        break;
-    case 8:
-        PACK(uint64_t);
-        break;
-    default:
-        PACK(sample16);
-    }
-#undef PACK
-}
-
-static void pack_block(const void *context, int64_t index, void *scratch) {
-    const packing *k = context;
-    const mix_plan *plan = k->plan;
-    const pyconvc_problem *p = &plan->p;
-    const int64_t group = index / plan->blocks, b = index % plan->blocks;
-    const int64_t channels = block_channels(plan, b), tile = tile_channels(plan, b);
-    char *block = plan->weights + index * plan->block_bytes;
-    (void)scratch;
-    if (channels < tile) memset(block, 0, (size_t)plan->block_bytes);
-    for (int64_t plane = 0; plane < plan->planes; plane++) {
-        const int64_t c = plane / p->kernel[D], d = flipped(p, D, plane % p->kernel[D]);
-        const int64_t at = group * p->w_step[0] + b * plan->kernels->channels * p->w_step[1] +
-                           c * p->w_step[2] + d * p->w_step[3];
-        pack_plane(k, at, channels, tile,
-                   block + plane * plan->taps_per_plane * tile * plan->bytes);
-    }
-    if (p->conjugate)
-        for (int64_t i = 0; i < plan->block_bytes; i += plan->bytes)
-            pyconvc_conjugate(p->dtype, block + i);
-}
-
-static pyconvc_status pack_weights(mix_plan *plan, const void *w, const pyconvc_run *run) {
-    packing k = {plan, w, malloc((size_t)plan->taps_per_plane * sizeof *k.taps)};
-    const int64_t count = plan->p.groups * plan->blocks;
-    if (posix_memalign((void **)&plan->weights, 64, (size_t)(count * plan->block_bytes))) {
-        plan->weights = NULL;
-        free(k.taps);
+    if (pieces(&plan->axis[H], plan->rows) * others < wanted)
+        plan->rows =
+            max64(min64(least, plan->rows), min64(plan->rows, p->output[H] * others / wanted));
+    if (make_spans(&plan->axis[D], 1, 0) || make_spans(&plan->axis[H], plan->rows, 1) ||
+        make_spans(&plan->axis[W], plan->columns, 0))
         return PYCONVC_NO_MEMORY;
-    }
-    if (!k.taps) return PYCONVC_NO_MEMORY;
-    find_taps(&k);
-    const int workers = parallel_workers(run, (double)(count * plan->block_bytes) * 4);
-    const pyconvc_status status = parallel_for(count, workers, 0, pack_block, &k, run);
-    free(k.taps);
-    return status;
+    const int64_t tasks = plan->axis[H].span_count * others;
+    plan->parts_of_blocks = max64(1, min64(plan->blocks, ceil_div(wanted, tasks)));
+    plan->tasks = tasks * plan->parts_of_blocks;
+    return PYCONVC_OK;
+}
+
+static pyconvc_status make_tiles(mix_plan *plan) {
+    const int64_t count = plan->axis[W].region_count;
+    plan->tiles = calloc((size_t)count, sizeof *plan->tiles);
+    if (!plan->tiles) return PYCONVC_NO_MEMORY;
+    for (int64_t i = 0; i < count; i++)
+        if (tile_make(plan->tiles + i, &plan->p, plan->kernels->lanes)) return PYCONVC_NO_MEMORY;
+    plan->flat = !plan->in_place && plan->columns == largest(&plan->axis[W]) && flat_pays(plan);
+    for (int64_t i = 0; i < count && plan->flat; i++)
+        if (tile_flatten(plan->tiles + i)) return PYCONVC_NO_MEMORY;
+    return PYCONVC_OK;
+}
+
+static void size_tiles(mix_plan *plan) {
+    for (int64_t i = 0; i < plan->axis[W].region_count; i++)
+        tile_size(plan->tiles + i, plan->rows,
+                  min64(plan->columns, plan->axis[W].regions[i].count));
+}
+
+/* Weights are read as they lie where an image (not the batch, which may change no bit) is so small
+ * that packing them would take long. */
+static int reads_weights_in_place(const mix_plan *plan) {
+    const pyconvc_problem *p = &plan->p;
+    return p->output[D] * p->output[H] * p->output[W] <= FEW_PIXELS && !p->conjugate &&
+           p->channels_out % plan->kernels->channels == 0;
+}
+
+static pyconvc_status make(mix_plan *plan, const void *w, int again, const pyconvc_run *run) {
+    const pyconvc_problem *p = &plan->p;
+    const int64_t taps = p->channels_in * p->kernel[D] * p->kernel[H] * p->kernel[W];
+    plan->bytes = pyconvc_sample_bytes(p->dtype);
+    plan->parts = parts_of(p->dtype);
+    plan->in_place = reads_in_place(p, plan->kernels->lanes);
+    plan->blocks = ceil_div(p->channels_out, plan->kernels->channels);
+    plan->block_samples = taps * plan->kernels->channels;
+    plan->workers =
+        parallel_workers(run, (double)p->batch * (double)(p->groups * p->channels_out) *
+                                  (double)(p->output[D] * p->output[H]) * (double)p->output[W] *
+                                  (double)taps * (double)plan->bytes);
+    pyconvc_status status = mix_find_regions(plan, w);
+    if (status) return status;
+    size_columns(plan);
+    if ((status = make_tiles(plan))) return status;
+    size_pass(plan);
+    plan->y_in_place = writes_in_place(plan);
+    size_rows(plan);
+    if ((status = size_tasks(plan))) return status;
+    size_tiles(plan);
+    if (again || !reads_weights_in_place(plan)) status = mix_pack_weights(plan, w, run);
+    return status ? status : mix_place_taps(plan);
 }
 
 pyconvc_status mix_plan_make(mix_plan *plan, const pyconvc_problem *p, const void *w, int again,
                              const pyconvc_run *run) {
-    pyconvc_status packed = PYCONVC_OK;
     const kernel_table *table = pyconvc_kernels();
     *plan = (mix_plan){.p = *p, .w = w};
     if (!table) return PYCONVC_NO_ISA;
     collapse(&plan->p);
     plan->kernels = &table->mix[p->dtype];
-    plan->bytes = pyconvc_sample_bytes(p->dtype);
-    plan->parts = parts_of(p->dtype);
-    plan->planes = p->channels_in * p->kernel[D];
-    plan->taps_per_plane = p->kernel[H] * p->kernel[W];
-    plan->in_place = reads_in_place(&plan->p, plan->kernels->lanes);
-    plan->blocks = ceil_div(p->channels_out, plan->kernels->channels);
-    plan->block_bytes = plan->planes * plan->taps_per_plane * plan->kernels->channels * plan->bytes;
-    const pyconvc_status status = tile_make(&plan->tile, &plan->p, plan->kernels->lanes);
-    if (status) return status;
-    const double work = (double)p->batch * (double)(p->groups * p->channels_out) *
-                        (double)(p->output[D] * p->output[H]) * (double)p->output[W] *
-                        (double)(plan->planes * plan->taps_per_plane) * (double)plan->bytes;
-    plan->workers = parallel_workers(run, work);
-    size_tile(plan);
-    size_tasks(plan);
-    tile_size(&plan->tile, plan->band_rows, plan->columns);
-    plan->offsets =
-        malloc((size_t)(plan->planes_at_once * plan->taps_per_plane) * sizeof *plan->offsets);
-    if (!plan->offsets) return PYCONVC_NO_MEMORY;
-    const int64_t pixels = p->output[D] * p->output[H] *
-                           p->output[W]; /* of an image, so that no batch changes a bit */
-    const int whole_kernels = plan->planes_at_once % p->kernel[D] == 0;
-    if (again || pixels > FEW_PIXELS || !whole_kernels || !lies_dense(p))
-        packed = pack_weights(plan, w, run);
-    if (!packed) place_taps(plan);
-    return packed;
+    return make(plan, w, again, run);
 }
 
 void mix_plan_free(mix_plan *plan) {
-    free(plan->offsets);
+    for (int a = 0; a < PYCONVC_RANK; a++) {
+        free(plan->axis[a].spans);
+        if (a == W && plan->tiles)
+            for (int64_t i = 0; i < plan->axis[a].region_count; i++)
+                tile_free(plan->tiles + i);
+        free(plan->axis[a].regions);
+    }
+    free(plan->tiles);
+    free(plan->taps);
+    free(plan->tables);
     free(plan->weights);
-    tile_free(&plan->tile);
 }

@@ -1,8 +1,12 @@
 /* tile.h -- a packed piece of the input: what a band of output rows and a block of columns read.
  *
- * Layout: [plane][row][phase][pitch], a plane being an input channel and a depth tap. The boundary
- * rule, the stride along the width and the dilation are gone from it: tap (plane, h, w) of output
- * (r, j) is the sample tile_offset(plane, h, w) + r * tile->by_row + j
+ * The boundary rule, the stride along the width and the dilation are gone from it: tap (plane, h,
+ * w) of output (r, j) is the sample tile_offset(plane, h, w) + r * tile->by_row + j, a plane being
+ * an input channel and a depth tap. Two layouts:
+ *
+ *   by lines   [plane][row][phase][pitch]: a line serves all taps along the width
+ *   flat       [plane][tap along the width][row][column]: every tap has lines of its own, which
+ * hold nothing but the outputs' columns, so that all rows together are one line of outputs
  */
 #ifndef PYCONVC_TILE_H
 #define PYCONVC_TILE_H
@@ -26,18 +30,24 @@ int64_t numbered_row(const pyconvc_problem *p, const row_numbering *rows, int64_
 typedef struct {
     const pyconvc_problem *p;
     int64_t bytes, lanes; /* of a sample; samples that may be read beyond the last column */
+    int flat;
     int64_t rows_out, columns;
     row_numbering rows;
-    int64_t phases, *phase_offset, pitch, row_pitch, by_row;
+    int64_t phases, *phase_offset, pitch, phase_pitch, row_pitch, plane_pitch, by_row;
 } tile_shape;
 
-/* Which outputs: an image, a group, a depth, rows and columns; and which planes. */
+/* Which outputs: an image, a group, a depth, rows and columns; and which planes. only_inside:
+ * no tap reads a line that lies beyond the edges of an axis, so it need not be written. */
 typedef struct {
     int64_t image, group, depth, row, rows, column, columns, first_plane, planes;
+    int only_inside[PYCONVC_RANK];
 } tile_place;
 
-/* For at most so many rows and columns of outputs; free with tile_free also after a failure. */
+/* A tile by lines; free with tile_free also after a failure. tile_flatten makes it a flat one. */
 pyconvc_status tile_make(tile_shape *tile, const pyconvc_problem *p, int64_t lanes);
+pyconvc_status tile_flatten(tile_shape *tile);
+
+/* For at most so many rows and columns of outputs. */
 void tile_size(tile_shape *tile, int64_t rows_out, int64_t columns);
 void tile_free(tile_shape *tile);
 

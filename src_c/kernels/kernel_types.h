@@ -48,26 +48,32 @@ typedef struct {
     int32_t line_columns, line_chunk;            /* samples, taps */
 } filter_kernels;
 
-/* mix: for k < channels, r < height, j < width
- *      y[k * y_channel + r * y_pitch + j] = (accumulate ? itself : bias[k]) + sum_t w[k][t] * x[r *
- * row_step + offsets[t] + j]
- *
- * with offsets, steps and width in elements (a complex sample has two). w is packed, w[t][k], if
- * channel_step is 0: for `few` channels where channels <= few, else for `channels` of the table,
- * the missing ones zero. Else it is read in place: w[k * channel_step + t] in samples, and channels
- * is that of the table or 1. The caller grants: x readable at each offset up to width, and, where
- * width is less than a vector or with accumulate, up to width rounded up to whole vectors. */
+/* One tap of mix: where it reads x and its weights, in elements. */
 typedef struct {
-    const int64_t *offsets;
-    int64_t taps;
+    int64_t x, w;
+} mix_tap;
+
+/* mix: for k < channels, r < height, j < width
+ *      y[k * y_channel + r * y_pitch + j] = (accumulate ? itself : bias[k]) + sum over taps
+ *      w[k / C * block_step + k % C * channel_step + tap.w] * x[r * row_step + tap.x + j]
+ *
+ * with C the table's channels, all steps and width in elements (a complex sample has two).
+ * channel_step of one sample means packed weights, w[tap][C], and is the faster. x is gone through
+ * in groups of `group` vectors, each for all channels: what the taps of a group meet is best held
+ * by the nearest cache. The caller grants: w readable for whole blocks of C channels; x readable at
+ * each tap up to width, or to a whole vector where width is less. */
+typedef struct {
+    const mix_tap *taps;
+    int64_t count;
     const void *w;
-    int64_t channel_step;
+    int64_t channel_step, block_step;
     const void *bias; /* NULL: zero */
     int64_t channels;
     const void *x;
     int64_t row_step;
     void *y;
     int64_t y_channel, y_pitch, height, width;
+    int64_t group;
     int flags;
 } mix_job;
 
@@ -75,8 +81,7 @@ typedef void mix_fn(const mix_job *job);
 
 typedef struct {
     mix_fn *mix;
-    int32_t lanes, channels, few,
-        vectors; /* samples in a vector; the two tiles' channels; vectors of the wide one */
+    int32_t lanes, channels, vectors; /* samples in a vector; channels and vectors of a tile */
 } mix_kernels;
 
 /* dot: for k < channels, t < offsets of the kernel, with all lengths in elements,

@@ -16,8 +16,13 @@
 #include "kernel_types.h"
 #include "vec.h"
 
-#define MOST_SUMS 24
-#define MOST_VECS 6
+#define MOST_SUMS  24
+#define MOST_VECS  6
+#define MOST_GROUP 48
+#define CACHE_LINE 64
+
+#define MANY       (MIX_CHANNELS / PARTS)
+#define FEW        (MIX_CHANNELS / 2 / PARTS)
 
 typedef struct {
     vec part[PARTS];
@@ -38,20 +43,63 @@ typedef struct {
     int64_t elements;
 } place;
 
-/* The sums of K channels x N vectors over all taps, from `from` and to `to`: y itself, or a scratch
- * tile. K, N and packed are constants at every call. Nothing else may live here, or the sums leave
- * the registers. */
-INLINE void sums(const int K, const int N, const int packed, const mix_job *job, const place *at,
-                 const elem *const *from, int64_t from_channel, elem *const *to,
-                 int64_t to_channel) {
-    const elem *w = job->w;
-    const int64_t channel_step = packed ? PARTS : job->channel_step * PARTS,
-                  tap_step = packed ? K * PARTS : PARTS;
+/* A block of output channels. */
+typedef struct {
+    const elem *w, *bias;
+    int64_t y, channels; /* first element in y, from that of a place on */
+} block;
+
+/* The taps of K channels x N vectors, added to acc; K, N and packed are constants at every call.
+ * What is reused most is loaded first, so that sums and loads fit into the registers. */
+INLINE void add_taps(const int K, const int N, const int packed, const mix_job *job,
+                     const elem *weights, const place *at, sum *acc) {
+    const int64_t channel_step = packed ? PARTS : job->channel_step;
+    const mix_tap *tap = job->taps, *end = tap + job->count;
     const elem *x[MOST_VECS];
-    sum acc[MOST_SUMS];
     UNROLL(6)
     for (int n = 0; n < N; n++)
         x[n] = at[n].x;
+    for (; tap < end; tap++) {
+        const elem *w = weights + tap->w;
+        const int64_t offset = tap->x;
+        if (K >= N) {
+            vec a[MOST_VECS];
+            UNROLL(6)
+            for (int n = 0; n < N; n++)
+                a[n] = load(x[n] + offset);
+            UNROLL(8)
+            for (int k = 0; k < K; k++) {
+                UNROLL(2)
+                for (int p = 0; p < PARTS; p++) {
+                    const vec b = set1(w[k * channel_step + p]);
+                    UNROLL(6)
+                    for (int n = 0; n < N; n++)
+                        acc[k * N + n].part[p] = madd(acc[k * N + n].part[p], b, a[n]);
+                }
+            }
+        } else {
+            vec b[2 * MOST_VECS];
+            UNROLL(12)
+            for (int i = 0; i < K * PARTS; i++)
+                b[i] = set1(w[i / PARTS * channel_step + i % PARTS]);
+            UNROLL(6)
+            for (int n = 0; n < N; n++) {
+                const vec a = load(x[n] + offset);
+                UNROLL(12)
+                for (int i = 0; i < K * PARTS; i++)
+                    acc[i / PARTS * N + n].part[i % PARTS] =
+                        madd(acc[i / PARTS * N + n].part[i % PARTS], b[i], a);
+            }
+        }
+    }
+}
+
+/* Sums of K channels x N vectors over all taps, from `from` and to `to`: y itself, the bias, or a
+ * scratch tile. */
+INLINE void sums(const int K, const int N, const int packed, const mix_job *job, const elem *w,
+                 const place *at, const elem *const *from, int64_t from_channel, elem *const *to,
+                 int64_t to_channel) {
+    sum acc[MOST_SUMS];
     UNROLL(24)
     for (int i = 0; i < K * N; i++) {
         acc[i].part[0] = load(from[i % N] + i / N * from_channel);
@@ -59,102 +107,143 @@ INLINE void sums(const int K, const int N, const int packed, const mix_job *job,
         acc[i].part[1] = (vec){0};
 #endif
     }
-    for (int64_t t = 0; t < job->taps; t++, w += tap_step) {
-        const int64_t offset = job->offsets[t];
-        vec a[MOST_VECS];
-        UNROLL(6)
-        for (int n = 0; n < N; n++)
-            a[n] = load(x[n] + offset);
-        UNROLL(8)
-        for (int k = 0; k < K; k++) {
-            UNROLL(2)
-            for (int p = 0; p < PARTS; p++) {
-                const vec b = set1(w[k * channel_step + p]);
-                UNROLL(6)
-                for (int n = 0; n < N; n++)
-                    acc[k * N + n].part[p] = madd(acc[k * N + n].part[p], b, a[n]);
-            }
-        }
-    }
+    add_taps(K, N, packed, job, w, at, acc);
     UNROLL(24)
     for (int i = 0; i < K * N; i++)
         store(to[i % N] + i / N * to_channel, finish(&acc[i]));
 }
 
-/* A tile of which `channels` channels and `elements` of each vector count, through scratch where
- * they are not all. */
-INLINE void tile(const int K, const int N, const int packed, const mix_job *job, int64_t channels,
-                 const place *at) {
-    elem tile[MOST_SUMS * VL];
-    elem *to[MOST_VECS], *y[MOST_VECS];
-    const elem *bias = job->bias;
-    int whole = channels == K;
-    for (int n = 0; n < N; n++) {
-        to[n] = tile + n * VL;
-        y[n] = at[n].y;
-        whole &= at[n].elements == VL;
-    }
-    if (whole && job->flags & FILTER_ACCUMULATE) {
-        sums(K, N, packed, job, at, (const elem *const *)y, job->y_channel, y, job->y_channel);
-        return;
-    }
+/* cells[k][j] = bias[k], j < VL, and zero for channels beyond the block. */
+INLINE void fill(const int K, const block *b, elem *cells) {
     for (int64_t k = 0; k < K; k++)
-        for (int n = 0; n < N; n++)
-            for (int64_t j = 0; j < VL; j++) {
-                elem *cell = to[n] + k * N * VL + j;
-                *cell = bias && k < channels ? bias[k * PARTS + j % PARTS] : 0;
-                if (job->flags & FILTER_ACCUMULATE && k < channels && j < at[n].elements)
-                    *cell = at[n].y[k * job->y_channel + j];
-            }
-    if (whole) {
-        sums(K, N, packed, job, at, (const elem *const *)to, N * VL, y, job->y_channel);
-        return;
-    }
-    sums(K, N, packed, job, at, (const elem *const *)to, N * VL, to, N * VL);
-    for (int64_t k = 0; k < channels; k++)
-        for (int n = 0; n < N; n++)
+        for (int64_t j = 0; j < VL; j++)
+            cells[k * VL + j] = b->bias && k < b->channels ? b->bias[k * PARTS + j % PARTS] : 0;
+}
+
+/* Elements that count, between y and the scratch tile cells[k][n][VL]. */
+INLINE void copy(const int N, const mix_job *job, const block *b, const place *at, elem *cells,
+                 int out) {
+    for (int64_t k = 0; k < b->channels; k++)
+        for (int n = 0; n < N; n++) {
+            elem *y = at[n].y + b->y + k * job->y_channel, *cell = cells + (k * N + n) * VL;
             for (int64_t j = 0; j < at[n].elements; j++)
-                at[n].y[k * job->y_channel + j] = to[n][k * N * VL + j];
-}
-
-/* All vectors of the job, N at a time; the rest one by one. */
-INLINE void sweep(const int K, const int N, const int packed, const mix_job *job) {
-    /* A last vector that is not full is moved back to be so, where computing a sum twice does no
-     * harm. */
-    const int overlap = job->width >= VL && !(job->flags & FILTER_ACCUMULATE);
-    place at[MOST_VECS];
-    int n = 0;
-    for (int64_t r = 0; r < job->height; r++)
-        for (int64_t j = 0; j < job->width; j += VL) {
-            const int64_t at_most = job->width - j,
-                          from = at_most < VL && overlap ? job->width - VL : j;
-            const elem *x = (const elem *)job->x + r * job->row_step + from;
-            at[n++] = (place){x, (elem *)job->y + r * job->y_pitch + from,
-                              at_most < VL && !overlap ? at_most : VL};
-            if (n < N) continue;
-            tile(K, N, packed, job, job->channels, at);
-            n = 0;
+                *(out ? y + j : cell + j) = *(out ? cell + j : y + j);
         }
-    for (int i = 0; i < n; i++)
-        tile(K, 1, packed, job, job->channels, at + i);
 }
 
-#define MANY (MIX_CHANNELS / PARTS)
-#define FEW  (MIX_CHANNELS / 2 / PARTS)
+/* A tile, through scratch where not all of its channels or elements count. */
+INLINE void tile(const int K, const int N, const int packed, const mix_job *job, const block *b,
+                 const place *at) {
+    elem start[MOST_SUMS * VL], cells[MOST_SUMS * VL];
+    const elem *from[MOST_VECS];
+    elem *to[MOST_VECS];
+    const int accumulate = job->flags & FILTER_ACCUMULATE;
+    int whole = b->channels >= K;
+    for (int n = 0; n < N; n++)
+        whole &= at[n].elements == VL;
+    const int64_t to_channel = whole ? job->y_channel : N * VL;
+    for (int n = 0; n < N; n++) {
+        to[n] = whole ? at[n].y + b->y : cells + n * VL;
+        from[n] = accumulate ? to[n] : start;
+    }
+    if (!accumulate)
+        fill(K, b, start);
+    else if (!whole) {
+        memset(cells, 0, sizeof cells);
+        copy(N, job, b, at, cells, 0);
+    }
+    sums(K, N, packed, job, b->w, at, from, accumulate ? to_channel : VL, to, to_channel);
+    if (!whole) copy(N, job, b, at, cells, 1);
+}
 
-/* Every count of channels up to MANY goes through one of two tiles; the narrow one has twice the
- * vectors. */
+/* Vectors of the job: those of all lines. The last one of a line, if not full, is moved back to be
+ * so: what it shares with the one before is then computed twice. Where sums go on from y, both must
+ * fall in one tile. */
+typedef struct {
+    const mix_job *job;
+    int64_t by_line, count;
+} vectors;
+
+INLINE int moved_back(const vectors *v, int64_t i) {
+    return v->by_line > 1 && i < v->count && (i + 1) % v->by_line == 0 && v->job->width % VL;
+}
+
+INLINE place find_place(const vectors *v, int64_t i) {
+    const mix_job *job = v->job;
+    const int64_t r = i / v->by_line, j = moved_back(v, i) ? job->width - VL : i % v->by_line * VL;
+    return (place){(const elem *)job->x + r * job->row_step + j,
+                   (elem *)job->y + r * job->y_pitch + j, job->width < VL ? job->width : VL};
+}
+
+/* Whether n vectors make a good tile of those from i on to `end`: none is left alone. */
+INLINE int fits(const vectors *v, int64_t n, int64_t i, int64_t end) {
+    return n <= end - i && end - i != n + 1 && !(i + n < end && moved_back(v, i + n));
+}
+
+/* The vectors first .. end for a block of channels, N at a time as far as possible. */
+INLINE void sweep(const int K, const int N, const int packed, const vectors *v, const block *b,
+                  const place *at, int64_t first, int64_t end) {
+    for (int64_t i = first, n; i < end; i += n) {
+        const place *here = at + (i - first);
+        if (fits(v, n = N, i, end))
+            tile(K, N, packed, v->job, b, here);
+        else if (N > 3 && fits(v, n = 3, i, end))
+            tile(K, N > 3 ? 3 : 1, packed, v->job, b, here);
+        else if (N > 2 && fits(v, n = 2, i, end))
+            tile(K, N > 2 ? 2 : 1, packed, v->job, b, here);
+        else
+            n = 1, tile(K, 1, packed, v->job, b, here);
+    }
+}
+
+/* Asks for the weights of a block ahead of their use: where a block's begin, no stream of loads
+ * leads. Taps that lie one after the other are taken for granted; others lose nothing but this. */
+INLINE void fetch(const int packed, const mix_job *job, const elem *w) {
+    const int64_t by_tap = packed ? MANY * PARTS : PARTS, rows = packed ? 1 : MANY,
+                  line = (int64_t)(CACHE_LINE / sizeof(elem)),
+                  step = by_tap < line ? line / by_tap : 1;
+    for (int64_t t = 0; t < job->count; t += step)
+        for (int64_t k = 0; k < rows; k++)
+            __builtin_prefetch(w + job->taps[t].w + k * job->channel_step);
+}
+
+/* The vectors first .. end for all channels. A last block of few channels has a tile of its own
+ * with twice the vectors. */
+static void all_channels(const vectors *v, int64_t first, int64_t end) {
+    const mix_job *job = v->job;
+    const int packed = job->channel_step == PARTS;
+    place at[MOST_GROUP];
+    for (int64_t i = first; i < end; i++)
+        at[i - first] = find_place(v, i);
+    for (int64_t k = 0; k < job->channels; k += MANY) {
+        const elem *bias = job->bias;
+        const int64_t left = job->channels - k;
+        const block b = {(const elem *)job->w + k / MANY * job->block_step,
+                         bias ? bias + k * PARTS : bias, k * job->y_channel,
+                         left < MANY ? left : MANY};
+        if (left > MANY && end - first > MIX_VECS) fetch(packed, job, b.w + job->block_step);
+        if (!packed)
+            sweep(MANY, MIX_VECS, 0, v, &b, at, first, end);
+        else if (b.channels > FEW)
+            sweep(MANY, MIX_VECS, 1, v, &b, at, first, end);
+        else
+            sweep(FEW, 2 * MIX_VECS, 1, v, &b, at, first, end);
+    }
+}
+
 static void mix(const mix_job *job) {
-    const int packed = job->channel_step == 0, few = job->channels <= FEW;
-    if (few && packed)
-        sweep(FEW, 2 * MIX_VECS, 1, job);
-    else if (packed)
-        sweep(MANY, MIX_VECS, 1, job);
-    else if (job->channels == MANY)
-        sweep(MANY, MIX_VECS, 0, job);
-    else
-        sweep(1, MIX_VECS, 0, job);
+    const int64_t by_line = (job->width + VL - 1) / VL;
+    const int64_t group = job->group < MIX_VECS     ? MIX_VECS
+                          : job->group > MOST_GROUP ? MOST_GROUP
+                                                    : job->group;
+    const vectors v = {job, by_line, by_line * job->height};
+    for (int64_t i = 0, end; i < v.count; i = end) {
+        end = i + group + 1 < v.count ? i + group : v.count;
+        if (end - i > MOST_GROUP) end--;
+        if (end < v.count && moved_back(&v, end)) end--;
+        all_channels(&v, i, end);
+    }
 }
 
 const mix_kernels NAME(mix) = {
-    .mix = mix, .lanes = VL / PARTS, .channels = MANY, .few = FEW, .vectors = MIX_VECS};
+    .mix = mix, .lanes = VL / PARTS, .channels = MANY, .vectors = MIX_VECS};
