@@ -14,8 +14,10 @@ import warnings
 import numpy as np
 
 from . import _check, _choose, _core, _methods, _missing, _scipy, _threads
+from ._stream import Stream
 
 __all__ = [
+    "Stream",
     "choose",
     "choose_conv_method",
     "convolve",
