@@ -142,7 +142,7 @@ BAD_KERNELS = [
     ("missing.npy", "cannot read kernel"),
     ("words.npy", "real numbers"),
     ("empty.npy", "not empty"),
-    ("cube.npy", "2-D"),
+    ("cube.npy", "has 3 axes, what is filtered has 2"),
     ("broken.npy", "cannot read kernel"),
 ]
 
@@ -171,6 +171,27 @@ def test_bands_join_to_the_whole(place, monkeypatch, rng, mode, shape, size, bou
     result = filtered(array, "taps.npy", *options)
     expected = extended_convolution(array, taps, mode, EXTENSIONS[boundary])
     np.testing.assert_allclose(result, expected, rtol=1e-12, atol=1e-12)
+
+
+@pytest.mark.parametrize("height", [1, 3, 100])
+@pytest.mark.parametrize(("shape", "sigma"), [((9, 8, 7), 0.8), ((5, 4, 6, 7), 0.4)])
+def test_volumes_are_filtered_along_all_axes(place, monkeypatch, rng, shape, sigma, height):
+    monkeypatch.setattr(filter, "_band_height", lambda *_: height)
+    volume = rng.standard_normal(shape)
+    smooth = scipy.ndimage.gaussian_filter(volume, sigma)
+    np.testing.assert_allclose(filtered(volume, f"gaussian:{sigma}"), smooth, atol=1e-12)
+    edges = np.sqrt(sum(scipy.ndimage.sobel(volume, axis) ** 2 for axis in range(volume.ndim)))
+    np.testing.assert_allclose(filtered(volume, "sobel"), edges, atol=1e-10)
+    laplace = scipy.ndimage.laplace(volume)
+    np.testing.assert_allclose(filtered(volume, "laplace"), laplace, atol=1e-12)
+
+
+def test_holes_are_left_out(place):
+    volume = np.full((6, 7, 8), 3.0, np.float32)
+    volume[2:4, ::2, 1::3] = np.nan
+    assert np.isnan(filtered(volume, "gaussian:1")).any()
+    result = filtered(volume, "gaussian:1", "--nan-policy", "omit")
+    np.testing.assert_allclose(result, 3, rtol=1e-6)
 
 
 def test_grey_picture_is_rounded_and_clipped(place, rng):
@@ -296,7 +317,7 @@ BAD_CALLS = [
     ("text.npy out.npy --kernel=box:3", "cannot read text.npy"),
     ("words.npy out.npy --kernel=box:3", "not numbers"),
     ("empty.npy out.npy --kernel=box:3", "empty"),
-    ("volume.npy out.npy --kernel=box:3", "at most 4 channels"),
+    ("line.npy out.npy --kernel=box:3", "two axes or more"),
     ("frames.tif out.png --kernel=box:3", "3 frames"),
     ("grey.npy out.xyz --kernel=box:3", "no picture format"),
     ("grey.npy out --kernel=box:3", "no suffix"),
@@ -323,7 +344,7 @@ def inputs(place, rng):
     np.save("complex.npy", np.ones((6, 7), complex))
     np.save("words.npy", np.array([["a"]]))
     np.save("empty.npy", np.empty((0, 3)))
-    np.save("volume.npy", np.ones((4, 5, 6)))
+    np.save("line.npy", np.ones(5))
     (place / "folder.npy").mkdir()
     for name in ("text.png", "text.npy"):
         (place / name).write_text("no samples in here")

@@ -1,8 +1,9 @@
-"""Filter a picture (8- or 16-bit, grey or colour) or a .npy array.
+"""Filter a picture (8- or 16-bit, grey or colour) or a .npy array of any rank.
 
   python -m pyconvc filter photo.jpg soft.png --kernel gaussian:2
   python -m pyconvc filter scan.tif edges.npy --kernel sobel-x --dtype float32
   python -m pyconvc filter in.png out.png --kernel "1,2,1;2,4,2;1,2,1" --normalize
+  python -m pyconvc filter volume.npy smooth.npy --kernel gaussian:1.5 --nan-policy omit
 
 Each colour is filtered alone; alpha is copied. 8- and 16-bit samples are computed in float32, wider
 integers in float64; integer results are rounded to nearest and clipped to the sample type's range.
@@ -11,6 +12,8 @@ integers in float64; integer results are rounded to nearest and clipped to the s
 from __future__ import annotations
 
 import argparse
+import functools
+import math
 from pathlib import Path
 from typing import NamedTuple
 
@@ -20,7 +23,7 @@ import pyconvc.signal
 from pyconvc._cli import images, kernels
 from pyconvc._cli.console import UsageError, progress
 
-HELP = "filter a picture or a .npy array"
+HELP = "filter a picture or a .npy array of any rank"
 BAND_SAMPLES = 1 << 22  # of one channel, computed at once: 16 MiB of float32
 
 # How numpy.pad extends row numbers by each boundary; -1 marks a row of fillvalue.
@@ -51,33 +54,41 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add("--fillvalue", type=float, default=0.0, help="beyond the edges, with --boundary fill")
     add("--method", choices=("auto", "direct", "separable", "fft"), default="auto")
     add("--workers", type=int, help="threads; default: see info")
+    add("--nan-policy", choices=("propagate", "omit"), default="propagate", help="what NaN means")
     add("--normalize", action="store_true", help="divide the kernel by the sum of its taps")
     add("--offset", type=float, default=0.0, help="added to each result before rounding")
     add("--dtype", help="of the result, such as float32; default: that of IN")
 
 
 def run(arguments: argparse.Namespace) -> None:
-    kernel = _normalized(kernels.parse(arguments.kernel), arguments.normalize)
     picture = images.read(arguments.input)
+    kernel = kernels.parse(arguments.kernel, len(picture.space))
+    kernel = _normalized(kernel, arguments.normalize)
     dtype = _result_dtype(picture, arguments.dtype)
-    bands = plan(picture.samples.shape, kernel.shape, arguments.mode, arguments.boundary)
+    bands = plan(picture.space, kernel.shape, arguments.mode, arguments.boundary)
     _check_alpha(picture, arguments.mode)
     with images.reserve(arguments.output) as temporary:
         shape = _result_shape(picture, kernel, arguments.mode)
         metadata = picture.metadata
         output = images.Output(arguments.output, temporary, shape, dtype, metadata)
-        _fill(output.samples.reshape(*shape[:2], -1), picture, kernel, bands, arguments)
+        _fill(
+            output.samples.reshape(*shape[: len(picture.space)], -1),
+            picture,
+            kernel,
+            bands,
+            arguments,
+        )
         output.save()
 
 
 def plan(shape, kernel, mode: str, boundary: str) -> list[Band]:
     """Cut a result into bands of rows, each with the rows of input (kernel's halo included)."""
-    if mode == "valid" and (kernel[0] > shape[0] or kernel[1] > shape[1]):
-        raise UsageError(f"--mode valid: a kernel of {kernel} exceeds the picture of {shape[:2]}")
+    if mode == "valid" and any(k > n for k, n in zip(kernel, shape, strict=True)):
+        raise UsageError(f"--mode valid: a kernel of {kernel} exceeds the picture of {shape}")
     halo = kernel[0] - 1
     before, after = {"full": (halo, halo), "same": (kernel[0] // 2, halo // 2)}.get(mode, (0, 0))
     rows = np.pad(np.arange(shape[0]), (before, after), **_PAD[boundary])
-    height = _band_height(shape[1], kernel[0])
+    height = _band_height(math.prod(shape[1:]), kernel[0])
     total = rows.size - halo
     return [
         Band(start, min(start + height, total), rows[start : min(start + height, total) + halo])
@@ -85,21 +96,21 @@ def plan(shape, kernel, mode: str, boundary: str) -> list[Band]:
     ]
 
 
-def _band_height(columns: int, taps: int) -> int:
-    """Rows of a band; its halo is computed twice, so the band is made larger than that."""
-    return max(4 * taps, BAND_SAMPLES // columns)
+def _band_height(row: int, taps: int) -> int:
+    """Rows of `row` samples in a band, made larger than its halo, which is computed twice."""
+    return max(4 * taps, BAND_SAMPLES // row)
 
 
 def _fill(result: np.ndarray, picture, kernel, bands: list[Band], arguments) -> None:
     with progress(arguments.input.name, len(bands) * picture.colours) as advance:
         for band in bands:
             for channel in range(picture.colours):
-                values = _filter_band(picture.samples[:, :, channel], kernel, band, arguments)
+                values = _filter_band(picture.samples[..., channel], kernel, band, arguments)
                 values += arguments.offset
-                result[band.start : band.stop, :, channel] = images.settle(values, result.dtype)
+                result[band.start : band.stop, ..., channel] = images.settle(values, result.dtype)
                 advance()
-    if picture.colours < picture.samples.shape[2]:
-        result[:, :, -1] = picture.samples[:, :, -1]
+    if picture.has_alpha:
+        result[..., -1] = picture.samples[..., -1]
 
 
 def _filter_band(plane: np.ndarray, kernel, band: Band, arguments) -> np.ndarray:
@@ -107,7 +118,7 @@ def _filter_band(plane: np.ndarray, kernel, band: Band, arguments) -> np.ndarray
     slab = plane[band.rows].astype(images.working_dtype(plane.dtype))
     slab[band.rows == -1] = arguments.fillvalue
     parts = [_convolve(slab, taps, arguments) for taps in kernel.parts]
-    return parts[0] if len(parts) == 1 else np.hypot(*map(np.abs, parts))
+    return parts[0] if len(parts) == 1 else functools.reduce(np.hypot, map(np.abs, parts))
 
 
 def _convolve(slab: np.ndarray, taps: np.ndarray, arguments) -> np.ndarray:
@@ -120,6 +131,7 @@ def _convolve(slab: np.ndarray, taps: np.ndarray, arguments) -> np.ndarray:
             arguments.method,
             boundary=arguments.boundary,
             fillvalue=arguments.fillvalue,
+            nan_policy=arguments.nan_policy,
             workers=arguments.workers,
         )
     except (ValueError, TypeError, MemoryError) as error:
@@ -146,18 +158,17 @@ def _result_dtype(picture: images.Picture, name: str | None) -> np.dtype:
         raise UsageError(f"--dtype {name}: not a sample type") from error
     if dtype.kind not in "biufc" or (own.kind == "c" and dtype.kind != "c"):
         raise UsageError(f"--dtype {name}: cannot hold filtered {own} samples")
-    if picture.colours < picture.samples.shape[2] and dtype != own:
+    if picture.has_alpha and dtype != own:
         raise UsageError(f"--dtype {name}: a picture with alpha keeps its type, {own}")
     return dtype
 
 
 def _check_alpha(picture: images.Picture, mode: str) -> None:
-    if picture.colours < picture.samples.shape[2] and mode != "same":
+    if picture.has_alpha and mode != "same":
         raise UsageError(f"--mode {mode}: a picture with alpha keeps its size; use same")
 
 
 def _result_shape(picture: images.Picture, kernel: kernels.Kernel, mode: str) -> tuple[int, ...]:
     sign = {"full": 1, "same": 0, "valid": -1}[mode]
-    rows, columns, channels = picture.samples.shape
-    size = (rows + sign * (kernel.shape[0] - 1), columns + sign * (kernel.shape[1] - 1))
-    return (*size, channels) if picture.stacked else size
+    size = tuple(n + sign * (k - 1) for n, k in zip(picture.space, kernel.shape, strict=True))
+    return (*size, picture.samples.shape[-1]) if picture.stacked else size

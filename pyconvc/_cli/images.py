@@ -1,7 +1,8 @@
 """Picture files and .npy arrays in and out; Pillow reads and writes the pictures.
 
-A picture is samples of shape (rows, columns, channels). Two or four channels end in alpha, which
-no filter touches. Integers are rounded to nearest (ties to even) and clipped to their range.
+A picture is samples of shape (rows, columns, channels), a volume of shape (*space, 1). Two or four
+channels end in alpha, which no filter touches. Integers are rounded to nearest (ties to even) and
+clipped to their range.
 """
 
 from __future__ import annotations
@@ -21,16 +22,26 @@ _KEPT = ("icc_profile", "exif", "dpi")
 
 
 class Picture(NamedTuple):
-    """Samples (rows, columns, channels), whether the file had a channel axis, and its metadata."""
+    """Samples (*space, channels), whether the file had a channel axis, and its metadata."""
 
     samples: np.ndarray
     stacked: bool
     metadata: dict
 
     @property
+    def space(self) -> tuple[int, ...]:
+        """Sizes along the axes that are filtered."""
+        return self.samples.shape[:-1]
+
+    @property
+    def has_alpha(self) -> bool:
+        """Whether the last channel is not filtered."""
+        return self.colours < self.samples.shape[-1]
+
+    @property
     def colours(self) -> int:
         """Channels that are filtered: all but alpha."""
-        channels = self.samples.shape[2]
+        channels = self.samples.shape[-1]
         return channels - (channels in (2, 4))
 
 
@@ -41,14 +52,11 @@ def read(path: Path) -> Picture:
         raise UsageError(f"{path}: samples are {array.dtype}, not numbers")
     if array.size == 0:
         raise UsageError(f"{path}: empty, shape {array.shape}")
-    if array.ndim == 2:
-        return Picture(array[:, :, np.newaxis], False, metadata)
+    if array.ndim < 2:
+        raise UsageError(f"{path}: shape {array.shape}; wants two axes or more")
     if array.ndim == 3 and array.shape[2] <= 4:
         return Picture(array, True, metadata)
-    raise UsageError(
-        f"{path}: shape {array.shape}; wants (rows, columns) or (rows, columns, channels) "
-        "with at most 4 channels"
-    )
+    return Picture(array[..., np.newaxis], False, metadata)
 
 
 def working_dtype(dtype: np.dtype) -> np.dtype:

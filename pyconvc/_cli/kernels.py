@@ -1,4 +1,4 @@
-"""Kernels by name, from numbers on the command line, or from a .npy file.
+"""Kernels by name, from numbers on the command line, or from a .npy file, of any rank.
 
 Kernels are convolved (index-reversed), so the signs here give derivatives that are positive where
 the image grows brighter to the right and downwards.
@@ -7,6 +7,7 @@ the image grows brighter to the right and downwards.
 from __future__ import annotations
 
 import difflib
+import functools
 import math
 from collections.abc import Callable
 from typing import NamedTuple
@@ -22,65 +23,71 @@ Taps = np.ndarray
 
 
 class Kernel(NamedTuple):
-    """One array of taps, or two whose results are combined as the length of the gradient."""
+    """One array of taps, or one for each axis, combined as the length of the gradient."""
 
     name: str
     parts: tuple[Taps, ...]
 
     @property
-    def shape(self) -> tuple[int, int]:
+    def shape(self) -> tuple[int, ...]:
         return self.parts[0].shape
 
 
-def gaussian(sigma: float) -> Taps:
+def _outer(*rows) -> Taps:
+    return functools.reduce(np.multiply.outer, map(np.asarray, rows))
+
+
+def gaussian(rank: int, sigma: float) -> Taps:
     """The sampled Gaussian, of unit sum; an outer product."""
     radius = int(TRUNCATE * sigma + 0.5)
     row = np.exp(-0.5 * (np.arange(-radius, radius + 1) / sigma) ** 2)
-    row /= row.sum()
-    return np.outer(row, row)
+    return _outer(*[row / row.sum()] * rank)
 
 
-def box(size: int) -> Taps:
-    """The mean over ``size`` by ``size`` samples."""
-    return np.full((size, size), 1.0 / size**2)
+def box(rank: int, size: int) -> Taps:
+    """The mean over ``size`` samples along every axis."""
+    return np.full((size,) * rank, 1.0 / size**rank)
 
 
-def motion(size: int) -> Taps:
+def motion(rank: int, size: int) -> Taps:
     """The mean over ``size`` samples of a row."""
-    return np.full((1, size), 1.0 / size)
+    return np.full((1,) * (rank - 1) + (size,), 1.0 / size)
 
 
-def laplace() -> Taps:
-    """The five-point Laplacian."""
-    return np.array([[0.0, 1, 0], [1, -4, 1], [0, 1, 0]])
+def identity(rank: int) -> Taps:
+    """The middle one of three samples along every axis."""
+    return _outer(*[[0.0, 1, 0]] * rank)
 
 
-def sharpen(amount: float = 1.0) -> Taps:
+def laplace(rank: int) -> Taps:
+    """The sum of second differences: in a plane the five-point Laplacian."""
+    return sum(
+        _outer(*[[1.0, -2, 1] if a == axis else [0.0, 1, 0] for a in range(rank)])
+        for axis in range(rank)
+    )
+
+
+def sharpen(rank: int, amount: float = 1.0) -> Taps:
     """The image minus ``amount`` times its Laplacian."""
-    identity = np.array([[0.0, 0, 0], [0, 1, 0], [0, 0, 0]])
-    return identity - amount * laplace()
+    return identity(rank) - amount * laplace(rank)
 
 
-def sobel_x() -> Taps:
-    """Eight times the derivative along a row, smoothed across rows."""
-    return np.outer([1.0, 2, 1], [1.0, 0, -1])
+def sobel(rank: int, axis: int) -> Taps:
+    """The derivative along an axis times ``2 * 4**(rank - 1)``, smoothed across the others."""
+    return _outer(*[[1.0, 0, -1] if a == axis % rank else [1.0, 2, 1] for a in range(rank)])
 
 
-def sobel_y() -> Taps:
-    """Eight times the derivative down a column, smoothed across columns."""
-    return sobel_x().T
+def emboss(rank: int) -> Taps:
+    """Relief: the plane plus its difference across the falling diagonal."""
+    relief = np.array([[2.0, 1, 0], [1, 1, -1], [0, -1, -2]])
+    return relief.reshape((1,) * (rank - 2) + relief.shape)
 
 
-def emboss() -> Taps:
-    """Relief: the image plus its difference across the falling diagonal."""
-    return np.array([[2.0, 1, 0], [1, 1, -1], [0, -1, -2]])
-
-
-def parse(text: str) -> Kernel:
+def parse(text: str, rank: int = 2) -> Kernel:
     """The kernel that a command line names; `UsageError` says what is wrong with it."""
     name, _, parameter = text.partition(":")
     if name in _NAMED:
-        taps = tuple(make(text, parameter) for make in _NAMED[name])
+        taps = tuple(make(rank, text, parameter) for make in _NAMED[name](rank))
     elif text.endswith(".npy"):
         taps = (_from_file(text),)
     elif text and set(text) <= set("0123456789+-.eE,; "):
@@ -91,52 +98,63 @@ def parse(text: str) -> Kernel:
         raise UsageError(f"unknown kernel {text!r}{hint} Known: {NAMES}")
     if not all(np.isfinite(part).all() for part in taps):
         raise UsageError(f"kernel {text!r} holds a number that is not finite")
-    return Kernel(text, taps)
+    if taps[0].ndim > rank:
+        raise UsageError(f"kernel {text!r} has {taps[0].ndim} axes, what is filtered has {rank}")
+    return Kernel(
+        text, tuple(part.reshape((1,) * (rank - part.ndim) + part.shape) for part in taps)
+    )
 
 
-def _plain(make: Callable[[], Taps]):
-    def build(text: str, parameter: str) -> Taps:
+def _plain(make: Callable[[int], Taps]):
+    def build(rank: int, text: str, parameter: str) -> Taps:
         if parameter or ":" in text:
             raise UsageError(f"kernel {text!r}: {text.partition(':')[0]} takes no number")
-        return make()
+        return make(rank)
 
     return build
 
 
-def _sized(make: Callable[[int], Taps]):
-    def build(text: str, parameter: str) -> Taps:
+def _sized(make: Callable[[int, int], Taps]):
+    def build(rank: int, text: str, parameter: str) -> Taps:
         if not (parameter.isdecimal() and 1 <= int(parameter) <= LARGEST_SIZE):
             raise UsageError(f"kernel {text!r}: wants a whole number of taps, 1 to {LARGEST_SIZE}")
-        return make(int(parameter))
+        return make(rank, int(parameter))
 
     return build
 
 
-def _scaled(make: Callable[[float], Taps], least: float, most: float, default: float | None = None):
-    def build(text: str, parameter: str) -> Taps:
+def _scaled(
+    make: Callable[[int, float], Taps], least: float, most: float, default: float | None = None
+):
+    def build(rank: int, text: str, parameter: str) -> Taps:
         if default is not None and ":" not in text:
-            return make(default)
+            return make(rank, default)
         try:
             value = float(parameter)
         except ValueError:
             value = math.nan
         if not least <= value <= most:
             raise UsageError(f"kernel {text!r}: wants a number from {least:g} to {most:g}")
-        return make(value)
+        return make(rank, value)
 
     return build
 
 
+def _sobel(axis: int):
+    return _plain(functools.partial(sobel, axis=axis))
+
+
+# What makes the parts of each, for a rank.
 _NAMED = {
-    "gaussian": (_scaled(gaussian, 0.01, 250),),
-    "box": (_sized(box),),
-    "motion": (_sized(motion),),
-    "sharpen": (_scaled(sharpen, 0, 1000, default=1.0),),
-    "laplace": (_plain(laplace),),
-    "sobel-x": (_plain(sobel_x),),
-    "sobel-y": (_plain(sobel_y),),
-    "sobel": (_plain(sobel_x), _plain(sobel_y)),
-    "emboss": (_plain(emboss),),
+    "gaussian": lambda rank: (_scaled(gaussian, 0.01, 250),),
+    "box": lambda rank: (_sized(box),),
+    "motion": lambda rank: (_sized(motion),),
+    "sharpen": lambda rank: (_scaled(sharpen, 0, 1000, default=1.0),),
+    "laplace": lambda rank: (_plain(laplace),),
+    "sobel-x": lambda rank: (_sobel(-1),),
+    "sobel-y": lambda rank: (_sobel(-2),),
+    "sobel": lambda rank: tuple(_sobel(axis) for axis in reversed(range(rank))),
+    "emboss": lambda rank: (_plain(emboss),),
 }
 NAMES = (
     "gaussian:SIGMA, box:N, motion:N, sharpen[:AMOUNT], laplace, sobel-x, sobel-y, "
@@ -149,10 +167,10 @@ def _from_file(path: str) -> Taps:
         taps = np.load(path, allow_pickle=False)
     except (OSError, ValueError, EOFError) as error:
         raise UsageError(f"cannot read kernel {path!r}: {error}") from error
-    if taps.dtype.kind not in "biuf" or taps.size == 0 or taps.ndim not in (1, 2):
+    if taps.dtype.kind not in "biuf" or taps.size == 0 or taps.ndim == 0:
         raise UsageError(
             f"kernel {path!r} is {taps.dtype} of shape {taps.shape}: wants real numbers, "
-            "1-D (one row) or 2-D, not empty"
+            "one row (1-D) or more axes, not empty"
         )
     return np.atleast_2d(taps).astype(np.float64)
 
