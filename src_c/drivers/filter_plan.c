@@ -202,8 +202,8 @@ static int may_stream(const filter_plan *plan, const char *y) {
     const int64_t vector = plan->kernels->lanes * plan->bytes,
                   images = p->batch * p->groups * p->channels_out;
     const int64_t size = images * p->output[D] * p->output[H] * p->output[W] * plan->bytes;
-    int aligned =
-        p->y_step[5] == 1 && (intptr_t)y % plan->bytes == 0 && plan->planes_at_once == plan->planes;
+    int aligned = plan->kernels->streams && p->y_step[5] == 1 && (intptr_t)y % plan->bytes == 0 &&
+                  plan->planes_at_once == plan->planes;
     const int64_t counts[] = {p->batch, p->groups, p->channels_out, p->output[D], p->output[H]};
     for (int i = 0; i < 5; i++)
         if (counts[i] > 1 && p->y_step[i] * plan->bytes % vector) aligned = 0;

@@ -13,4 +13,3 @@
 #define TILE_CHUNK   7
 #define LINE_ROWS    16
 #define LINE_CHUNK   8
-#define STREAM(p, v) _mm256_stream_si256((__m256i *)(p), (__m256i)(v))

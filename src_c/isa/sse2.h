@@ -12,4 +12,3 @@
 #define TILE_CHUNK   4
 #define LINE_ROWS    8
 #define LINE_CHUNK   4
-#define STREAM(p, v) _mm_stream_si128((__m128i *)(p), (__m128i)(v))

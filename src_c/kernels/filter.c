@@ -16,7 +16,8 @@
 #include "vec.h"
 
 #define MAX_CHUNK 8
-#define MAX_SUMS  16 /* in one tile; a plain constant, so that the array becomes registers */
+#define LINE_TAPS (LINE_CHUNK / PARTS) /* a complex tap takes two registers */
+#define MAX_SUMS  32 /* in one tile; a plain constant, so that the array becomes registers */
 
 typedef struct {
     vec part[PARTS];
@@ -42,7 +43,8 @@ INLINE void step(sum *acc, const int R, const int V, const int n, const int line
         const elem *x = (line ? rows[0] + row * VL : rows[row]) + column;
         UNROLL(8)
         for (int v = 0; v < V; v++) {
-            vec a = load(x + v * VL);
+            const int twice = n * PARTS == 2 && R > 1 && row > 0 && row < R;
+            const vec a = twice ? held(load(x + v * VL)) : load(x + v * VL);
             UNROLL(8)
             for (int i = 0; i < n; i++) {
                 const int r = row - i;
@@ -92,7 +94,7 @@ INLINE void tile(const int R, const int V, const int line, const filter_program 
         switch (block.length) {
 #define CASE(n)                                                                                    \
     case n:                                                                                        \
-        if (n <= (line ? LINE_CHUNK : TILE_CHUNK))                                                 \
+        if (n <= (line ? LINE_TAPS : TILE_CHUNK))                                                  \
             for (int32_t c = 0; c < block.columns; c++)                                            \
                 step(acc, R, V, n, line, from, column + c * block.step, taps + c * n * PARTS);     \
         break;
@@ -131,7 +133,7 @@ INLINE void band(const int R, const int V, const filter_program *program, const 
 INLINE void column(const filter_program *program, const elem *taps, vec bias,
                    const elem *const *rows, int64_t j, elem *y, int64_t y_pitch, int64_t height,
                    int64_t last, int again, int flags) {
-    const int tall = 2 * TILE_ROWS;
+    const int tall = 2 * TILE_ROWS / PARTS;
     int64_t r = 0;
     for (; r + tall <= height; r += tall)
         tile(tall, 1, 0, program, taps, bias, rows + r, j, y + r * y_pitch + j, y_pitch, last,
@@ -206,5 +208,6 @@ const filter_kernels NAME(filter) = {
     .tile_columns = TILE_VECS / PARTS * VL / PARTS,
     .tile_chunk = TILE_CHUNK,
     .line_columns = LINE_ROWS / PARTS * VL / PARTS,
-    .line_chunk = LINE_CHUNK,
+    .line_chunk = LINE_TAPS,
+    .streams = STREAMS,
 };

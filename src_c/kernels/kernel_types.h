@@ -46,6 +46,7 @@ typedef struct {
     int32_t lanes;                               /* samples in a vector */
     int32_t tile_rows, tile_columns, tile_chunk; /* rows, samples, taps */
     int32_t line_columns, line_chunk;            /* samples, taps */
+    int32_t streams;                             /* whether FILTER_STREAM gains anything */
 } filter_kernels;
 
 /* One tap of mix: where it reads x and its weights, in elements. */

@@ -59,9 +59,26 @@ INLINE void store(elem *p, vec v) {
     memcpy(p, &v, sizeof v);
 }
 
-/* A store that does not read the line into the cache first. */
-INLINE void stream(elem *p, vec v) {
+/* v, loaded once: a compiler may fold the load into both of two uses, where loads are scarcer than
+ * registers. */
+INLINE vec held(vec v) {
+#if VEC_BYTES && defined(__x86_64__)
+    __asm__("" : "+v"(v));
+#elif VEC_BYTES && defined(__aarch64__)
+    __asm__("" : "+w"(v));
+#endif
+    return v;
+}
+
+/* A store that does not read the line into the cache first. Worth its while only for vectors of a
+ * whole cache line: parts of one are written to memory apart. */
 #ifdef STREAM
+#    define STREAMS 1
+#else
+#    define STREAMS 0
+#endif
+INLINE void stream(elem *p, vec v) {
+#if STREAMS
     STREAM(p, v);
 #else
     store(p, v);
