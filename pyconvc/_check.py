@@ -111,6 +111,8 @@ def numeric(**arrays):
     result = []
     for name, value in arrays.items():
         array = np.asarray(value)
+        if array.dtype.kind == "V" and array.dtype.isbuiltin == 2:  # as of the package ml_dtypes
+            raise TypeError(f"{name}: dtype {array.dtype} is not computed; convert it to float32")
         if array.dtype.kind not in "biufcO":
             kind = TypeError if array.dtype.kind in "mM" else ValueError
             raise kind(f"{name}: dtype {array.dtype} is not numeric")

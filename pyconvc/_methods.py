@@ -8,6 +8,7 @@ A filtering convolves `x` with `w` along `axes` and multiplies with broadcasting
 where X is x extended by the boundary rule of each axis.
 """
 
+import itertools
 import math
 from dataclasses import dataclass, replace
 
@@ -246,26 +247,78 @@ def _integer_factors(kernel):
 
 
 def separable(f, vectors):
-    """Convolve with one vector after the other, in bands of one axis so that intermediates stay
-    small.
+    """Convolve with one vector after the other.
+
+    Bands of one axis, so that intermediates stay small; where the rows that the vector of that axis
+    spans are too large, also pieces of another axis.
     """
-    rows_bytes = [f.x.size // f.x.shape[a] * f.x.itemsize for a in f.axes]
-    least = [n * max(16, len(v)) for n, v in zip(rows_bytes, vectors, strict=True)]
+    row_bytes = [f.x.size // f.x.shape[a] * f.x.itemsize for a in f.axes]
+    least = [n * len(v) for n, v in zip(row_bytes, vectors, strict=True)]
     cut = 0 if least[0] <= BAND_BYTES else least.index(min(least))
-    lead, vector, taps = f.axes[cut], vectors[cut], len(vectors[cut])
-    others = [pair for pair in zip(f.axes, vectors, strict=True) if pair[0] != lead]
-    rows = f.y.shape[lead]
-    band = max(16, taps, BAND_BYTES // rows_bytes[cut])
+    wide, pieces = _pieces(f, f.axes[cut], vectors, least[cut])
+    ends = [f.y.shape[wide] * i // pieces for i in range(pieces + 1)]
+    for columns in itertools.starmap(slice, itertools.pairwise(ends)):
+        _separable_piece(f, vectors, cut, wide, columns)
+
+
+def _pieces(f, lead, vectors, row_bytes):
+    """Another axis than `lead`, and in how many pieces to cut it: none shorter than twice the taps,
+    since what they read overlaps.
+    """
+    taps = dict(zip(f.axes, map(len, vectors), strict=True))
+    most = [0 if a == lead else n // (2 * taps.get(a, 1)) for a, n in enumerate(f.y.shape)]
+    wide = max((a for a in range(f.y.ndim) if a != lead), key=most.__getitem__)
+    return wide, max(1, min(most[wide], -(-row_bytes // BAND_BYTES)))
+
+
+def _separable_piece(f, vectors, cut, wide, columns):
+    """The outputs `columns` of the axis `wide`, in bands of the axis number `cut`.
+
+    Rows that the other vectors have been applied to serve all bands that they meet.
+    """
+    pairs = list(zip(f.axes, vectors, strict=True))
+    lead, vector = pairs.pop(cut)
+    if columns != slice(0, f.y.shape[wide]):
+        f, read = _cut(f, wide, columns, dict(pairs))
+    else:
+        read = None
+    before, rows, halo = (slice(None),) * lead, f.y.shape[lead], len(vector) - 1
+    band = min(rows, max(1, BAND_BYTES * rows // f.y.nbytes))
+    ready = np.empty((*f.y.shape[:lead], band + halo, *f.y.shape[lead + 1 :]), f.x.dtype)
+    have = 0
     for first in range(0, rows, band):
         last = min(rows, first + band)
-        index = slice(first - f.pad[lead], last - f.pad[lead] + taps - 1)
-        block = extended(f.x, lead, index, f.boundary[lead], f.fill)
-        fill = f.fill
-        for axis, other in others:
-            block = _pass(replace(f, fill=fill), block, axis, other, f.pad[axis], f.y.shape[axis])
-            fill = _filtered(fill, other)
-        target = f.y[(slice(None),) * lead + (slice(first, last),)]
-        _pass(f, block, lead, vector, 0, last - first, target)
+        for start in range(first + have, last + halo, band):
+            stop = min(start + band, last + halo)
+            index = slice(start - f.pad[lead], stop - f.pad[lead])
+            x = extended(f.x, lead, index, f.boundary[lead], f.fill)
+            if read:
+                x = extended(x, wide, read, f.boundary[wide], f.fill)
+            _passes(f, x, pairs, ready[(*before, slice(start - first, stop - first))])
+        done = ready[(*before, slice(last - first + halo))]
+        _pass(f, done, lead, vector, 0, f.y[(*before, slice(first, last))])
+        have = halo
+        for row in range(0, halo, band):
+            again = ready[(*before, slice(band + row, band + min(row + band, halo)))]
+            ready[(*before, slice(row, min(row + band, halo)))] = again
+
+
+def _cut(f, axis, columns, vectors):
+    """The problem of some outputs along an axis, and what it reads of x there."""
+    first = columns.start - f.pad[axis]
+    read = slice(first, columns.stop - f.pad[axis] + len(vectors.get(axis, "1")) - 1)
+    pad = (*f.pad[:axis], 0, *f.pad[axis + 1 :])
+    return replace(f, y=f.y[(*(slice(None),) * axis, columns)], pad=pad), read
+
+
+def _passes(f, x, pairs, y):
+    """One vector after the other, each along its axis."""
+    fill = f.fill
+    for i, (axis, vector) in enumerate(pairs):
+        shape = (*x.shape[:axis], y.shape[axis], *x.shape[axis + 1 :])
+        to = y if i == len(pairs) - 1 else np.empty(shape, x.dtype)
+        _pass(replace(f, fill=fill), x, axis, vector, f.pad[axis], to)
+        x, fill = to, _filtered(fill, vector)
 
 
 def _filtered(fill, vector):
@@ -288,16 +341,11 @@ def extended(x, axis, index, boundary, fill):
     return block
 
 
-def _pass(f, x, axis, vector, pad, size, y=None):
+def _pass(f, x, axis, vector, pad, y):
     """One vector along one axis."""
-    shape = [1] * x.ndim
-    shape[axis] = len(vector)
-    if y is None:
-        y = np.empty((*x.shape[:axis], size, *x.shape[axis + 1 :]), x.dtype)
-    only = [0] * x.ndim
-    only[axis] = pad
+    shape, only = [1] * x.ndim, [0] * x.ndim
+    shape[axis], only[axis] = len(vector), pad
     direct(replace(f, x=x, w=vector.reshape(shape), y=y, axes=(axis,), pad=tuple(only)))
-    return y
 
 
 # ---- fft

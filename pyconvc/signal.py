@@ -385,6 +385,7 @@ def choose(in1, in2, mode="full", *, boundary="fill", fillvalue=0, axes=None, co
         None,
         convolution=not correlation,
         late=_LATE_UNLESS_FILL,
+        compute=False,
     )
     return _choose.weigh(f)[0]
 
@@ -582,11 +583,12 @@ def _filtering(
     commute=True,
     convolution=False,
     late=frozenset(),
+    compute=True,
 ):
     """Check everything, then state the problem.
 
     `late` holds the boundaries under which "same" starts later, `names` what errors call the
-    arrays.
+    arrays. Without `compute` the output has a shape and a dtype, but no memory.
     """
     axes = _check.axes(axes, in1.ndim)
     codes = _check.signal_boundaries(boundary, len(axes))
@@ -610,7 +612,12 @@ def _filtering(
     longer = commute and math.prod(k) > math.prod(n)
     if longer and not swap and not any(codes) and fill == 0 and _check.finite(in1, in2):
         swap = True  # what one array multiplies beyond the other is zero then
-    y = _check.output(out, shape, dtype, **dict(zip(names, (in1, in2), strict=True)))
+    if compute:
+        y = _check.output(out, shape, dtype, **dict(zip(names, (in1, in2), strict=True)))
+        if kernel_dtype != dtype:
+            y = np.empty(shape, kernel_dtype)
+    else:
+        y = np.broadcast_to(np.empty((), kernel_dtype), shape)
     x, w = (_check.served(a.astype(kernel_dtype, copy=False)) for a in (in1, in2))
     if not convolution:
         w = w.conj() if w.dtype.kind == "c" else w
@@ -621,8 +628,6 @@ def _filtering(
     pad, rules = [0] * in1.ndim, [0] * in1.ndim
     for a, (first, _), code in zip(axes, windows, codes, strict=True):
         pad[a], rules[a] = w.shape[a] - 1 - first, code
-    if kernel_dtype != dtype:
-        y = np.empty(shape, kernel_dtype)
     return _methods.Filtering(x, w, y, axes, tuple(pad), tuple(rules), fill, convolution, workers)
 
 

@@ -309,3 +309,10 @@ def test_inputs_stay_as_they_are_when_both_are_the_same():
         getattr(signal, name)(a, a)
         getattr(signal, name)(a, a[::-1])
     np.testing.assert_array_equal(a, before)
+
+
+@pytest.mark.parametrize("name", ALL)
+def test_types_that_numpy_does_not_know_are_refused(name):
+    narrow = A.astype(pytest.importorskip("ml_dtypes").bfloat16)
+    assert_refused(TypeError, "in1 bfloat16 float32", name, narrow, B)
+    assert_refused(TypeError, "in2 bfloat16 float32", name, A, narrow)

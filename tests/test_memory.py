@@ -90,6 +90,25 @@ def test_higher_ranks(shape, taps, large, method, tmp_path):
     assert peak(tmp_path, arrays, call, 1, large) < PER_WORKER
 
 
+def test_volumes_of_large_planes(tmp_path):
+    """Too large for a band of whole planes."""
+    arrays = "x, w, y = ones(40, 20 * n, 20 * n), ones(7, 7, 7), ones(40, 20 * n, 20 * n)"
+    call = "convolve(x, w, 'same', 'separable', boundary='wrap', workers=1, out=y)"
+    assert peak(tmp_path, arrays, call, 1, 50) < PER_WORKER
+
+
+@pytest.mark.parametrize(
+    ("shape", "taps"),
+    [("n, n", "31, 31"), ("n, n", "1, 1023"), ("n, n", "1023, 1"), ("4 * n * n,", "9001,")],
+)
+@pytest.mark.parametrize("dtype", ["float64", "complex64"])
+def test_choosing(shape, taps, dtype, tmp_path):
+    """The values are looked at in blocks."""
+    arrays = f"x, w = ones({shape}).view('{dtype}'), ones({taps}).astype('{dtype}'); w.flat[0] = 2"
+    call = "signal.choose(x, w)"
+    assert peak(tmp_path, arrays, call, 512, 2048) < PER_WORKER // 2
+
+
 @pytest.mark.parametrize(
     ("shape", "taps", "axis"),
     [("n, 25 * n", "31", -1), ("n, 25 * n", "n, 31", -1), ("25 * n, n", "31, n", 0)],
@@ -137,6 +156,19 @@ corner = (slice(20),) * x.ndim
 call(x[corner])
 assert with_little_memory(x.nbytes // 2, call) is None
 assert np.allclose(call(x[corner])[corner], call()[corner])
+print("done")
+"""
+    assert run_python(code, tmp_path).strip() == "done"
+
+
+@pytest.mark.parametrize("call", ["choose", "choose_conv_method"])
+def test_choosing_without_memory_for_the_result(call, tmp_path):
+    code = f"""{LIMITED}
+x, w = np.ones(4_000_000), np.arange(1.0, 4001.0)
+def call(a=x):
+    return pyconvc.signal.{call}(a, w)
+first = call()
+assert with_little_memory(x.nbytes // 2, call) == first
 print("done")
 """
     assert run_python(code, tmp_path).strip() == "done"

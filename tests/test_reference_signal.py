@@ -221,3 +221,16 @@ def test_wrong_arguments(function):
         call(np.ones((2, 2)), np.ones((2, 2)), "middle")
     with pytest.raises(ValueError, match="mode='valid'"):
         call(np.ones((2, 3)), np.ones((3, 2)), "valid")
+
+
+@pytest.mark.parametrize("name", ["convolve", "correlate", "convolve2d", "correlate2d"])
+def test_valid_with_the_larger_array_second_reads_nothing_beyond_it(name):
+    """Outputs whose window lacks the NaN do not see it."""
+    small, large = np.ones((2, 3)), np.arange(30.0).reshape(5, 6)
+    call = getattr(signal, name)
+    want = call(small, large, "valid")
+    large[0, 0] = np.nan
+    got = call(small, large, "valid")
+    assert got.shape == (4, 4) and np.isnan(got).sum() == 1
+    seen = ~np.isnan(got)
+    np.testing.assert_array_equal(got[seen], want[seen])

@@ -1,5 +1,6 @@
 """Whether transforms keep the error bound that is promised for ``method="auto"``."""
 
+import itertools
 import math
 
 import numpy as np
@@ -7,6 +8,7 @@ import numpy as np
 __all__ = ["is_safe"]
 
 KERNEL_PARTS = 8
+BLOCK_BYTES = 1 << 20  # of values that are looked at together
 
 
 def is_safe(x, w, *, axes=None, fft=None, boundary="constant", fill=0):
@@ -98,7 +100,28 @@ def _without_zero_ends(w, axes):
 
 
 def _loudest(values, axes, lengths):
-    """Largest absolute value in each part of the given lengths; the last parts take the rest."""
+    """Largest absolute value in each part of the given lengths; the last parts take the rest.
+
+    Large arrays are cut between parts, so that little memory is needed beside the result.
+    """
+    length_of = dict(zip(axes, lengths, strict=True))
+    counts = [max(1, n // length_of.get(a, 1)) for a, n in enumerate(values.shape)]
+    cut = int(np.argmax(counts))
+    blocks = min(counts[cut], -(-values.nbytes // BLOCK_BYTES))
+    if blocks <= 1:
+        return _loudest_at_once(values, axes, lengths)
+    step = -(-counts[cut] // blocks)
+    starts = [i * length_of.get(cut, 1) for i in range(0, counts[cut], step)]
+    before = (slice(None),) * cut
+    parts = [
+        _loudest(values[(*before, slice(*ends))], axes, lengths)
+        for ends in itertools.pairwise([*starts, None])
+    ]
+    return np.concatenate(parts, axis=cut)
+
+
+def _loudest_at_once(values, axes, lengths):
+    """The same for few values."""
     if values.dtype.kind == "c":
         return _loudest_of_parts(values, axes, lengths)
     low = None
@@ -114,10 +137,10 @@ def _loudest(values, axes, lengths):
 def _loudest_of_parts(values, axes, lengths):
     """The same for complex values, by the larger of real and imaginary part."""
     if values.strides[-1] != values.itemsize:
-        return np.maximum(*(_loudest(v, axes, lengths) for v in (values.real, values.imag)))
+        return np.maximum(*(_loudest_at_once(v, axes, lengths) for v in (values.real, values.imag)))
     last = values.ndim - 1
     lengths = [2 * n if a == last else n for a, n in zip(axes, lengths, strict=True)]
-    return _loudest(values.view(values.real.dtype), axes, lengths)
+    return _loudest_at_once(values.view(values.real.dtype), axes, lengths)
 
 
 def _of_parts(ufunc, a, axis, length):

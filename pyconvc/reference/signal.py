@@ -237,6 +237,9 @@ def _filter(in1, in2, mode, axes, boundary="fill", fillvalue=0, *, flip=False, l
         if np.less(space, taps).any() and np.greater(space, taps).any():
             raise ValueError("mode='valid': one array must be at least as large on every axis")
         boundary, fillvalue = "fill", 0
+        if np.less(space, taps).any():  # in2 contains in1, which is then its kernel
+            x, w = w if flip else np.flip(w, range(-rank, 0)), x
+            space, taps, flip = taps, space, True
     names = (boundary,) * rank if isinstance(boundary, str) else boundary
     rules = [_BOUNDARIES.get(name, name) for name in names]
     windows = [
