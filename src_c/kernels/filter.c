@@ -37,7 +37,7 @@ INLINE void step(sum *acc, const int R, const int V, const int n, const int line
     vec w[MAX_CHUNK * PARTS];
     UNROLL(16)
     for (int i = 0; i < n * PARTS; i++)
-        w[i] = set1(taps[i]);
+        w[i] = held(set1(taps[i]));
     UNROLL(32)
     for (int row = 0; row < R + n - 1; row++) {
         const elem *x = (line ? rows[0] + row * VL : rows[row]) + column;
@@ -72,6 +72,11 @@ INLINE void put(elem *y, vec out, int64_t elements, int flags) {
         store(y, out);
 }
 
+/* The commonest kernel: one block, computed without loops. */
+INLINE int is_3x3(const filter_program *program) {
+    return program->count == 1 && program->blocks->length == 3 && program->blocks->columns == 3;
+}
+
 /* R rows x V vectors of y, `right` of the row pointers; the last vector has `last` elements. */
 INLINE void tile(const int R, const int V, const int line, const filter_program *program,
                  const elem *taps, vec bias, const elem *const *rows, int64_t right, elem *y,
@@ -87,7 +92,15 @@ INLINE void tile(const int R, const int V, const int line, const filter_program 
         acc[k].part[1] = (vec){0};
 #endif
     }
-    for (int64_t b = 0; b < program->count; b++) {
+    int64_t b = 0;
+    if (R > 1 && !line && is_3x3(program)) {
+        const filter_block block = program->blocks[b++];
+        UNROLL(3)
+        for (int c = 0; c < 3; c++)
+            step(acc, R, V, 3, line, rows + block.row, block.column + right + c * block.step,
+                 taps + c * 3 * PARTS);
+    }
+    for (; b < program->count; b++) {
         const filter_block block = program->blocks[b];
         const elem *const *from = line ? here : rows + block.row;
         const int64_t column = line ? block.column : block.column + right;

@@ -59,8 +59,8 @@ INLINE void store(elem *p, vec v) {
     memcpy(p, &v, sizeof v);
 }
 
-/* v, loaded once: a compiler may fold the load into both of two uses, where loads are scarcer than
- * registers. */
+/* v in a register: a compiler may load or broadcast it again for each use, where loads are scarcer
+ * than registers. */
 INLINE vec held(vec v) {
 #if VEC_BYTES && defined(__x86_64__)
     __asm__("" : "+v"(v));
