@@ -7,6 +7,7 @@ import platform
 import subprocess
 import tempfile
 from concurrent.futures import ThreadPoolExecutor
+from fnmatch import fnmatch
 from pathlib import Path
 
 from setuptools import Extension, setup
@@ -39,7 +40,12 @@ KERNELS |= {
     "pool_argmax": [*FLOATS, "u64"],
 }
 
-BASE = ["-std=gnu11", "-O3", "-g0", "-fvisibility=hidden", "-ffp-contract=fast", "-Wall"]
+# What a tier takes from the next lower one, for it would gain little: patterns of kernel_dtype.
+LOWER = {"avx512vl": ["pool_*", "*_u8", "*_u16", "*_u32", "*_u64", "*_b8"], "avx512": ["*_b8"]}
+
+# Kernels spell out their vectors and unroll by themselves: -O3 takes a third longer for nothing.
+KERNEL, PORTABLE = ["-O2"], ["-O3"]
+BASE = ["-std=gnu11", "-g0", "-fvisibility=hidden", "-ffp-contract=fast", "-Wall"]
 # Predictive commoning carries loaded vectors from one pass of a tap loop to the next and spills the
 # taps.
 GCC_ONLY = ["-fno-predictive-commoning"]
@@ -47,6 +53,19 @@ GCC_ONLY = ["-fno-predictive-commoning"]
 
 def tiers():
     return TIERS.get(platform.machine(), [("scalar", ["-fno-tree-vectorize"])])
+
+
+def kernels():
+    return [(kernel, dtype) for kernel, dtypes in KERNELS.items() for dtype in dtypes]
+
+
+def owner(tier, name):
+    """The tier whose kernel `name` the table of `tier` has."""
+    names = [name for name, _ in tiers()]
+    at = names.index(tier)
+    while any(fnmatch(name, pattern) for pattern in LOWER.get(names[at], [])):
+        at -= 1
+    return names[at]
 
 
 def accepts(compiler, flags, code="int main(void){return 0;}"):
@@ -91,19 +110,17 @@ class Build(build_ext):
     def units(self):
         """(object name, source, flags, macros) of everything in the library, the slowest first."""
         for tier, flags in reversed(tiers()):
-            for kernel, dtypes in KERNELS.items():
-                for dtype in dtypes:
+            owners = []
+            for kernel, dtype in kernels():
+                name = f"{kernel}_{dtype}"
+                owners.append((f"TIER_OF_{name}", owner(tier, name)))
+                if owners[-1][1] == tier:
                     macros = [("PYCONVC_TIER", tier), ("PYCONVC_DTYPE", dtype)]
-                    yield (
-                        f"{kernel}_{dtype}__{tier}",
-                        SRC / "kernels" / f"{kernel}.c",
-                        flags,
-                        macros,
-                    )
-            yield f"table__{tier}", SRC / "isa" / "table.c", flags, [("PYCONVC_TIER", tier)]
+                    yield f"{name}__{tier}", SRC / "kernels" / f"{kernel}.c", [*KERNEL, *flags], macros
+            yield f"table__{tier}", SRC / "isa" / "table.c", [], [("PYCONVC_TIER", tier), *owners]
         portable = [*SRC.glob("*.c"), *(SRC / "drivers").glob("*.c")]
         for source in sorted(portable):
-            yield f"{source.stem}_{source.parent.name}", source, self.openmp, self.macros
+            yield f"{source.stem}_{source.parent.name}", source, [*PORTABLE, *self.openmp], self.macros
 
     def compile_unit(self, name, source, flags, macros):
         folder = Path(self.build_temp, "objects", name)

@@ -1,5 +1,4 @@
 /* avx512 -- 32 registers of 64 bytes (F, BW, DQ, VL): 16 accumulators, up to 8 taps. */
-#include <immintrin.h>
 #define VEC_BYTES    64
 #define MIX_CHANNELS 8
 #define MIX_VECS     3
@@ -12,4 +11,4 @@
 #define TILE_CHUNK   7
 #define LINE_ROWS    16
 #define LINE_CHUNK   8
-#define STREAM(p, v) _mm512_stream_si512((__m512i *)(p), (__m512i)(v))
+#define STREAM       __builtin_ia32_movntdq512

@@ -1,5 +1,4 @@
 /* sse2 -- x86-64's baseline: 16 registers of 16 bytes, multiply and add apart. */
-#include <emmintrin.h>
 #define VEC_BYTES    16
 #define MIX_CHANNELS 4
 #define MIX_VECS     3
