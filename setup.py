@@ -116,11 +116,21 @@ class Build(build_ext):
                 owners.append((f"TIER_OF_{name}", owner(tier, name)))
                 if owners[-1][1] == tier:
                     macros = [("PYCONVC_TIER", tier), ("PYCONVC_DTYPE", dtype)]
-                    yield f"{name}__{tier}", SRC / "kernels" / f"{kernel}.c", [*KERNEL, *flags], macros
+                    yield (
+                        f"{name}__{tier}",
+                        SRC / "kernels" / f"{kernel}.c",
+                        [*KERNEL, *flags],
+                        macros,
+                    )
             yield f"table__{tier}", SRC / "isa" / "table.c", [], [("PYCONVC_TIER", tier), *owners]
         portable = [*SRC.glob("*.c"), *(SRC / "drivers").glob("*.c")]
         for source in sorted(portable):
-            yield f"{source.stem}_{source.parent.name}", source, [*PORTABLE, *self.openmp], self.macros
+            yield (
+                f"{source.stem}_{source.parent.name}",
+                source,
+                [*PORTABLE, *self.openmp],
+                self.macros,
+            )
 
     def compile_unit(self, name, source, flags, macros):
         folder = Path(self.build_temp, "objects", name)

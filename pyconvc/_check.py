@@ -10,6 +10,7 @@ import operator
 import numpy as np
 
 from . import _core
+from ._arrays import view
 
 # Canonical boundaries, in the order of the C enumeration.
 BOUNDARIES = ("constant", "replicate", "reflect", "symmetric", "circular")
@@ -110,7 +111,7 @@ def numeric(**arrays):
     """The arguments as arrays; strings, dates and records are refused."""
     result = []
     for name, value in arrays.items():
-        array = np.asarray(value)
+        array = view(value, name)
         if array.dtype.kind == "V" and array.dtype.isbuiltin == 2:  # as of the package ml_dtypes
             raise TypeError(f"{name}: dtype {array.dtype} is not computed; convert it to float32")
         if array.dtype.kind not in "biufcO":
@@ -217,20 +218,18 @@ def served(array):
 NARROW = ("float16", "bfloat16")  # stored so, computed in float32
 
 
-def layer_arrays(accumulate, input, weight, bias=None):
-    """Canonical arrays, the dtype of the result and the one to compute in."""
-    x, w = array(input), array(weight)
+def layer_arrays(accumulate, bias=None, **arrays):
+    """Two canonical arrays and the bias, the dtype of the result and the one to compute in."""
+    x, w = (array(value, name) for name, value in arrays.items())
     if bias is None:
         return x, w, None, *layer_dtypes(accumulate, x.dtype, w.dtype)
-    b = np.ascontiguousarray(array(bias))
+    b = np.ascontiguousarray(array(bias, "bias"))
     return x, w, b, *layer_dtypes(accumulate, x.dtype, w.dtype, b.dtype)
 
 
-def array(value):
+def array(value, name="input"):
     """Anything that NumPy can view, as the kernels can read it: in place where they can."""
-    if type(value) is not np.ndarray:
-        value = np.asarray(value)
-    return _core.canonical(value)
+    return _core.canonical(view(value, name))
 
 
 @functools.lru_cache(maxsize=256)

@@ -201,7 +201,8 @@ DOUBT = {"direct": 1.0, "gemm": 1.1, "fft": 1.5}  # what estimates are taken tim
 def layer(p, dtype, wanted="auto", *, packed=False):
     """What a convolution layer of the numbers `p` takes; a method asked for is taken.
 
-    `packed` says that the direct method finds its weights packed, as in a plan.
+    One sample decides, so that results have the same bits however a batch is split. `packed` says
+    that the direct method finds its weights packed, as in a plan.
     """
     if wanted not in LAYER_METHODS:
         raise _check.bad("method", wanted, "must be one of " + ", ".join(map(repr, LAYER_METHODS)))
@@ -212,6 +213,7 @@ def layer(p, dtype, wanted="auto", *, packed=False):
         return Choice("direct", "nothing to compute", {})
     if wanted != "auto":
         return Choice(wanted, "asked for", {})
+    p = p.of_batch(1)
     seconds = {"direct": _layer_direct(p, dtype, packed)}
     if p.multiply_adds < _core.SMALL:
         return Choice("direct", "so little work that nothing else could be faster", seconds)

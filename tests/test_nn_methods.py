@@ -182,14 +182,44 @@ def test_auto_keeps_the_quiet_apart_from_the_loud(value):
     assert not np.allclose(blurred, direct, rtol=1e-6)
 
 
+@pytest.mark.parametrize(
+    ("sample", "weight"),
+    [
+        ((3, 9, 9), (3, 3, 3, 3)),
+        ((16, 5, 5), (16, 16, 3, 3)),
+        ((64, 14, 14), (64, 64, 3, 3)),
+        ((256, 7, 7), (64, 256, 1, 1)),
+        ((2, 160, 160), (2, 2, 51, 51)),
+    ],
+)
+def test_one_sample_of_the_batch_decides(sample, weight):
+    alone = nn.choose((1, *sample), weight)
+    for batch in (2, 7, 300):
+        assert nn.choose((batch, *sample), weight) == alone
+    x, w = cases.random((3, *sample), np.float32), cases.random(weight, np.float32, 1)
+    for run in (nn.plan(x.shape, w), lambda x: nn.conv2d(x, w)):
+        want = np.concatenate([nn.plan(x[:1].shape, w)(x[n : n + 1]) for n in range(3)])
+        np.testing.assert_array_equal(run(x), want)
+
+
+@pytest.mark.parametrize("spoilt", [(0,), (1,), (3,), (0, 1), (1, 3), (0, 1, 2, 3)])
+@pytest.mark.parametrize("planned", [False, True])
+def test_samples_beside_one_that_transforms_would_spoil(spoilt, planned):
+    x, w = cases.random((4, 2, 160, 160), float), cases.random((2, 2, 51, 51), float, 1)
+    assert nn.choose(x.shape, w.shape, dtype=x.dtype).method == "fft"
+    x[list(spoilt), 0, 40, 40] = np.inf
+    got = nn.plan(x.shape, w)(x) if planned else nn.conv2d(x, w)
+    np.testing.assert_array_equal(got, np.stack([nn.conv2d(sample, w) for sample in x]))
+
+
 def test_only_what_a_method_needs_is_imported(tmp_path):
     code = """
         import sys
         import numpy as np
         from pyconvc import nn
         x, w = np.ones((1, 16, 40, 40), "f4"), np.ones((16, 16, 3, 3), "f4")
-        assert nn.choose(x.shape, w.shape).method == "direct"
-        y = nn.conv2d(x, w)
+        nn.choose(x.shape, w.shape)
+        y = nn.conv2d(x, w, method="direct")
         nn.grad.conv2d_weight(x, w.shape, y)
         print([name for name in sys.modules if name.split(".")[0] == "scipy"])
     """

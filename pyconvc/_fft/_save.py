@@ -12,8 +12,9 @@ import math
 
 import numpy as np
 
+from .._tasks import share
 from ._plan import BLOCK_BYTES, plan
-from ._threads import share, threads_may_call_scipy
+from ._threads import threads_may_call_scipy
 from ._tiles import extended, store, tiles_of
 from ._transform import FourStep, Tiled
 
@@ -124,7 +125,11 @@ class _Part:
         self.spectra = None
         if kernels == 1 or kernels * tile_bytes <= SPECTRA_BYTES:
             self.spectra = self._spectra(self.w, workers)
-        share(functools.partial(self._block, workers=workers // threads), blocks, threads)
+        share(functools.partial(self._work, workers=workers // threads), blocks, threads)
+
+    def _work(self, blocks, workers):
+        for block in blocks:
+            self._block(block, workers)
 
     def _spectra(self, w, workers):
         """Kernels' spectra, with axes of length 1 where those of the input count tiles."""

@@ -1,19 +1,6 @@
-"""Sharing blocks of tiles between threads."""
+"""Whether blocks of tiles may be shared between threads."""
 
-from concurrent.futures import ThreadPoolExecutor
-
-__all__ = ["share", "threads_may_call_scipy"]
-
-
-def share(work, items, threads):
-    """Call `work` on each of the items, on this thread or on new ones."""
-    if threads == 1:
-        for item in items:
-            work(item)
-        return
-    with ThreadPoolExecutor(threads) as pool:
-        for _ in pool.map(work, items):
-            pass
+__all__ = ["threads_may_call_scipy"]
 
 
 def threads_may_call_scipy():

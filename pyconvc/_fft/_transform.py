@@ -22,9 +22,9 @@ class Tiled:
         """Spectrum of `a`, zero-padded to the transform's lengths one axis after the other."""
         options = {"workers": workers}
         first = scipy.fft.rfft if self.real else scipy.fft.fft
-        a = first(a, self.fft[-1], axis=-1, **options)
+        a = _threaded(first, a, self.fft[-1], axis=-1, **options)
         for axis in range(-2, -len(self.fft) - 1, -1):
-            a = scipy.fft.fft(a, self.fft[axis], axis=axis, overwrite_x=True, **options)
+            a = _threaded(scipy.fft.fft, a, self.fft[axis], axis=axis, overwrite_x=True, **options)
         return a
 
     def inverse(self, a, wanted, workers):
@@ -34,10 +34,10 @@ class Tiled:
         """
         options = {"workers": workers, "overwrite_x": True}
         for axis in range(-len(self.fft), -1):
-            a = scipy.fft.ifft(a, axis=axis, **options)
+            a = _threaded(scipy.fft.ifft, a, axis=axis, **options)
             a = a[(..., wanted[axis], *[slice(None)] * (-axis - 1))]
         last = scipy.fft.irfft if self.real else scipy.fft.ifft
-        return last(a, self.fft[-1], axis=-1, **options)[..., wanted[-1]]
+        return _threaded(last, a, self.fft[-1], axis=-1, **options)[..., wanted[-1]]
 
 
 class FourStep:
@@ -61,18 +61,31 @@ class FourStep:
         """Spectrum of `a` (..., n), n at most the line's length, as (..., k1, k2)."""
         options = {"workers": workers}
         first = scipy.fft.rfft if self.real else scipy.fft.fft
-        a = first(_as_rows(a, self.split[1]), self.split[0], axis=-2, **options)
+        a = _threaded(first, _as_rows(a, self.split[1]), self.split[0], axis=-2, **options)
         a *= self.twiddles(a.dtype.char)
-        return scipy.fft.fft(a, axis=-1, overwrite_x=True, **options)
+        return _threaded(scipy.fft.fft, a, axis=-1, overwrite_x=True, **options)
 
     def inverse(self, a, wanted, workers):
         """The slice `wanted` of the inverse; overwrites `a`."""
         options = {"workers": workers, "overwrite_x": True}
-        a = scipy.fft.ifft(a, axis=-1, **options)
+        a = _threaded(scipy.fft.ifft, a, axis=-1, **options)
         a *= self.twiddles(a.dtype.char).conj()
         last = scipy.fft.irfft if self.real else scipy.fft.ifft
-        a = last(a, self.split[0], axis=-2, **options)
+        a = _threaded(last, a, self.split[0], axis=-2, **options)
         return a.reshape(*a.shape[:-2], -1)[..., wanted[0]]
+
+
+def _threaded(transform, a, *arguments, workers, **options):
+    """Call a function of scipy, on this thread alone where the system does not start its pool.
+
+    The pool is started before anything is computed.
+    """
+    try:
+        return transform(a, *arguments, workers=workers, **options)
+    except RuntimeError:
+        if workers == 1:
+            raise
+        return transform(a, *arguments, workers=1, **options)
 
 
 def _as_rows(a, columns):

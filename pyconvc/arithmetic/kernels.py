@@ -2,6 +2,7 @@
 
 import numpy as np
 
+from pyconvc._arrays import view
 from pyconvc.arithmetic._axes import integers
 
 
@@ -35,7 +36,7 @@ def dilate(kernel, dilation):
     array([[1, 0, 0, 1],
            [1, 0, 0, 1]])
     """
-    kernel = np.asarray(kernel)
+    kernel = view(kernel, "kernel")
     steps = integers("dilation", dilation, kernel.ndim)
     if len(steps) != kernel.ndim:
         raise ValueError(f"dilation={dilation!r} needs one int, or one for all {kernel.ndim} axes")
@@ -95,7 +96,7 @@ def flip(kernel, axes=None):
     >>> int((gy * flip(w)).sum()), int((gy * w).sum())
     (1234, 4321)
     """
-    return np.flip(np.asarray(kernel), axes).copy()
+    return np.flip(view(kernel, "kernel"), axes).copy()
 
 
 def compose(
@@ -168,7 +169,7 @@ def compose(
     >>> compose([10, 100], [1, 2, 3], inner_stride=2)
     array([ 10,  20, 130, 200, 300])
     """
-    outer, inner = np.asarray(outer), np.asarray(inner)
+    outer, inner = view(outer, "outer"), view(inner, "inner")
     lead = 2 if channels else 0
     _check_pair(outer, inner, lead)
     space = tuple(range(lead, outer.ndim))

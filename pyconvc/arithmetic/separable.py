@@ -5,6 +5,7 @@ from math import prod
 
 import numpy as np
 
+from pyconvc._arrays import view
 from pyconvc.arithmetic._exact import integer_rank, integer_values, primitive_row
 from pyconvc.arithmetic._lowrank import in_double, low_rank_terms, outer, power_above, unfold
 
@@ -188,7 +189,7 @@ def separable_factors(kernel, tol=None):
 
 
 def _checked(kernel, tol):
-    kernel = np.asarray(kernel)
+    kernel = view(kernel, "kernel")
     if kernel.dtype.kind not in "biufc":
         raise TypeError(f"kernel has dtype {kernel.dtype}; allowed: bool, integer, float, complex")
     if kernel.ndim == 0 or kernel.size == 0:

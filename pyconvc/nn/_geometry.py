@@ -6,7 +6,7 @@ Answers are kept, so that a call with arguments seen before costs one look-up.
 
 import functools
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from operator import index
 
 from .. import _check
@@ -56,6 +56,11 @@ class Layer:
     def multiply_adds(self):
         """Products that the direct method computes."""
         return math.prod(self.y_shape) * math.prod(self.w_shape[1:])
+
+    def of_batch(self, samples):
+        """The same of so many samples."""
+        x_shape, y_shape = (samples, *self.x_shape[1:]), (samples, *self.y_shape[1:])
+        return replace(self, x_shape=x_shape, y_shape=y_shape)
 
 
 def forward(x_shape, w_shape, stride, padding, dilation, groups, padding_mode):

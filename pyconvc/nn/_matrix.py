@@ -15,7 +15,7 @@ from numpy.lib.stride_tricks import as_strided
 
 from .. import _blas, _gemm
 from .._methods import boundary_index
-from ._tasks import share
+from .._tasks import share
 from ._tiling import tiling
 
 LARGEST_STEP = 2**31 - 1  # what BLAS can count

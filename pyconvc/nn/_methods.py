@@ -55,8 +55,8 @@ def choose(
     -------
     choice
         With `method`, a one-sentence `reason`, and `seconds`, the estimated time of one worker for
-        each method that was weighed. ``"fft"`` gives way to ``"direct"`` for inputs on which it
-        would not keep the error bound.
+        each method that was weighed, for one sample of the batch. ``"fft"`` gives way to
+        ``"direct"`` for samples on which it would not keep the error bound.
 
     Raises
     ------

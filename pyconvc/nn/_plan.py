@@ -59,11 +59,11 @@ def plan(
     >>> layer.output_shape, layer.flops
     ((1, 8, 32, 32), 442368)
     """
-    w = _check.array(weight)
+    w = _check.array(weight, "weight")
     rank = w.ndim - 2
     if not 1 <= rank <= 3:
         raise _check.bad("weight.shape", w.shape, "must have 1 to 3 axes of taps after (G*K, C)")
-    b = None if bias is None else _check.array(bias)
+    b = None if bias is None else _check.array(bias, "bias")
     dtype, work = _check.layer_dtypes(accumulate, *(a.dtype for a in (w, b) if a is not None))
     shape, batched = _geometry.sizes("input_shape", input_shape, rank)
     p = _geometry.forward(shape, w.shape, stride, padding, dilation, groups, padding_mode)

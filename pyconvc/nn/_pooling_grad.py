@@ -135,7 +135,7 @@ def _adaptive_avg_pool_input(rank):
         np.True_
         """
         shape, is_batched = _geometry.sizes("input_size", input_size, rank)
-        size = _check.array(grad_output).shape[-rank:]
+        size = _check.array(grad_output, "grad_output").shape[-rank:]
         p = _windows.dividing(shape[2:], size if len(size) == rank else 1)
         g = _outputs(grad_output, rank, is_batched, (*shape[:2], *p.out))
         dtype, work = _pools.share_dtypes(g.dtype)

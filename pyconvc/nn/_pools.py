@@ -65,13 +65,13 @@ def share_dtypes(dtype):
 
 def batch(name, array, rank):
     """A canonical array (N, C, *space), and whether it had an N."""
-    a = _check.array(array)
+    a = _check.array(array, name)
     return _check.layer_batch(name, a, rank), a.ndim == rank + 2
 
 
 def batch_beside(name, array, rank, is_batched):
     """The same of an array that has an N if another one has."""
-    a = _check.array(array)
+    a = _check.array(array, name)
     if a.ndim != rank + 1 + is_batched:
         form = "(N, C, *space)" if is_batched else "(C, *space)"
         raise _check.bad(f"{name}.shape", a.shape, f"must be {form} with {rank} axes of space")

@@ -67,8 +67,8 @@ class Fft:
     def __init__(self, p, w, flip, safe_only):
         from . import _spectral
 
-        self._is_safe = _spectral.is_safe if safe_only else None
-        self._run, self._spectra = _spectral.correlate, _spectral.kept_spectra(p, w, flip)
+        self._run = _spectral.correlate_if_safe if safe_only else _spectral.correlate
+        self._spectra = _spectral.kept_spectra(p, w, flip)
         self.kept_bytes = 0 if self._spectra is None else self._spectra.nbytes
         self._block_bytes = _spectral.plan(p, w.dtype).extra_bytes
 
@@ -77,10 +77,7 @@ class Fft:
         return workers * self._block_bytes
 
     def __call__(self, p, x, w, bias, y, *, flip, workers):
-        if self._is_safe is None or self._is_safe(p, x, w):
-            self._run(p, x, w, bias, y, flip=flip, workers=workers, spectra=self._spectra)
-        else:
-            _passes.correlate(p, x, w, bias, y, flip=flip, workers=workers)
+        self._run(p, x, w, bias, y, flip=flip, workers=workers, spectra=self._spectra)
 
 
 def prepared(p, w, flip, method, wanted):

@@ -8,6 +8,7 @@ share, and depend on sizes alone.
 """
 
 import functools
+import itertools
 import math
 from dataclasses import replace
 
@@ -17,9 +18,10 @@ import scipy.fft
 from .. import _blas, _check, _fft
 from .._fft._plan import BLOCK_BYTES
 from .._fft._save import SPECTRA_BYTES, _blocks
-from .._fft._threads import share, threads_may_call_scipy
+from .._fft._threads import threads_may_call_scipy
 from .._fft._tiles import extended, store, tiles_of
 from .._fft._transform import FourStep, Tiled
+from .._tasks import share
 from . import _passes
 
 
@@ -34,10 +36,20 @@ def correlate(p, x, w, bias, y, *, flip, workers, spectra=None):
             job.run(part, workers, spectra)
 
 
-def correlate_if_safe(p, x, w, bias, y, *, flip, workers):
-    """The same where it keeps the error bound of ``method="auto"``, else the direct method."""
-    run = correlate if is_safe(p, x, w) else _passes.correlate
-    run(p, x, w, bias, y, flip=flip, workers=workers)
+def correlate_if_safe(p, x, w, bias, y, *, flip, workers, spectra=None):
+    """The same where it keeps the error bound of ``method="auto"``, else the direct method.
+
+    Each sample is judged by itself, so that a batch may be split anywhere.
+    """
+    safe = [is_safe(p, x[n : n + 1], w) for n in range(len(x))]
+    end = 0
+    for all_safe, samples in itertools.groupby(safe):
+        first, end = end, end + len(list(samples))
+        part = p.of_batch(end - first), x[first:end], w, bias, y[first:end]
+        if all_safe:
+            correlate(*part, flip=flip, workers=workers, spectra=spectra)
+        else:
+            _passes.correlate(*part, flip=flip, workers=workers)
 
 
 def is_safe(p, x, w):
@@ -133,7 +145,12 @@ class _Job:
         if spectra is None:
             spectra = self.filter_spectra(part, workers)
         each = workers // threads
-        share(lambda block: self._block(block, part, spectra, each), blocks, threads)
+
+        def work(blocks):
+            for block in blocks:
+                self._block(block, part, spectra, each)
+
+        share(work, blocks, threads)
 
     def filter_spectra(self, part, workers):
         """Spectra of filters with their dilation written out.

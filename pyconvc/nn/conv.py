@@ -91,7 +91,7 @@ def _conv(rank):
         Dumoulin & Visin, "A guide to convolution arithmetic for deep learning" (2016),
         arXiv:1603.07285.
         """
-        x, w, b, dtype, work = _check.layer_arrays(accumulate, input, weight, bias)
+        x, w, b, dtype, work = _check.layer_arrays(accumulate, bias, input=input, weight=weight)
         xs = x if x.ndim == rank + 2 else _check.layer_batch("input", x, rank)
         p = _geometry.forward(xs.shape, w.shape, stride, padding, dilation, groups, padding_mode)
         _check.layer_bias(b, p.y_shape[1])

@@ -256,10 +256,11 @@ def _of_axes(rank, weights, stride, padding, dilation):
 def _chain(rank, input, weights, steps, bias, padding_mode, options):
     """The factors one after the other; steps are (groups, (stride, padding, dilation)) of each."""
     flip, method, accumulate, workers, out = options
-    x, *arrays = (_check.array(a) for a in (input, *weights.values()))
-    b = None if bias is None else _check.array(bias)
-    given = [a.dtype for a in (x, *arrays)] + ([] if b is None else [b.dtype])
-    dtype, work = _check.layer_dtypes(accumulate, *given)
+    given = {"input": input, **weights}
+    x, *arrays = (_check.array(a, name) for name, a in given.items())
+    b = None if bias is None else _check.array(bias, "bias")
+    dtypes = [a.dtype for a in (x, *arrays)] + ([] if b is None else [b.dtype])
+    dtype, work = _check.layer_dtypes(accumulate, *dtypes)
     xs = _check.layer_batch("input", x, rank)
     stages, shape = [], xs.shape
     for name, w, (groups, numbers) in zip(weights, arrays, steps, strict=True):

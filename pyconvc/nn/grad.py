@@ -117,7 +117,9 @@ def _conv_input(rank):
         >>> nn.grad.convNd_input((1, 1) + {N} * (4,), w, g).ravel()[:4]
         array([1., 2., 2., 1.])
         """
-        g, w, _, dtype, work = _check.layer_arrays(accumulate, grad_output, weight)
+        g, w, _, dtype, work = _check.layer_arrays(
+            accumulate, grad_output=grad_output, weight=weight
+        )
         shape, batched = _geometry.sizes("input_size", input_size, rank)
         p = _geometry.forward(shape, w.shape, stride, padding, dilation, groups, padding_mode)
         g = _gradient(g, rank, p.y_shape, batched)
@@ -190,7 +192,7 @@ def _conv_weight(rank):
         >>> nn.grad.convNd_weight(x, (1, 1) + {N} * (1,), g).item() == 5 * 4**{N}
         True
         """
-        x, g, _, dtype, work = _check.layer_arrays(accumulate, input, grad_output)
+        x, g, _, dtype, work = _check.layer_arrays(accumulate, input=input, grad_output=grad_output)
         w_shape = _weight_size(weight_size, rank)
         batched = x.ndim == rank + 2
         xs = _check.layer_batch("input", x, rank)
@@ -264,7 +266,9 @@ def _conv_transpose_input(rank):
         >>> nn.grad.conv_transposeNd_input((1, 1) + {N} * (2,), w, g).shape == (1, 1) + {N} * (2,)
         True
         """
-        g, w, _, dtype, work = _check.layer_arrays(accumulate, grad_output, weight)
+        g, w, _, dtype, work = _check.layer_arrays(
+            accumulate, grad_output=grad_output, weight=weight
+        )
         shape, batched = _geometry.sizes("input_size", input_size, rank)
         g = _transposed_gradient(g, rank, batched)
         p = _transposed(shape, w.shape, g, stride, padding, groups, dilation, padding_mode)
@@ -339,7 +343,7 @@ def _conv_transpose_weight(rank):
         >>> nn.grad.conv_transposeNd_weight(x, (1, 1) + {N} * (1,), g).item() == 5 * 4**{N}
         True
         """
-        x, g, _, dtype, work = _check.layer_arrays(accumulate, input, grad_output)
+        x, g, _, dtype, work = _check.layer_arrays(accumulate, input=input, grad_output=grad_output)
         w_shape = _weight_size(weight_size, rank)
         batched = x.ndim == rank + 2
         xs = _check.layer_batch("input", x, rank)
@@ -386,7 +390,7 @@ def _bias(rank, layer):
         >>> (nn.grad.convNd_bias(np.ones((5, 2) + {N} * (4,))) == 5 * 4**{N}).all()
         np.True_
         """
-        g = _check.array(grad_output)
+        g = _check.array(grad_output, "grad_output")
         dtype, work = _check.layer_dtypes(accumulate, g.dtype)
         gs = _check.layer_batch("grad_output", g, rank)
         b = _check.output(out, gs.shape[1:2], dtype, grad_output=g)
@@ -424,7 +428,8 @@ def pad_input(input_size, grad_output, pad, mode="constant", *, workers=None, ou
     array([2, 9, 4])
     """
     _threads.resolve(workers)
-    g, shape = _check.array(grad_output), _geometry.integers("input_size", input_size, least=0)
+    g = _check.array(grad_output, "grad_output")
+    shape = _geometry.integers("input_size", input_size, least=0)
     boundary = layout.PAD_MODES[_check.one_of("mode", mode, layout.PAD_MODES)]
     ends = layout.pad_ends(pad, shape, boundary)
     wanted = tuple(n + sum(pair) for n, pair in zip(shape, ends, strict=True))

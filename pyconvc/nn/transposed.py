@@ -90,7 +90,7 @@ def _conv_transpose(rank):
         ----------
         Dumoulin & Visin (2016), arXiv:1603.07285, chapter 4.
         """
-        x, w, b, dtype, work = _check.layer_arrays(accumulate, input, weight, bias)
+        x, w, b, dtype, work = _check.layer_arrays(accumulate, bias, input=input, weight=weight)
         xs = x if x.ndim == rank + 2 else _check.layer_batch("input", x, rank)
         p = _geometry.transposed(
             xs.shape,

@@ -8,6 +8,11 @@
 #    include <omp.h>
 #    include <pthread.h>
 #endif
+#ifdef __linux__
+#    include <sched.h>
+#    include <sys/syscall.h>
+#    include <unistd.h>
+#endif
 
 #include "fpmode.h"
 #include "problem.h"
@@ -34,6 +39,65 @@ static void in_child(void) {
 }
 __attribute__((constructor)) static void watch_forks(void) {
     pthread_atfork(NULL, NULL, in_child);
+}
+#endif
+
+#ifdef _OPENMP
+/* A thread that waits until the gate is opened, and what the system calls it. */
+typedef struct {
+    pthread_t thread;
+    pthread_mutex_t *gate;
+    long id;
+} trial;
+
+static void *wait_at_gate(void *argument) {
+    trial *t = argument;
+    pthread_mutex_lock(t->gate);
+    pthread_mutex_unlock(t->gate);
+#    ifdef __linux__
+    t->id = syscall(SYS_gettid);
+#    endif
+    return NULL;
+}
+
+/* Joined threads count against the system's limits until the kernel has buried them. */
+static void wait_until_gone(const trial *t) {
+#    ifdef __linux__
+    while (syscall(SYS_tgkill, getpid(), t->id, 0) == 0)
+        sched_yield();
+#    else
+    (void)t;
+#    endif
+}
+
+/* How many of `threads`, the caller one of them, can be alive at once. */
+static int startable(int threads) {
+    trial *trials = malloc((size_t)threads * sizeof *trials);
+    pthread_mutex_t gate = PTHREAD_MUTEX_INITIALIZER;
+    int started = 0;
+    if (!trials) return 1;
+    pthread_mutex_lock(&gate);
+    for (; started < threads - 1; started++) {
+        trials[started].gate = &gate;
+        if (pthread_create(&trials[started].thread, NULL, wait_at_gate, &trials[started])) break;
+    }
+    pthread_mutex_unlock(&gate);
+    for (int i = 0; i < started; i++) {
+        pthread_join(trials[i].thread, NULL);
+        wait_until_gone(&trials[i]);
+    }
+    free(trials);
+    return started + 1;
+}
+
+/* OpenMP ends the process if it cannot start a thread. So a team larger than this thread had last,
+ * which OpenMP keeps for it, is tried out first, and the threads that are missing are done without.
+ */
+static int team(int threads) {
+    static _Thread_local int last = 1;
+    if (threads > last) threads = startable(threads);
+    if (threads > 1) last = threads;
+    return threads;
 }
 #endif
 
@@ -80,12 +144,13 @@ static void work_off(queue *q, void *scratch, int caller) {
 pyconvc_status parallel_for(int64_t count, int workers, size_t scratch_bytes, task_fn *task,
                             const void *context, const pyconvc_run *run) {
     queue q = {count, 0, task, context, run, 0};
-    const int threads = (int)max64(1, min64(workers, count));
+    const int wanted = (int)max64(1, min64(workers, count));
     const size_t each = (size_t)round_up((int64_t)scratch_bytes + 1, SCRATCH_ALIGNMENT);
     char *scratch = NULL;
-    if (posix_memalign((void **)&scratch, SCRATCH_ALIGNMENT, each * (size_t)threads))
+    if (posix_memalign((void **)&scratch, SCRATCH_ALIGNMENT, each * (size_t)wanted))
         return PYCONVC_NO_MEMORY;
 #ifdef _OPENMP
+    const int threads = team(wanted);
     if (threads > 1) {
 #    pragma omp parallel num_threads(threads)
         work_off(&q, scratch + each * (size_t)omp_get_thread_num(), omp_get_thread_num() == 0);
