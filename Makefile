@@ -15,6 +15,9 @@ PIP = $(BIN)/python -m pip --disable-pip-version-check --quiet
 export PYTHONSAFEPATH = 1
 
 PYTEST_ARGS ?=
+# What the layers are compared with: the build without CUDA, which would be gigabytes.
+TORCH = torch==2.13.0+cpu
+WITHOUT_TORCH ?= echo 'no $(TORCH) to be had: tests against PyTorch are skipped'
 BENCH_ARGS ?=
 BENCH_PEERS ?= opencv-python-headless
 C_FILES = $(shell git ls-files 'src_c/*.c' 'src_c/*.h')
@@ -45,6 +48,7 @@ demo:
 
 test:
 	$(call install,'.[test]')
+	$(PIP) install --only-binary :all: $(TORCH) || $(WITHOUT_TORCH)
 	$(BIN)/pytest tests $(PYTEST_ARGS)
 
 docs:

@@ -41,7 +41,7 @@ KERNELS |= {
 }
 
 # What a tier takes from the next lower one, for it would gain little: patterns of kernel_dtype.
-LOWER = {"avx512vl": ["pool_*", "*_u8", "*_u16", "*_u32", "*_u64", "*_b8"], "avx512": ["*_b8"]}
+LOWER = {"avx512vl": ["pool_*", "*_u8", "*_u16", "*_u32", "*_b8"], "avx512": ["*_b8"]}
 
 # Kernels spell out their vectors and unroll by themselves: -O3 takes a third longer for nothing.
 KERNEL, PORTABLE = ["-O2"], ["-O3"]
