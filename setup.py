@@ -33,7 +33,7 @@ TIERS["AMD64"], TIERS["arm64"] = TIERS["x86_64"], TIERS["aarch64"]
 # Kernel sources: each is compiled for every tier and every dtype it serves.
 FLOATS = ["f32", "f64"]
 ALL = [*FLOATS, "c64", "c128", "u8", "u16", "u32", "u64", "b8"]
-KERNELS = {"filter": ALL, "mix": ALL, "dot": ALL, "outer": ALL}
+KERNELS = {"filter": ALL, "mix": ALL, "dot": ALL, "outer": ALL, "fold": ALL}
 KERNELS |= {
     "pool_sum": [*FLOATS, "c64", "c128", "u64"],
     "pool_max": [*FLOATS, "u8", "u16", "u32", "u64"],

@@ -3,6 +3,7 @@
 #include <stdlib.h>
 
 #include "drivers/adjoint.h"
+#include "drivers/columns.h"
 #include "drivers/dot.h"
 #include "drivers/filter.h"
 #include "drivers/gather.h"
@@ -12,6 +13,10 @@
 
 static int no_outputs(const pyconvc_problem *p) {
     return !p->batch || !p->channels_out || !p->output[0] || !p->output[1] || !p->output[2];
+}
+
+static int no_inputs(const pyconvc_problem *p) {
+    return !p->input[0] || !p->input[1] || !p->input[2];
 }
 
 static char *moved(const void *base, int64_t samples, const pyconvc_problem *p) {
@@ -92,6 +97,9 @@ pyconvc_status pyconvc_input_grad(const pyconvc_problem *p, const void *y, const
                                   const void *bias, void *x, const pyconvc_run *run) {
     pyconvc_problem checked = *p;
     pyconvc_status status = pyconvc_complete(&checked);
+    if (!status && run->workers >= 1 && !no_outputs(&checked) && !no_inputs(&checked) &&
+        columns_suits(&checked))
+        return columns_input_grad(&checked, y, w, bias, x, run);
     int64_t phase[PYCONVC_RANK];
     const int64_t phases[] = {adjoint_phases(p, 0), adjoint_phases(p, 1), adjoint_phases(p, 2)};
     for (phase[0] = 0; phase[0] < phases[0] && !status; phase[0]++)

@@ -18,7 +18,8 @@
     extern const filter_kernels KERNELS(filter, dtype);                                            \
     extern const mix_kernels KERNELS(mix, dtype);                                                  \
     extern const dot_kernels KERNELS(dot, dtype);                                                  \
-    extern const outer_kernels KERNELS(outer, dtype);
+    extern const outer_kernels KERNELS(outer, dtype);                                              \
+    extern const fold_kernels KERNELS(fold, dtype);
 PYCONVC_FOR_DTYPES(DECLARE)
 
 #define DECLARE_POOL(stem, op, dtype, DTYPE) extern const pool_kernel KERNELS(stem, dtype);
@@ -32,6 +33,7 @@ const kernel_table *CAT(pyconvc_table_, PYCONVC_TIER)(void) {
     table.mix[i] = KERNELS(mix, dtype);                                                            \
     table.dot[i] = KERNELS(dot, dtype);                                                            \
     table.outer[i] = KERNELS(outer, dtype);                                                        \
+    table.fold[i] = KERNELS(fold, dtype);                                                          \
     i++;
     PYCONVC_FOR_DTYPES(FILL)
 #define FILL_POOL(stem, op, dtype, DTYPE)                                                          \

@@ -152,6 +152,18 @@ typedef struct {
     int32_t lanes, vectors, columns; /* samples in a vector; the tile */
 } outer_kernels;
 
+/* A line of `width` samples, `step` apart, as `phases` rows: sample i is z[i % phases * pitch + i /
+ * phases]. */
+typedef struct {
+    int64_t width, step, phases, pitch;
+} fold_line;
+
+/* add: to[j] += from[j]. weave: y[i] = (start ? *start : y[i]) + z's sample i. */
+typedef struct {
+    void (*add)(void *to, const void *from, int64_t samples);
+    void (*weave)(const fold_line *line, const void *z, const void *start, void *y);
+} fold_kernels;
+
 #define PYCONVC_DTYPE_COUNT 9
 
 typedef struct {
@@ -160,6 +172,7 @@ typedef struct {
     mix_kernels mix[PYCONVC_DTYPE_COUNT];
     dot_kernels dot[PYCONVC_DTYPE_COUNT];
     outer_kernels outer[PYCONVC_DTYPE_COUNT];
+    fold_kernels fold[PYCONVC_DTYPE_COUNT];
     pool_kernel pool[POOL_OPS][PYCONVC_DTYPE_COUNT];
 } kernel_table;
 

@@ -1,0 +1,358 @@
+/* SPDX-License-Identifier: BSD-3-Clause
+ * columns.c -- see columns.h. */
+#include "columns.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "dispatch.h"
+#include "gather.h"
+#include "parallel.h"
+#include "problem.h"
+
+#define FEW_PIXELS     256 /* for which this suits any stride: weights are read as they lie */
+#define LEAST_CHANNELS 16  /* of y: what is summed for each column */
+#define LEAST_COLUMNS  16
+#define MOST_WIDTH     512 /* of y: a band has whole rows */
+#define PIXELS         256 /* of a band, */
+#define COLUMNS        144 /* of a block, */
+#define CHANNELS       160 /* of y at once: operands and columns together fill an L2 cache */
+#define ENOUGH_TASKS   8
+
+enum { D, H, W };
+
+typedef struct {
+    const pyconvc_problem *p;
+    const outer_kernels *outer;
+    const fold_kernels *fold;
+    int64_t bytes, parts, taps;
+    int64_t channels, blocks; /* of x: in a block */
+    int64_t columns;          /* of a block, by part, in whole tiles */
+    int64_t channels_at_once; /* of y */
+    int64_t rows, bands;      /* of y: in a band */
+    int64_t pitch;            /* samples from column to column, and from channel to channel of y */
+    int64_t line;             /* samples of a stride phase of a line of x */
+    int64_t *offsets;
+    int64_t *first[2]; /* first depth and row of y that meet each depth and row of x, or -1 */
+    int dense;         /* the taps of successive channels lie in w one after the other */
+    int apart;         /* no two bands meet the same line of x: each is a task */
+    int64_t tasks_of_block;
+} columns_plan;
+
+typedef struct {
+    const columns_plan *plan;
+    const char *y, *w, *bias;
+    char *x;
+} job;
+
+typedef struct {
+    char *sums, *columns; /* the same, if samples have one part */
+    char *y, *w, *lines;
+} scratch;
+
+typedef struct {
+    int64_t image, group, channel, channels, depth, row, rows;
+} band;
+
+int columns_suits(const pyconvc_problem *p) {
+    const int64_t taps = p->kernel[D] * p->kernel[H] * p->kernel[W];
+    const int strided = p->stride[D] > 1 || p->stride[H] > 1 || p->stride[W] > 1;
+    return (strided || p->output[D] * p->output[H] * p->output[W] <= FEW_PIXELS) &&
+           p->channels_out >= LEAST_CHANNELS && p->channels_in * taps >= LEAST_COLUMNS &&
+           taps <= COLUMNS && p->output[W] <= MOST_WIDTH;
+}
+
+static size_t lay_out(const columns_plan *plan, char *base, scratch *s) {
+    const int64_t row = plan->pitch * plan->bytes, whole = plan->parts > 1;
+    const int64_t sums = plan->columns * row;
+    const int64_t columns = whole ? plan->channels * plan->taps * row : 0;
+    const int64_t y = plan->channels_at_once * row;
+    const int64_t w = plan->channels_at_once * plan->columns * (plan->bytes / plan->parts);
+    const int64_t lines = plan->p->stride[W] * plan->line * plan->bytes;
+    s->sums = base;
+    s->columns = whole ? base + round_up(sums, 64) : base;
+    s->y = base + round_up(sums, 64) + round_up(columns, 64);
+    s->w = s->y + round_up(y, 64);
+    s->lines = s->w + round_up(w, 64);
+    return (size_t)(s->lines - base + lines);
+}
+
+/* ---- plan ---------------------------------------------------------------------------------- */
+
+/* The first output along an axis that meets sample i of the input, or -1. */
+static int64_t first_output(const pyconvc_problem *p, int a, int64_t i) {
+    for (int64_t t = p->kernel[a] - 1; t >= 0; t--) {
+        const int64_t at = i + p->pad_before[a] - t * p->dilation[a];
+        if (at >= 0 && at % p->stride[a] == 0 && at / p->stride[a] < p->output[a])
+            return at / p->stride[a];
+    }
+    return -1;
+}
+
+static int is_dense(const pyconvc_problem *p) {
+    int64_t size = 1;
+    for (int a = W; a >= D; a--) {
+        if (p->kernel[a] > 1 && (p->flip || p->w_step[3 + a] != size)) return 0;
+        size *= p->kernel[a];
+    }
+    return !(p->conjugate && parts_of(p->dtype) > 1) &&
+           (p->channels_in == 1 || p->w_step[2] == size);
+}
+
+static int keeps_apart(const pyconvc_problem *p, int a) {
+    return (p->kernel[a] - 1) * p->dilation[a] < p->stride[a];
+}
+
+static void size_blocks(columns_plan *plan) {
+    const pyconvc_problem *p = plan->p;
+    plan->apart = keeps_apart(p, D) && keeps_apart(p, H);
+    plan->rows = min64(p->output[H], max64(1, PIXELS / p->output[W]));
+    plan->bands = ceil_div(p->output[H], plan->rows);
+    plan->rows = ceil_div(p->output[H], plan->bands);
+    plan->pitch = round_up(plan->rows * p->output[W], plan->outer->lanes);
+    if (plan->pitch * plan->bytes % 128 == 0) plan->pitch += plan->outer->lanes; /* no aliasing */
+    plan->tasks_of_block = plan->apart ? p->output[D] * plan->bands : 1;
+    plan->blocks = ceil_div(p->channels_in, max64(1, COLUMNS / plan->taps));
+    const int64_t others = p->batch * p->groups * plan->tasks_of_block;
+    if (plan->blocks * others < ENOUGH_TASKS)
+        plan->blocks = min64(p->channels_in, ceil_div(ENOUGH_TASKS, others));
+    plan->channels = ceil_div(p->channels_in, plan->blocks);
+    plan->blocks = ceil_div(p->channels_in, plan->channels);
+    plan->columns = round_up(plan->channels * plan->taps * plan->parts, plan->outer->columns);
+    plan->channels_at_once = ceil_div(p->channels_out, ceil_div(p->channels_out, CHANNELS));
+    plan->line = ceil_div(p->input[W], p->stride[W]);
+}
+
+static pyconvc_status make(columns_plan *plan, const pyconvc_problem *p) {
+    const kernel_table *table = pyconvc_kernels();
+    *plan = (columns_plan){.p = p, .taps = p->kernel[D] * p->kernel[H] * p->kernel[W]};
+    if (!table) return PYCONVC_NO_ISA;
+    plan->outer = &table->outer[p->dtype];
+    plan->fold = &table->fold[p->dtype];
+    plan->bytes = pyconvc_sample_bytes(p->dtype);
+    plan->parts = parts_of(p->dtype);
+    plan->dense = is_dense(p);
+    size_blocks(plan);
+    plan->offsets =
+        malloc((size_t)(plan->columns + p->input[D] + p->input[H]) * sizeof *plan->offsets);
+    if (!plan->offsets) return PYCONVC_NO_MEMORY;
+    for (int64_t t = 0; t < plan->columns; t++)
+        plan->offsets[t] = t;
+    plan->first[D] = plan->offsets + plan->columns;
+    plan->first[H] = plan->first[D] + p->input[D];
+    for (int a = D; a <= H; a++)
+        for (int64_t i = 0; i < p->input[a]; i++)
+            plan->first[a][i] = first_output(p, a, i);
+    return PYCONVC_OK;
+}
+
+/* ---- product ------------------------------------------------------------------------------- */
+
+/* Some channels of a band of y: [channel][row and column]. */
+static void pack_y(const job *j, const band *b, int64_t k, int64_t count, char *to) {
+    const columns_plan *plan = j->plan;
+    const pyconvc_problem *p = plan->p;
+    const int64_t *step = p->y_step, used = b->rows * p->output[W], bytes = plan->bytes;
+    const int whole = step[4] == p->output[W] * step[5];
+    const int64_t rows = whole ? 1 : b->rows, columns = whole ? used : p->output[W];
+    for (int64_t i = k; i < k + count; i++, to += plan->pitch * bytes) {
+        const int64_t at = b->image * step[0] + b->group * step[1] + i * step[2] +
+                           b->depth * step[3] + b->row * step[4];
+        for (int64_t r = 0; r < rows; r++)
+            gather_all(bytes, j->y + (at + r * step[4]) * bytes, columns, step[5],
+                       to + r * columns * bytes);
+        memset(to + used * bytes, 0, (size_t)((plan->pitch - used) * bytes));
+    }
+}
+
+static void pack_taps(const pyconvc_problem *p, int64_t bytes, const char *w, char *to) {
+    for (int64_t d = 0; d < p->kernel[D]; d++)
+        for (int64_t h = 0; h < p->kernel[H]; h++)
+            for (int64_t v = 0; v < p->kernel[W]; v++, to += bytes) {
+                const int64_t at[] = {d, h, v};
+                int64_t from = 0;
+                for (int a = 0; a < PYCONVC_RANK; a++)
+                    from += (p->flip ? p->kernel[a] - 1 - at[a] : at[a]) * p->w_step[3 + a];
+                memcpy(to, w + from * bytes, (size_t)bytes);
+                if (p->conjugate) pyconvc_conjugate(p->dtype, to);
+            }
+}
+
+/* Weights from some channels of y to a block of x's: [channel of y][channel of x, tap (and part)].
+ */
+static void pack_w(const job *j, const band *b, int64_t k, int64_t count, char *to) {
+    const columns_plan *plan = j->plan;
+    const pyconvc_problem *p = plan->p;
+    const int64_t bytes = plan->bytes, used = b->channels * plan->taps * bytes,
+                  row = plan->columns * (bytes / plan->parts);
+    for (int64_t i = k; i < k + count; i++, to += row) {
+        const char *from =
+            j->w + (b->group * p->w_step[0] + i * p->w_step[1] + b->channel * p->w_step[2]) * bytes;
+        if (plan->dense)
+            memcpy(to, from, (size_t)used);
+        else
+            for (int64_t c = 0; c < b->channels; c++)
+                pack_taps(p, bytes, from + c * p->w_step[2] * bytes, to + c * plan->taps * bytes);
+        memset(to + used, 0, (size_t)(row - used));
+    }
+}
+
+/* All columns of a band, from the channels of y that are packed. */
+static void multiply(const columns_plan *plan, const band *b, int64_t count, const scratch *s) {
+    const outer_kernels *outer = plan->outer;
+    const int64_t pixels = b->rows * plan->p->output[W], panel = outer->lanes * outer->vectors,
+                  used = b->channels * plan->taps * plan->parts;
+    outer_job o = {.a_step = plan->pitch * plan->parts,
+                   .b = s->w,
+                   .b_step = plan->columns,
+                   .height = 1,
+                   .width = count,
+                   .sums_pitch = plan->pitch * plan->parts};
+    for (int64_t first = 0, here; first < pixels; first += here) {
+        const int is_wide = pixels - first > outer->lanes && plan->pitch - first >= panel;
+        here = is_wide ? panel : outer->lanes;
+        o.a = s->y + first * plan->bytes;
+        for (int64_t t = 0; t < used; t += outer->columns) {
+            o.offsets = plan->offsets + t;
+            o.sums = s->sums + (t * plan->pitch + first) * plan->bytes;
+            (is_wide ? outer->wide : outer->narrow)(&o);
+        }
+    }
+}
+
+/* ---- fold ---------------------------------------------------------------------------------- */
+
+/* Column t of channel c, from row r of the band on. */
+static const char *column(const columns_plan *plan, const scratch *s, int64_t c, int64_t t,
+                          int64_t r) {
+    return s->columns + ((c * plan->taps + t) * plan->pitch + r * plan->p->output[W]) * plan->bytes;
+}
+
+/* One row of a column into the phase of a line of x that its tap meets. */
+static void add_tap(const columns_plan *plan, const char *from, int64_t tap, char *lines) {
+    const pyconvc_problem *p = plan->p;
+    const int64_t s = p->stride[W], at = tap * p->dilation[W] - p->pad_before[W];
+    const int64_t phase = (at % s + s) % s, shift = (at - phase) / s;
+    const int64_t first = max64(0, -shift), end = min64(p->output[W], plan->line - shift);
+    if (first < end)
+        plan->fold->add(lines + (phase * plan->line + first + shift) * plan->bytes,
+                        from + first * plan->bytes, end - first);
+}
+
+/* What the band adds to row h of depth d of a channel of x, met by depth tap kd. */
+static void fold_line_of(const job *j, const band *b, const scratch *s, int64_t c, int64_t d,
+                         int64_t kd, int64_t h) {
+    const columns_plan *plan = j->plan;
+    const pyconvc_problem *p = plan->p;
+    const fold_line line = {p->input[W], p->x_step[5], p->stride[W], plan->line};
+    int met = 0;
+    for (int64_t kh = 0; kh < p->kernel[H]; kh++) {
+        const int64_t at = h + p->pad_before[H] - kh * p->dilation[H],
+                      r = at / p->stride[H] - b->row;
+        if (at < 0 || at % p->stride[H] || r < 0 || r >= b->rows) continue;
+        if (!met++) memset(s->lines, 0, (size_t)(p->stride[W] * plan->line * plan->bytes));
+        for (int64_t kw = 0; kw < p->kernel[W]; kw++)
+            add_tap(plan, column(plan, s, c, (kd * p->kernel[H] + kh) * p->kernel[W] + kw, r), kw,
+                    s->lines);
+    }
+    if (!met) return;
+    static const char zero[16] = {0};
+    const int64_t channel = b->channel + c;
+    const int is_first = plan->first[D][d] == b->depth && plan->first[H][h] >= b->row;
+    const char *start =
+        j->bias ? j->bias + (b->group * p->channels_in + channel) * plan->bytes : zero;
+    const int64_t to = b->image * p->x_step[0] + b->group * p->x_step[1] + channel * p->x_step[2] +
+                       d * p->x_step[3] + h * p->x_step[4];
+    plan->fold->weave(&line, s->lines, is_first ? start : NULL, j->x + to * plan->bytes);
+}
+
+static void fold_band(const job *j, const band *b, const scratch *s) {
+    const pyconvc_problem *p = j->plan->p;
+    const int64_t top = b->row * p->stride[H] - p->pad_before[H],
+                  end =
+                      top + (b->rows - 1) * p->stride[H] + (p->kernel[H] - 1) * p->dilation[H] + 1;
+    for (int64_t c = 0; c < b->channels; c++)
+        for (int64_t kd = 0; kd < p->kernel[D]; kd++) {
+            const int64_t d = b->depth * p->stride[D] + kd * p->dilation[D] - p->pad_before[D];
+            if (d < 0 || d >= p->input[D]) continue;
+            for (int64_t h = max64(0, top); h < min64(p->input[H], end); h++)
+                fold_line_of(j, b, s, c, d, kd, h);
+        }
+}
+
+/* Lines that no sample of y meets are the bias alone. */
+static void put_bias(const job *j, const band *b) {
+    static const char zero[16] = {0};
+    const columns_plan *plan = j->plan;
+    const pyconvc_problem *p = plan->p;
+    for (int64_t c = b->channel; c < b->channel + b->channels; c++)
+        for (int64_t d = 0; d < p->input[D]; d++)
+            for (int64_t h = 0; h < p->input[H]; h++) {
+                if (plan->first[D][d] >= 0 && plan->first[H][h] >= 0) continue;
+                const char *start =
+                    j->bias ? j->bias + (b->group * p->channels_in + c) * plan->bytes : zero;
+                const int64_t to = b->image * p->x_step[0] + b->group * p->x_step[1] +
+                                   c * p->x_step[2] + d * p->x_step[3] + h * p->x_step[4];
+                for (int64_t i = 0; i < p->input[W]; i++)
+                    memcpy(j->x + (to + i * p->x_step[5]) * plan->bytes, start,
+                           (size_t)plan->bytes);
+            }
+}
+
+/* ---- tasks --------------------------------------------------------------------------------- */
+
+static void do_band(const job *j, const band *b, const scratch *s) {
+    const columns_plan *plan = j->plan;
+    const int64_t channels = plan->p->channels_out;
+    memset(s->sums, 0, (size_t)(plan->columns * plan->pitch * plan->bytes));
+    for (int64_t k = 0; k < channels; k += plan->channels_at_once) {
+        const int64_t count = min64(plan->channels_at_once, channels - k);
+        pack_y(j, b, k, count, s->y);
+        pack_w(j, b, k, count, s->w);
+        multiply(plan, b, count, s);
+    }
+    if (plan->parts > 1)
+        plan->outer->finish(s->sums, plan->pitch, b->channels * plan->taps, plan->pitch, s->columns,
+                            plan->pitch, 1);
+    fold_band(j, b, s);
+}
+
+static void do_task(const void *context, int64_t index, void *memory) {
+    const job *j = context;
+    const columns_plan *plan = j->plan;
+    const pyconvc_problem *p = plan->p;
+    const int64_t part = index % plan->tasks_of_block, block = index / plan->tasks_of_block;
+    const int64_t all = p->output[D] * plan->bands;
+    band b = {.image = block / plan->blocks / p->groups, .group = block / plan->blocks % p->groups};
+    scratch s;
+    lay_out(plan, memory, &s);
+    b.channel = block % plan->blocks * plan->channels;
+    b.channels = min64(plan->channels, p->channels_in - b.channel);
+    for (int64_t i = all * part / plan->tasks_of_block; i < all * (part + 1) / plan->tasks_of_block;
+         i++) {
+        b.depth = i / plan->bands;
+        b.row = i % plan->bands * plan->rows;
+        b.rows = min64(plan->rows, p->output[H] - b.row);
+        do_band(j, &b, &s);
+    }
+    if (part == 0) put_bias(j, &b);
+}
+
+pyconvc_status columns_input_grad(const pyconvc_problem *p, const void *y, const void *w,
+                                  const void *bias, void *x, const pyconvc_run *run) {
+    columns_plan plan;
+    scratch s;
+    pyconvc_status status = make(&plan, p);
+    if (!status) {
+        const job j = {&plan, y, w, bias, x};
+        const int64_t tasks = p->batch * p->groups * plan.blocks * plan.tasks_of_block;
+        const double work = (double)(p->batch * p->groups * p->channels_out) *
+                            (double)(p->channels_in * plan.taps) *
+                            (double)(p->output[D] * p->output[H] * p->output[W]) *
+                            (double)plan.bytes;
+        status = parallel_for(tasks, parallel_workers(run, work), lay_out(&plan, NULL, &s), do_task,
+                              &j, run);
+    }
+    free(plan.offsets);
+    return status;
+}
