@@ -7,8 +7,11 @@ import itertools
 
 import cases
 import numpy as np
+from nn_cases import MANY_CHANNELS
 
 import pyconvc
+from pyconvc import nn
+from pyconvc.reference import nn as reference
 
 BOUNDARIES = dict(zip(["fill", "edge", "mirror", "symm", "wrap"], cases.BOUNDARIES, strict=True))
 SHAPES = [
@@ -36,6 +39,21 @@ def main():
                 got, want, terms=b.size, name=name, mode=mode, boundary=boundary, view=view
             )
             count += 1
+    for dtype, (name, (x_shape, w_shape, options)) in itertools.product(
+        cases.DTYPES, MANY_CHANNELS.items()
+    ):
+        x, w = cases.random(x_shape, dtype), cases.random(w_shape, dtype, 1)
+        function = f"conv_transpose{x.ndim - 2}d"
+        y = getattr(nn, function)(x, w, **options)
+        want = getattr(reference, function)(x, w, **options)
+        cases.assert_same(y, want, terms=w[:, 0].size, name=name)
+        options = {k: v for k, v in options.items() if k != "output_padding"}
+        got, want = (
+            getattr(module.grad, function + "_weight")(x, w_shape, y, **options)
+            for module in (nn, reference)
+        )
+        cases.assert_same(got, want, terms=x.size, scale=np.abs(want).max(), name=name)
+        count += 2
     print(pyconvc.isa(), count)
 
 

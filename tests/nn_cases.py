@@ -20,6 +20,29 @@ LONGEST = {1: 40, 2: 12, 3: 5}
 """How much longer than the shortest an axis may be, by rank."""
 
 
+MANY_CHANNELS = {
+    "bands that overlap": ((2, 20, 40, 21), (20, 5, 3, 3), {"stride": 2, "padding": 1}),
+    "bands apart": ((1, 18, 33, 17), (18, 6, 2, 2), {"stride": 2}),
+    "gaps": ((1, 17, 9, 10), (17, 7, 2, 2), {"stride": 3, "dilation": 2, "output_padding": (2, 1)}),
+    "depth": ((1, 16, 5, 6, 7), (16, 6, 3, 2, 2), {"stride": 2, "dilation": (2, 1, 1)}),
+    "depth apart": ((2, 24, 3, 4, 5), (24, 3, 2, 1, 3), {"stride": (2, 1, 3)}),
+    "a long line": ((1, 16, 600), (16, 4, 8), {"stride": 4, "padding": 3}),
+    "lines": ((3, 40, 130), (40, 9, 16), {"stride": 8, "padding": 4, "flip_filters": True}),
+    "groups": ((2, 36, 8, 9), (36, 6, 4, 3), {"groups": 2, "stride": (1, 2), "padding": (2, 1)}),
+    "channels in parts": ((1, 330, 6, 5), (330, 19, 5, 3), {"stride": (2, 3)}),
+    "few pixels": ((2, 70, 7, 7), (70, 33, 3, 3), {"padding": 1}),
+    "one tap": ((2, 60, 11, 13), (60, 23, 1, 1), {}),
+    "one tap, more channels": ((1, 21, 14, 25), (21, 50, 1, 1), {}),
+    "border": (
+        (1, 17, 9, 9),
+        (17, 3, 4, 3),
+        {"stride": 2, "padding": 1, "padding_mode": "circular"},
+    ),
+    "cropped": ((1, 17, 9, 9), (17, 3, 4, 3), {"stride": 2, "padding": ((3, 0), (0, 4))}),
+}
+"""Transposed layers for which a kernel's tile is full, several tiles and rests of them."""
+
+
 @dataclass(frozen=True)
 class Layer:
     """Shapes of a convolution, and the keywords that pyconvc.nn and its reference share."""

@@ -7,10 +7,18 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from nn_cases import MODES, RANKS, layers, torch_on_one_thread, transposed_layers
+from nn_cases import (
+    MANY_CHANNELS,
+    MODES,
+    RANKS,
+    layers,
+    torch_on_one_thread,
+    transposed_layers,
+)
 
 from pyconvc import nn
 from pyconvc.nn import grad
+from pyconvc.reference.nn import grad as reference
 
 DTYPES = [*cases.DTYPES, np.dtype(np.float16)]
 WRITABLE = ["contiguous", "fortran", "negative", "stepped", "channels_last", "unaligned"]
@@ -50,6 +58,25 @@ def test_transposed_matches_the_reference(layer, dtype, view):
     cases.assert_same(got, want, terms=terms, layer=layer, view=view, name="input")
     got, want = layer.both("conv_transpose", x, w.shape, g, suffix="_weight")
     cases.assert_same(got, want, terms=terms, layer=layer, view=view, name="weight")
+
+
+@pytest.mark.parametrize("dtype", ["uint8", "float32", "float64", "complex64", "bool"])
+@pytest.mark.parametrize("name", MANY_CHANNELS)
+def test_many_channels(name, dtype):
+    """Each layer of the table, and the convolution that it is the adjoint of."""
+    g_shape, w_shape, options = MANY_CHANNELS[name]
+    rank = len(w_shape) - 2
+    g, w = cases.random(g_shape, dtype), cases.random(w_shape, dtype, 1)
+    size = cases.of_rank(nn, "conv_transpose", rank)(g, w, **options).shape
+    x = cases.random(size, dtype, 2)
+    options = {k: v for k, v in options.items() if k != "output_padding"}
+    for function, arrays in (
+        (f"conv{rank}d_input", (size, w, g)),
+        (f"conv{rank}d_weight", (x, w_shape, g)),
+        (f"conv_transpose{rank}d_weight", (g, w_shape, x)),
+    ):
+        got, want = (getattr(m, function)(*arrays, **options) for m in (grad, reference))
+        cases.assert_same(got, want, terms=w[:, 0].size + g.size, name=name, function=function)
 
 
 @given(layers(), st.sampled_from([float, complex]))

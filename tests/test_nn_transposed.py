@@ -7,9 +7,10 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from nn_cases import MODES, RANKS, torch_on_one_thread, transposed_layers
+from nn_cases import MANY_CHANNELS, MODES, RANKS, torch_on_one_thread, transposed_layers
 
 from pyconvc import arithmetic, nn
+from pyconvc.reference import nn as reference
 
 DTYPES = [*cases.DTYPES, np.dtype(np.float16)]
 WRITABLE = ["contiguous", "fortran", "negative", "stepped", "channels_last", "unaligned"]
@@ -32,6 +33,29 @@ def test_out_in_any_layout(layer, dtype, view):
     out = cases.VIEWS[view](np.random.default_rng(0), want.shape, dtype)
     assert call(*arrays, **layer.options, out=out) is out
     np.testing.assert_array_equal(out, want)
+
+
+@pytest.mark.parametrize("dtype", ["uint8", "float32", "float64", "complex64", "bool"])
+@pytest.mark.parametrize("name", MANY_CHANNELS)
+def test_many_channels(name, dtype):
+    x_shape, w_shape, options = MANY_CHANNELS[name]
+    x, w = cases.random(x_shape, dtype), cases.random(w_shape, dtype, 1)
+    bias = cases.random(w_shape[1] * options.get("groups", 1), dtype, 2)
+    function = f"conv_transpose{x.ndim - 2}d"
+    got = getattr(nn, function)(x, w, bias, **options)
+    want = getattr(reference, function)(x, w, bias, **options)
+    cases.assert_same(got, want, terms=w[:, 0].size, name=name)
+
+
+def test_nan_stays_local():
+    """A line, a band and a tile that are not full: what fills them meets no output."""
+    x, w = cases.random((1, 20, 19, 21), "f4"), cases.random((20, 5, 3, 3), "f4", 1)
+    want = nn.conv_transpose2d(x, w, None, 2)
+    x[0, 3, 18, 20] = np.nan
+    got = nn.conv_transpose2d(x, w, None, 2)
+    assert np.isnan(got[..., 36:39, 40:43]).all()
+    got[..., 36:39, 40:43] = want[..., 36:39, 40:43]
+    np.testing.assert_array_equal(got, want)
 
 
 def test_by_hand():
