@@ -13,10 +13,11 @@
 #define FEW_PIXELS     256 /* for which this suits any stride: weights are read as they lie */
 #define LEAST_CHANNELS 16  /* of y: what is summed for each column */
 #define LEAST_COLUMNS  16
-#define MOST_WIDTH     512 /* of y: a band has whole rows */
-#define PIXELS         256 /* of a band, */
-#define COLUMNS        144 /* of a block, */
-#define CHANNELS       160 /* of y at once: operands and columns together fill an L2 cache */
+#define MOST_WIDTH     512       /* of y: a band has whole rows */
+#define PIXELS         256       /* of a band, */
+#define COLUMNS        144       /* of a block, */
+#define CHANNELS       160       /* of y at once */
+#define Y_BYTES        (1 << 20) /* of y's samples in a band */
 #define ENOUGH_TASKS   8
 
 enum { D, H, W };
@@ -35,8 +36,9 @@ typedef struct {
     int64_t *offsets;
     int64_t *first[2]; /* first depth and row of y that meet each depth and row of x, or -1 */
     int dense;         /* the taps of successive channels lie in w one after the other */
-    int apart;         /* no two bands meet the same line of x: each is a task */
-    int64_t tasks_of_block;
+    /* Tasks: image x group x part of the blocks x part of the bands. A part is one band where no
+     * two bands meet the same line of x, and else all. */
+    int64_t parts_of_blocks, parts_of_bands;
 } columns_plan;
 
 typedef struct {
@@ -59,14 +61,15 @@ int columns_suits(const pyconvc_problem *p) {
     const int strided = p->stride[D] > 1 || p->stride[H] > 1 || p->stride[W] > 1;
     return (strided || p->output[D] * p->output[H] * p->output[W] <= FEW_PIXELS) &&
            p->channels_out >= LEAST_CHANNELS && p->channels_in * taps >= LEAST_COLUMNS &&
-           taps <= COLUMNS && p->output[W] <= MOST_WIDTH;
+           taps <= COLUMNS && p->output[W] <= MOST_WIDTH &&
+           p->channels_out * p->output[W] * pyconvc_sample_bytes(p->dtype) <= 2 * Y_BYTES;
 }
 
 static size_t lay_out(const columns_plan *plan, char *base, scratch *s) {
     const int64_t row = plan->pitch * plan->bytes, whole = plan->parts > 1;
     const int64_t sums = plan->columns * row;
     const int64_t columns = whole ? plan->channels * plan->taps * row : 0;
-    const int64_t y = plan->channels_at_once * row;
+    const int64_t y = plan->p->channels_out * row;
     const int64_t w = plan->channels_at_once * plan->columns * (plan->bytes / plan->parts);
     const int64_t lines = plan->p->stride[W] * plan->line * plan->bytes;
     s->sums = base;
@@ -105,19 +108,19 @@ static int keeps_apart(const pyconvc_problem *p, int a) {
 
 static void size_blocks(columns_plan *plan) {
     const pyconvc_problem *p = plan->p;
-    plan->apart = keeps_apart(p, D) && keeps_apart(p, H);
-    plan->rows = min64(p->output[H], max64(1, PIXELS / p->output[W]));
+    const int64_t pixels = min64(PIXELS, Y_BYTES / (p->channels_out * plan->bytes));
+    plan->rows = min64(p->output[H], max64(1, pixels / p->output[W]));
     plan->bands = ceil_div(p->output[H], plan->rows);
     plan->rows = ceil_div(p->output[H], plan->bands);
     plan->pitch = round_up(plan->rows * p->output[W], plan->outer->lanes);
     if (plan->pitch * plan->bytes % 128 == 0) plan->pitch += plan->outer->lanes; /* no aliasing */
-    plan->tasks_of_block = plan->apart ? p->output[D] * plan->bands : 1;
-    plan->blocks = ceil_div(p->channels_in, max64(1, COLUMNS / plan->taps));
-    const int64_t others = p->batch * p->groups * plan->tasks_of_block;
-    if (plan->blocks * others < ENOUGH_TASKS)
-        plan->blocks = min64(p->channels_in, ceil_div(ENOUGH_TASKS, others));
-    plan->channels = ceil_div(p->channels_in, plan->blocks);
+    const int apart = keeps_apart(p, D) && keeps_apart(p, H);
+    plan->parts_of_bands = apart ? p->output[D] * plan->bands : 1;
+    const int64_t wanted = ceil_div(ENOUGH_TASKS, p->batch * p->groups * plan->parts_of_bands);
+    const int64_t blocks = ceil_div(p->channels_in, max64(1, COLUMNS / plan->taps));
+    plan->channels = ceil_div(p->channels_in, min64(p->channels_in, max64(blocks, wanted)));
     plan->blocks = ceil_div(p->channels_in, plan->channels);
+    plan->parts_of_blocks = min64(plan->blocks, wanted);
     plan->columns = round_up(plan->channels * plan->taps * plan->parts, plan->outer->columns);
     plan->channels_at_once = ceil_div(p->channels_out, ceil_div(p->channels_out, CHANNELS));
     plan->line = ceil_div(p->input[W], p->stride[W]);
@@ -148,14 +151,14 @@ static pyconvc_status make(columns_plan *plan, const pyconvc_problem *p) {
 
 /* ---- product ------------------------------------------------------------------------------- */
 
-/* Some channels of a band of y: [channel][row and column]. */
-static void pack_y(const job *j, const band *b, int64_t k, int64_t count, char *to) {
+/* A band of y: [channel][row and column]. */
+static void pack_y(const job *j, const band *b, char *to) {
     const columns_plan *plan = j->plan;
     const pyconvc_problem *p = plan->p;
     const int64_t *step = p->y_step, used = b->rows * p->output[W], bytes = plan->bytes;
     const int whole = step[4] == p->output[W] * step[5];
     const int64_t rows = whole ? 1 : b->rows, columns = whole ? used : p->output[W];
-    for (int64_t i = k; i < k + count; i++, to += plan->pitch * bytes) {
+    for (int64_t i = 0; i < p->channels_out; i++, to += plan->pitch * bytes) {
         const int64_t at = b->image * step[0] + b->group * step[1] + i * step[2] +
                            b->depth * step[3] + b->row * step[4];
         for (int64_t r = 0; r < rows; r++)
@@ -197,8 +200,9 @@ static void pack_w(const job *j, const band *b, int64_t k, int64_t count, char *
     }
 }
 
-/* All columns of a band, from the channels of y that are packed. */
-static void multiply(const columns_plan *plan, const band *b, int64_t count, const scratch *s) {
+/* All columns of a band, from some channels of y on. */
+static void multiply(const columns_plan *plan, const band *b, int64_t k, int64_t count,
+                     const scratch *s) {
     const outer_kernels *outer = plan->outer;
     const int64_t pixels = b->rows * plan->p->output[W], panel = outer->lanes * outer->vectors,
                   used = b->channels * plan->taps * plan->parts;
@@ -211,7 +215,7 @@ static void multiply(const columns_plan *plan, const band *b, int64_t count, con
     for (int64_t first = 0, here; first < pixels; first += here) {
         const int is_wide = pixels - first > outer->lanes && plan->pitch - first >= panel;
         here = is_wide ? panel : outer->lanes;
-        o.a = s->y + first * plan->bytes;
+        o.a = s->y + (k * plan->pitch + first) * plan->bytes;
         for (int64_t t = 0; t < used; t += outer->columns) {
             o.offsets = plan->offsets + t;
             o.sums = s->sums + (t * plan->pitch + first) * plan->bytes;
@@ -301,15 +305,14 @@ static void put_bias(const job *j, const band *b) {
 
 /* ---- tasks --------------------------------------------------------------------------------- */
 
-static void do_band(const job *j, const band *b, const scratch *s) {
+static void do_block(const job *j, const band *b, const scratch *s) {
     const columns_plan *plan = j->plan;
     const int64_t channels = plan->p->channels_out;
     memset(s->sums, 0, (size_t)(plan->columns * plan->pitch * plan->bytes));
     for (int64_t k = 0; k < channels; k += plan->channels_at_once) {
         const int64_t count = min64(plan->channels_at_once, channels - k);
-        pack_y(j, b, k, count, s->y);
         pack_w(j, b, k, count, s->w);
-        multiply(plan, b, count, s);
+        multiply(plan, b, k, count, s);
     }
     if (plan->parts > 1)
         plan->outer->finish(s->sums, plan->pitch, b->channels * plan->taps, plan->pitch, s->columns,
@@ -317,25 +320,35 @@ static void do_band(const job *j, const band *b, const scratch *s) {
     fold_band(j, b, s);
 }
 
+static int64_t part_of(int64_t count, int64_t part, int64_t parts) {
+    return count * part / parts;
+}
+
 static void do_task(const void *context, int64_t index, void *memory) {
     const job *j = context;
     const columns_plan *plan = j->plan;
     const pyconvc_problem *p = plan->p;
-    const int64_t part = index % plan->tasks_of_block, block = index / plan->tasks_of_block;
-    const int64_t all = p->output[D] * plan->bands;
-    band b = {.image = block / plan->blocks / p->groups, .group = block / plan->blocks % p->groups};
+    const int64_t of_bands = index % plan->parts_of_bands, rest = index / plan->parts_of_bands;
+    const int64_t of_blocks = rest % plan->parts_of_blocks, image = rest / plan->parts_of_blocks;
+    const int64_t bands = p->output[D] * plan->bands,
+                  last = part_of(bands, of_bands + 1, plan->parts_of_bands),
+                  end = part_of(plan->blocks, of_blocks + 1, plan->parts_of_blocks);
+    band b = {.image = image / p->groups, .group = image % p->groups};
     scratch s;
     lay_out(plan, memory, &s);
-    b.channel = block % plan->blocks * plan->channels;
-    b.channels = min64(plan->channels, p->channels_in - b.channel);
-    for (int64_t i = all * part / plan->tasks_of_block; i < all * (part + 1) / plan->tasks_of_block;
-         i++) {
+    for (int64_t i = part_of(bands, of_bands, plan->parts_of_bands); i < last; i++) {
         b.depth = i / plan->bands;
         b.row = i % plan->bands * plan->rows;
         b.rows = min64(plan->rows, p->output[H] - b.row);
-        do_band(j, &b, &s);
+        pack_y(j, &b, s.y);
+        for (int64_t block = part_of(plan->blocks, of_blocks, plan->parts_of_blocks); block < end;
+             block++) {
+            b.channel = block * plan->channels;
+            b.channels = min64(plan->channels, p->channels_in - b.channel);
+            do_block(j, &b, &s);
+            if (i == 0) put_bias(j, &b);
+        }
     }
-    if (part == 0) put_bias(j, &b);
 }
 
 pyconvc_status columns_input_grad(const pyconvc_problem *p, const void *y, const void *w,
@@ -345,7 +358,7 @@ pyconvc_status columns_input_grad(const pyconvc_problem *p, const void *y, const
     pyconvc_status status = make(&plan, p);
     if (!status) {
         const job j = {&plan, y, w, bias, x};
-        const int64_t tasks = p->batch * p->groups * plan.blocks * plan.tasks_of_block;
+        const int64_t tasks = p->batch * p->groups * plan.parts_of_blocks * plan.parts_of_bands;
         const double work = (double)(p->batch * p->groups * p->channels_out) *
                             (double)(p->channels_in * plan.taps) *
                             (double)(p->output[D] * p->output[H] * p->output[W]) *
