@@ -79,6 +79,21 @@ def test_many_channels(name, dtype):
         cases.assert_same(got, want, terms=w[:, 0].size + g.size, name=name, function=function)
 
 
+@pytest.mark.parametrize("dtype", [np.float32, np.complex128])
+@pytest.mark.parametrize("view", cases.VIEWS)
+@pytest.mark.parametrize("taps", [(1, 1), (2, 3)])
+def test_many_channels_in_any_layout(view, dtype, taps):
+    """Where nothing is padded, samples are read where they lie."""
+    rng = np.random.default_rng(0)
+    w_shape, options = (18, 20, *taps), {"stride": 1 if taps == (1, 1) else 2}
+    x = cases.VIEWS[view](rng, (2, 20, 11, 13), dtype)
+    w = cases.VIEWS[view](rng, w_shape, dtype)
+    g = cases.VIEWS[view](rng, nn.conv2d(x, w, **options).shape, dtype)
+    for function, arrays in (("conv2d_input", (x.shape, w, g)), ("conv2d_weight", (x, w_shape, g))):
+        got, want = (getattr(m, function)(*arrays, **options) for m in (grad, reference))
+        cases.assert_same(got, want, terms=g.size, view=view, function=function)
+
+
 @given(layers(), st.sampled_from([float, complex]))
 def test_adjoints_of_a_convolution(layer, dtype):
     """<A x, g> is <x, A' g> in the input, and <w, A' g> in the weight."""

@@ -21,14 +21,14 @@ INLINE vec plus(vec a, vec b) {
 
 INLINE void outer(const int N, const outer_job *job) {
     const elem *a = job->a, *b[OUTER_COLS];
-    const int64_t end = job->width * job->b_step;
     vec acc[OUTER_COLS * OUTER_VECS];
     memset(acc, 0, sizeof acc);
     UNROLL(16)
     for (int t = 0; t < OUTER_COLS; t++)
         b[t] = (const elem *)job->b + job->offsets[t];
     for (int64_t r = 0; r < job->height; r++) {
-        for (int64_t j = 0; j < end; j += job->b_step, a += job->a_step) {
+        const elem *end = a + job->width * job->a_step;
+        for (int64_t j = 0; a != end; a += job->a_step, j += job->b_step) {
             vec v[OUTER_VECS];
             UNROLL(4)
             for (int n = 0; n < N; n++)
