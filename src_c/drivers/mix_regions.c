@@ -9,7 +9,7 @@
 #include "mix_parts.h"
 
 #define MOST_REGIONS  24
-#define WORTH_CUTTING 0.93 /* of the work without: what a cut must come down to */
+#define WORTH_CUTTING 0.85 /* of the work without: what a cut must come down to */
 #define WORTH_DEPTH   0.98 /* a plane more or less has no lines to cut */
 
 enum { D, H, W };

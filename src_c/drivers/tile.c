@@ -3,6 +3,7 @@
 #include "tile.h"
 
 #include <stdlib.h>
+#include <string.h>
 
 #include "gather.h"
 #include "phases.h"
@@ -87,39 +88,97 @@ int64_t tile_offset(const tile_shape *tile, int64_t plane, int64_t h, int64_t w)
                              : phases_column(tile->p, tile->phase_offset, tile->pitch, w));
 }
 
-/* The lines of one phase of all planes; outside its axis, a line is of the constant. */
-static void pack_phase(const tile_shape *tile, const tile_place *at, int64_t f, const char *x,
-                       char *plane_at) {
+/* The lines of one phase of a plane: tile row i is input row top + numbered_row(i). */
+typedef struct {
+    const tile_shape *tile;
+    const tile_place *at;
+    gather_line line;
+    gather_range range;
+    int64_t left, count, slack, top, used;
+} lines;
+
+static lines find_lines(const tile_shape *tile, const tile_place *at, int64_t f) {
     const pyconvc_problem *p = tile->p;
-    const gather_line line = {tile->bytes, p->input[W], p->x_step[5], p->boundary[W], p->fill};
-    const int64_t left = at->column * p->stride[W] - p->pad_before[W] + tile->phase_offset[f];
     const int64_t beyond = tile->flat ? 0 : (p->kernel[W] - 1) * p->dilation[W] / p->stride[W];
-    const int64_t count = at->columns + beyond;
-    const int64_t slack = tile->flat ? 0 : min64(tile->pitch - count, tile->lanes);
-    const gather_range range = gather_find(&line, left, p->stride[W], count);
-    if (!range.inside && tile->flat && at->only_inside[W]) return;
-    const gather_range outside = {.after = count};
+    lines l = {.tile = tile,
+               .at = at,
+               .line = {tile->bytes, p->input[W], p->x_step[5], p->boundary[W], p->fill},
+               .left = at->column * p->stride[W] - p->pad_before[W] + tile->phase_offset[f],
+               .count = at->columns + beyond,
+               .top = at->row * p->stride[H] - p->pad_before[H],
+               .used = (at->rows - 1) * p->stride[H] + (p->kernel[H] - 1) * p->dilation[H] + 1};
+    l.slack = tile->flat ? 0 : min64(tile->pitch - l.count, tile->lanes);
+    l.range = gather_find(&l.line, l.left, p->stride[W], l.count);
+    return l;
+}
+
+/* One by one; outside its axis, a line is of the constant, as are all lines where x is NULL. */
+static void pack_lines(const lines *l, const char *x, char *to) {
+    const tile_shape *tile = l->tile;
+    const pyconvc_problem *p = tile->p;
+    const gather_range outside = {.after = l->count};
     const gather_line constant = {tile->bytes, 0, 1, PYCONVC_CONSTANT, p->fill};
-    const int64_t top = at->row * p->stride[H] - p->pad_before[H];
+    for (int64_t i = 0; i < tile->rows.count; i++, to += tile->row_pitch * tile->bytes) {
+        if (tile->rows.dense ? i >= l->used : i % tile->rows_out >= l->at->rows) continue;
+        const int64_t down = l->top + numbered_row(p, &tile->rows, tile->rows_out, i);
+        const int64_t row = pyconvc_boundary_index(p->boundary[H], down, p->input[H]);
+        if (row < 0 && l->at->only_inside[H]) continue;
+        if (!x || row < 0)
+            gather(&constant, &outside, to, l->slack, to);
+        else
+            gather(&l->line, &l->range, x + row * p->x_step[4] * tile->bytes, l->slack, to);
+    }
+}
+
+/* Whether lines of a flat tile lie in x as in the tile, one after the other, but for a shift. */
+static int are_joined(const lines *l) {
+    const pyconvc_problem *p = l->tile->p;
+    return l->tile->flat && l->tile->rows.dense && p->stride[H] == 1 && p->stride[W] == 1 &&
+           l->count == p->input[W] && l->range.inside && p->x_step[5] == 1 &&
+           (p->input[H] == 1 || p->x_step[4] == p->input[W]) &&
+           p->boundary[H] == PYCONVC_CONSTANT && p->boundary[W] == PYCONVC_CONSTANT;
+}
+
+/* They are copied in one go; what a shift brings in at the ends of lines is the constant. */
+static void pack_joined(const lines *l, const char *x, char *to) {
+    const pyconvc_problem *p = l->tile->p;
+    const int64_t bytes = l->tile->bytes, width = p->input[W], shift = l->left,
+                  moved = shift < 0 ? -shift : shift, first = min64(l->used, max64(0, -l->top)),
+                  end = max64(first, min64(l->used, p->input[H] - l->top));
+    const int64_t count = (end - first) * width - moved;
+    char *lines_at = to + first * width * bytes;
+    if (count > 0)
+        memcpy(lines_at + max64(0, -shift) * bytes,
+               x + ((l->top + first) * width + max64(0, shift)) * bytes, (size_t)(count * bytes));
+    for (int64_t i = first; i < end && moved; i++)
+        gather_fill(bytes, p->fill, moved,
+                    to + (i * width + (shift < 0 ? 0 : width - moved)) * bytes);
+    if (l->at->only_inside[H]) return;
+    gather_fill(bytes, p->fill, first * width, to);
+    gather_fill(bytes, p->fill, (l->used - end) * width, to + end * width * bytes);
+}
+
+/* One phase of all planes. */
+static void pack_phase(const tile_shape *tile, const tile_place *at, int64_t f, const char *x,
+                       char *to) {
+    const pyconvc_problem *p = tile->p;
+    const lines l = find_lines(tile, at, f);
+    const int joined = are_joined(&l);
     const int64_t front = at->depth * p->stride[D] - p->pad_before[D];
-    const int64_t used = (at->rows - 1) * p->stride[H] + (p->kernel[H] - 1) * p->dilation[H] + 1;
-    for (int64_t plane = at->first_plane; plane < at->first_plane + at->planes; plane++) {
-        const int64_t c = plane / p->kernel[D], tap = plane % p->kernel[D] * p->dilation[D];
+    if (!l.range.inside && tile->flat && at->only_inside[W]) return;
+    for (int64_t i = 0; i < at->planes; i++, to += tile->plane_pitch * tile->bytes) {
+        const int64_t plane = at->first_plane + i, c = plane / p->kernel[D],
+                      tap = plane % p->kernel[D] * p->dilation[D];
         const int64_t z = pyconvc_boundary_index(p->boundary[D], front + tap, p->input[D]);
         const int64_t first = at->image * p->x_step[0] + at->group * p->x_step[1] +
                               c * p->x_step[2] + z * p->x_step[3];
-        char *to = plane_at + (plane - at->first_plane) * tile->plane_pitch * tile->bytes;
         if (z < 0 && at->only_inside[D]) continue;
-        for (int64_t i = 0; i < tile->rows.count; i++, to += tile->row_pitch * tile->bytes) {
-            if (tile->rows.dense ? i >= used : i % tile->rows_out >= at->rows) continue;
-            const int64_t down = top + numbered_row(p, &tile->rows, tile->rows_out, i);
-            const int64_t row = pyconvc_boundary_index(p->boundary[H], down, p->input[H]);
-            if (row < 0 && at->only_inside[H]) continue;
-            if (z < 0 || row < 0)
-                gather(&constant, &outside, x, slack, to);
-            else
-                gather(&line, &range, x + (first + row * p->x_step[4]) * tile->bytes, slack, to);
-        }
+        if (z < 0)
+            pack_lines(&l, NULL, to);
+        else if (joined)
+            pack_joined(&l, x + first * tile->bytes, to);
+        else
+            pack_lines(&l, x + first * tile->bytes, to);
     }
 }
 
