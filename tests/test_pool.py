@@ -1,6 +1,7 @@
 """Pools against the reference and hand-written numbers."""
 
 import math
+from dataclasses import replace
 
 import cases
 import numpy as np
@@ -148,6 +149,36 @@ def test_unpool(pool, dtype, view):
     got, want = pool.both("max_unpool", x, *arguments)
     np.testing.assert_array_equal(got, want)
     assert got.dtype == dtype
+
+
+@given(pools(dilations=1), st.sampled_from([8, 13, 37]), st.sampled_from(AVERAGED))
+def test_average_of_channels_side_by_side(pool, channels, dtype):
+    pool = replace(pool, channels=channels, batched=True)
+    x = pool.array(dtype, "channels_last")
+    got, want = pool.both("avg_pool", x, *pool.average())
+    cases.assert_same(got, want, terms=pool.taps, scale=scale(x), pool=pool)
+    y = cases.VIEWS["channels_last"](np.random.default_rng(0), want.shape, got.dtype)
+    cases.of_rank(nn, "avg_pool", pool.rank)(x, *pool.average(), out=y, workers=2)
+    np.testing.assert_array_equal(y, got)
+
+
+@given(pools(), st.sampled_from([8, 13, 37]), st.sampled_from(COMPARED))
+def test_maximum_of_channels_side_by_side(pool, channels, dtype):
+    pool = replace(pool, channels=channels, batched=True)
+    x = pool.array(dtype, "channels_last", ties=True)
+    got, want = pool.both("max_pool", x, *pool.maximum())
+    np.testing.assert_array_equal(got, want)
+    y = cases.VIEWS["channels_last"](np.random.default_rng(0), want.shape, got.dtype)
+    cases.of_rank(nn, "max_pool", pool.rank)(x, *pool.maximum(), out=y, workers=2)
+    np.testing.assert_array_equal(y, want)
+
+
+@pytest.mark.parametrize("parts", [(3, 5), (4, 4), (1, 1)])
+def test_adaptive_pools_of_channels_side_by_side(parts):
+    x = cases.VIEWS["channels_last"](np.random.default_rng(0), (2, 19, 8, 12), np.float32)
+    for name in ("adaptive_avg_pool2d", "adaptive_max_pool2d"):
+        got, want = (getattr(module, name)(x, parts) for module in (nn, reference))
+        cases.assert_same(got, want, terms=100)
 
 
 @given(pools(), st.sampled_from([np.float32, np.uint8, np.float16]), st.sampled_from(WRITABLE))

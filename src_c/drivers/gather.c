@@ -238,7 +238,6 @@ void gather_moves(const gather_line *line, const gather_range *range, const void
 /* ---- many neighbours of many lines -------------------------------------------------------------
  */
 
-/* to[k * pitch + j] = from[j * step + k], j < samples, k < across. */
 #define TURN(T)                                                                                    \
     static void turn_##T(const T *from, int64_t step, int64_t samples, int64_t across,             \
                          int64_t pitch, T *to) {                                                   \
@@ -280,6 +279,17 @@ static void turn_words(const uint32_t *from, int64_t step, int64_t samples, int6
     }
 }
 
+void gather_turned(int64_t bytes, const void *from, int64_t step, int64_t samples, int64_t across,
+                   int64_t pitch, void *to) {
+    if (bytes == 4) {
+        turn_words(from, step, samples, across, pitch, to);
+        return;
+    }
+#define LOOP(T) turn_##T(from, step, samples, across, pitch, to);
+    FOR_SIZE(bytes, LOOP)
+#undef LOOP
+}
+
 void gather_across(const gather_line *line, const gather_range *range, const void *from,
                    int64_t across, const gather_move *moves, int64_t count, int64_t pitch,
                    void *to) {
@@ -294,12 +304,6 @@ void gather_across(const gather_line *line, const gather_range *range, const voi
     for (int64_t i = 0; i < count; i++) {
         const char *s = (const char *)from + (moves[i].from + first) * bytes;
         char *d = (char *)to + (moves[i].to + range->before) * bytes;
-        if (bytes == 4) {
-            turn_words((const uint32_t *)s, step, range->inside, across, pitch, (uint32_t *)d);
-            continue;
-        }
-#define LOOP(T) turn_##T((const T *)s, step, range->inside, across, pitch, (T *)d);
-        FOR_SIZE(bytes, LOOP)
-#undef LOOP
+        gather_turned(bytes, s, step, range->inside, across, pitch, d);
     }
 }

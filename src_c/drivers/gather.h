@@ -44,6 +44,10 @@ void gather_across(const gather_line *line, const gather_range *range, const voi
 /* to[j] = from[j * step] for j < count. */
 void gather_all(int64_t bytes, const void *from, int64_t count, int64_t step, void *to);
 
+/* to[k * pitch + j] = from[j * step + k] for j < samples, k < across. */
+void gather_turned(int64_t bytes, const void *from, int64_t step, int64_t samples, int64_t across,
+                   int64_t pitch, void *to);
+
 /* to[j] = from[at[j]] for j < count. */
 void gather_at(int64_t bytes, const void *from, const int64_t *at, int64_t count, void *to);
 

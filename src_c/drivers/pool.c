@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "gather.h"
 #include "parallel.h"
 #include "pool_copy.h"
 
@@ -47,12 +48,17 @@ typedef void copy_fn(int32_t stored, int64_t bytes, const copy_axis *outer, cons
 /* Planes in turn where they are closer in memory than columns. */
 static void copy_row(const pool_plan *plan, copy_fn *copy, const copy_axis *planes,
                      const copy_axis *columns, int planes_are_closer, const void *from, void *to) {
+    if (!plan->stored && planes->from == 1 && columns->to == 1) {
+        gather_turned(plan->bytes, from, columns->from, columns->count, planes->count, planes->to,
+                      to);
+        return;
+    }
     copy(plan->stored, plan->bytes, planes_are_closer ? columns : planes,
          planes_are_closer ? planes : columns, from, to);
 }
 
 /* Strips of all planes of the task, [plane][depth][row][pitch]; x is at the first row. */
-static void gather(const pool_plan *plan, const task *t, const char *x, char *strips) {
+static void gather_strips(const pool_plan *plan, const task *t, const char *x, char *strips) {
     const pool_axis *w = &plan->axis[W];
     const int64_t from = t->columns->from, rows = t->end_row - t->first_row;
     const int64_t spread = t->columns->program.along == POOL_EACH ? 1 : w->spread;
@@ -74,10 +80,13 @@ static void gather(const pool_plan *plan, const task *t, const char *x, char *st
         }
 }
 
-/* Back from strips of outputs, [plane][row][column]; y is at the first output. */
-static void scatter(const pool_plan *plan, const task *t, const pool_call *call, char *y) {
-    const copy_axis planes = {t->planes, call->y_plane, plan->y_step[1]};
-    const copy_axis columns = {t->columns->program.outputs, 1, plan->y_step[4]};
+/* Back from strips of outputs, [plane][row][column] or [row][column][channel]; y is at the first
+ * output. */
+static void scatter_strips(const pool_plan *plan, const task *t, const pool_call *call, char *y) {
+    const int64_t channels = plan->channels, count = t->columns->program.outputs / channels;
+    const copy_axis planes = channels > 1 ? (copy_axis){channels, 1, plan->y_step[1]}
+                                          : (copy_axis){t->planes, call->y_plane, plan->y_step[1]};
+    const copy_axis columns = {count, channels, plan->y_step[4]};
     const int closer = llabs(planes.to) < llabs(columns.to);
     for (int64_t r = 0; r < t->rows; r++)
         copy_row(plan, pool_store, &planes, &columns, closer,
@@ -99,7 +108,7 @@ static void see_inputs(const job *j, const task *t, char *strips, pool_call *cal
     call->position_row = plan->position_row;
     call->origin = t->first_row;
     if (plan->gathered) {
-        gather(plan, t, j->x + first * plan->stored_bytes, strips);
+        gather_strips(plan, t, j->x + first * plan->stored_bytes, strips);
         call->x = strips;
         call->x_row = plan->strip_pitch;
         call->x_depth = plan->strip_rows * plan->strip_pitch;
@@ -120,8 +129,8 @@ static char *see_outputs(const job *j, const task *t, char *strips, pool_call *c
         j->y + plan->stored_bytes * (t->image * step[0] + t->plane * step[1] + t->depth * step[2] +
                                      t->row * step[3] + output * step[4]);
     call->y = plan->scattered ? strips : y;
-    call->y_row = plan->scattered ? plan->block_outputs : step[3];
-    call->y_plane = plan->scattered ? plan->band_rows * plan->block_outputs : step[1];
+    call->y_row = plan->scattered ? plan->block_outputs * plan->channels : step[3];
+    call->y_plane = plan->scattered ? plan->band_rows * call->y_row : step[1];
     call->index_row = plan->axis[W].to;
     call->index_plane = plan->axis[D].to * plan->axis[H].to * call->index_row;
     if (j->index)
@@ -141,7 +150,7 @@ static void do_task(const void *context, int64_t number, void *memory) {
     see_inputs(j, &t, strips, &call);
     char *y = see_outputs(j, &t, strips + plan->gathered_bytes, &call);
     plan->kernel.fold(&t.columns->program, &call);
-    if (plan->scattered) scatter(plan, &t, &call, y);
+    if (plan->scattered) scatter_strips(plan, &t, &call, y);
 }
 
 pyconvc_status pool_run(const pool_plan *plan, const void *x, void *y, int64_t *index,

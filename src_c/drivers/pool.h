@@ -38,6 +38,7 @@ typedef struct {
     int64_t x_step[5], y_step[5];
     int64_t images, planes;
     int64_t position_depth, position_row;
+    int64_t channels; /* side by side in a line: those of a plane that is channels-last, or 1 */
 
     pool_columns *columns;
     int64_t blocks, block_outputs;

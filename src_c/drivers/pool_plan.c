@@ -11,6 +11,8 @@
 #define TASK_SAMPLES    (1 << 16) /* read by a task, about */
 #define LINE_BYTES      (1 << 14) /* of a block of columns: lines stay in L1 */
 #define LEAST_OUTPUTS   16        /* of a block of columns */
+#define LEAST_POSITIONS 4         /* the same of channels side by side */
+#define LEAST_CHANNELS  8         /* that are worth folding side by side */
 #define STRIP_BYTES     (1 << 20) /* gathered by a task, unless one window takes more */
 #define PLANES_TOGETHER 16        /* gathered at once where planes are closer than columns */
 #define WORK_A_SAMPLE   8         /* in multiply-adds, for parallel_workers */
@@ -48,9 +50,19 @@ static void join_axes(pool_plan *plan) {
     }
 }
 
+/* Channels that are neighbours in lines without gaps are folded side by side: a line has those of
+ * all its positions. Adjoints and maxima with positions take planes one by one. */
+static void join_channels(pool_plan *plan, const pyconvc_pool *p) {
+    if (p->channels < LEAST_CHANNELS || plan->x_step[1] != 1 || plan->op == POOL_ARGMAX) return;
+    if (plan->x_step[2 + W] != p->channels && p->axis[W].input > 1) return;
+    plan->channels = p->channels;
+    plan->x_step[2 + W] = 1;
+}
+
 /* Images whose planes continue each other are one. */
 static void join_images(pool_plan *plan, const pyconvc_pool *p) {
-    plan->images = p->batch, plan->planes = p->channels;
+    plan->images = p->batch, plan->planes = p->channels / plan->channels;
+    if (plan->channels > 1) return;
     if (plan->x_step[0] != p->channels * plan->x_step[1] ||
         plan->y_step[0] != p->channels * plan->y_step[1])
         return;
@@ -80,9 +92,13 @@ static double cost_of_each(const pool_axis *w, int64_t lanes) {
     return cost;
 }
 
-static pool_along choose_along(const pool_axis *w, int64_t lanes) {
+static pool_along choose_along(const pool_plan *plan) {
+    const pool_axis *w = &plan->axis[W];
+    const int64_t lanes = plan->kernel.lanes;
     if (!w->regular) return POOL_EACH;
     const int64_t doubling = 2 * binary_digits(w->kernel) + 1, taps = min64(w->kernel, doubling);
+    if (plan->channels > 1) /* those of windows that hardly overlap have no line in common */
+        return w->kernel > doubling * w->stride ? POOL_DOUBLING : POOL_TAPS;
     if (w->step == 1 && cost_of_each(w, lanes) < cost_of_sliding(w, lanes, taps)) return POOL_EACH;
     return w->kernel > doubling ? POOL_DOUBLING : POOL_TAPS;
 }
@@ -111,8 +127,10 @@ static pool_program common_program(const pool_plan *plan, const pyconvc_pool *p,
     pool_program g = {.first = h->first, .count = h->count, .row_step = h->step, .rows = h->from};
     g.row_block = choose_row_block(plan);
     g.row_stride = h->stride, g.row_pad = h->pad, g.row_kernel = h->kernel;
-    g.along = choose_along(w, plan->kernel.lanes);
-    g.in_place = g.along == POOL_EACH && is_one_row(&plan->axis[D]) && is_one_row(h);
+    g.along = choose_along(plan);
+    g.channels = plan->channels;
+    g.in_place =
+        plan->channels == 1 && g.along == POOL_EACH && is_one_row(&plan->axis[D]) && is_one_row(h);
     g.kernel = w->kernel, g.stride = w->stride, g.dilation = w->step;
     g.row_divisor = adjoint || plan->op != POOL_SUM ? NULL : h->divisor;
     g.is_unsigned = !p->is_signed;
@@ -140,12 +158,20 @@ static void set_sliding(pool_columns *c, const pool_axis *w) {
     g->width = max64(0, min64(n - c->from, g->length - g->before));
 }
 
+/* From positions to samples of all channels. */
+static void set_channels(pool_columns *c, int64_t channels) {
+    pool_program *g = &c->program;
+    g->outputs *= channels, g->before *= channels, g->width *= channels, g->length *= channels;
+    g->dilation *= channels, c->from *= channels;
+}
+
 static pyconvc_status set_columns(pool_plan *plan, const pyconvc_pool *p, int adjoint) {
     const pool_axis *w = &plan->axis[W];
     const pool_program common = common_program(plan, p, adjoint);
     const int64_t moves = max64(1, w->from * w->spread / w->to);
-    plan->block_outputs = max64(LINE_BYTES / plan->bytes, 2 * w->kernel) / moves;
-    plan->block_outputs = min64(max64(plan->block_outputs, LEAST_OUTPUTS), w->to);
+    const int64_t least = plan->channels > 1 ? LEAST_POSITIONS : LEAST_OUTPUTS;
+    plan->block_outputs = max64(LINE_BYTES / (plan->bytes * plan->channels), 2 * w->kernel) / moves;
+    plan->block_outputs = min64(max64(plan->block_outputs, least), w->to);
     plan->blocks = ceil_div(w->to, plan->block_outputs);
     plan->columns = malloc((size_t)plan->blocks * sizeof *plan->columns);
     if (!plan->columns) return PYCONVC_NO_MEMORY;
@@ -158,6 +184,7 @@ static pyconvc_status set_columns(pool_plan *plan, const pyconvc_pool *p, int ad
             set_each(c, w);
         else
             set_sliding(c, w);
+        set_channels(c, plan->channels);
         const int64_t length = common.in_place ? 0 : c->program.length;
         plan->pitch =
             max64(plan->pitch, pool_pitch(length, c->program.outputs, plan->kernel.lanes));
@@ -202,7 +229,7 @@ static void size_bands(pool_plan *plan, int64_t rows) {
 
 /* Bytes of strips; a plane at a time, or all that a task has. */
 static int64_t size_strips(pool_plan *plan, int64_t planes) {
-    const int64_t outputs = plan->band_rows * plan->block_outputs;
+    const int64_t outputs = plan->band_rows * plan->block_outputs * plan->channels;
     plan->gathered_bytes =
         plan->gathered ? round_up(planes * plan->strip_plane * plan->bytes, 64) : 0;
     plan->scattered_bytes = plan->scattered ? planes * outputs * plan->bytes : 0;
@@ -218,8 +245,8 @@ static int interleaved(const pool_plan *plan) {
 static void size_tasks(pool_plan *plan) {
     const pool_axis *h = &plan->axis[H];
     const int64_t block = plan->columns[0].program.row_block;
-    const int64_t line =
-        max64(1, max64(plan->strip_pitch * plan->strip_depth, plan->block_outputs));
+    const int64_t line = max64(
+        1, max64(plan->strip_pitch * plan->strip_depth, plan->block_outputs * plan->channels));
     size_bands(plan, max64(TASK_SAMPLES / line * h->to / max64(h->from, h->to), 2 * block));
     while (size_strips(plan, 1) > STRIP_BYTES && plan->band_rows > block)
         size_bands(plan, plan->band_rows / 2);
@@ -241,11 +268,19 @@ static double samples_read(const pool_plan *plan) {
     return samples;
 }
 
+/* Whether lines of outputs are lines of y. */
+static int writes_in_place(const pool_plan *plan) {
+    const int64_t column = plan->channels;
+    return (plan->channels == 1 || plan->y_step[1] == 1) &&
+           (plan->axis[W].to <= 1 || plan->y_step[4] == column);
+}
+
 pyconvc_status pool_plan_make(pool_plan *plan, const pyconvc_pool *p, int with_index, int adjoint,
                               const pyconvc_run *run) {
     const kernel_table *table = pyconvc_kernels();
     const int32_t dtype = p->dtype == PYCONVC_BOOL ? PYCONVC_U8 : p->dtype;
-    *plan = (pool_plan){.op = p->op == PYCONVC_AVERAGE ? POOL_SUM
+    *plan = (pool_plan){.channels = 1,
+                        .op = p->op == PYCONVC_AVERAGE ? POOL_SUM
                               : with_index             ? POOL_ARGMAX
                                                        : POOL_MAX};
     if (!table) return PYCONVC_NO_ISA;
@@ -256,13 +291,16 @@ pyconvc_status pool_plan_make(pool_plan *plan, const pyconvc_pool *p, int with_i
     if (!plan->kernel.fold) return PYCONVC_BAD_PROBLEM;
     pyconvc_status status = set_axes(plan, p, adjoint);
     if (status) return status;
-    if (!adjoint) join_axes(plan);
+    if (!adjoint) {
+        join_channels(plan, p);
+        if (plan->channels == 1) join_axes(plan);
+    }
     join_images(plan, p);
     status = set_columns(plan, p, adjoint);
     if (status) return status;
     const int spread = plan->axis[W].spread > 1 && plan->columns[0].program.along != POOL_EACH;
     plan->gathered = plan->stored || spread || (plan->x_step[4] != 1 && plan->axis[W].from > 1);
-    plan->scattered = plan->stored || (plan->y_step[4] != 1 && plan->axis[W].to > 1);
+    plan->scattered = plan->stored || !writes_in_place(plan);
     for (int64_t d = 0; d < plan->axis[D].to; d++)
         plan->strip_depth = max64(plan->strip_depth, plan->axis[D].count[d]);
     size_tasks(plan);

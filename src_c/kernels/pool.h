@@ -248,7 +248,7 @@ static void set_divisors(const job *j, int64_t of_row) {
     elem *to = line_at(j, DIVISOR).v;
     const int64_t n = j->g->outputs;
     for (int64_t o = 0; o < (n + VL) * PARTS; o++) {
-        const int64_t column = o < n * PARTS ? j->g->column_divisor[o / PARTS] : 1;
+        const int64_t column = o < n * PARTS ? j->g->column_divisor[o / PARTS / j->g->channels] : 1;
         to[o] = (elem)of_row * (elem)column;
     }
 }
@@ -331,8 +331,42 @@ INLINE void put_picked(const job *j, const target *to, line l) {
     put_windows(j, to, 1, picked, 1, 0);
 }
 
+/* Windows of positions, for all channels of each: where a vector reaches beyond the last channel,
+ * the outputs there are put again by the next window. */
+static void put_channels(const job *j, const target *to, line l, int64_t kernel, int64_t step) {
+    const pool_program *g = j->g;
+    const int64_t channels = g->channels * PARTS;
+    for (int64_t o = 0; o < g->outputs / g->channels; o++) {
+        const int each = g->along == POOL_EACH;
+        const int64_t from = (each ? g->start[o] - g->start_origin : o * g->stride) * channels;
+        const int64_t taps = each ? g->run[o] : kernel;
+        for (int64_t k = 0; k < channels; k += VL)
+            put(j, to, o * channels + k,
+                taps > 0 ? fold_taps(l, from + k, taps, step) : identity());
+    }
+}
+
+static void put_row_of_channels(const job *j, const target *to, line l) {
+    const pool_program *g = j->g;
+    const int64_t step = g->dilation * PARTS;
+    const int64_t n = ((g->outputs / g->channels - 1) * g->stride + 1) * g->channels * PARTS;
+    int64_t kernel = g->kernel;
+    if (g->along == POOL_DOUBLING) {
+        l = slide_doubling(l, line_at(j, LEVEL), line_at(j, SPARE), n, kernel, step);
+        kernel = 1;
+    }
+    if (g->along != POOL_EACH && g->stride == 1)
+        put_windows(j, to, 1, l, kernel, step);
+    else
+        put_channels(j, to, l, kernel, step);
+}
+
 static void put_row(const job *j, const target *to, line l) {
     const pool_program *g = j->g;
+    if (g->channels > 1) {
+        put_row_of_channels(j, to, l);
+        return;
+    }
     const int64_t step = g->dilation * PARTS;
     const int64_t n = ((g->outputs - 1) * g->stride + 1) * PARTS;
     int64_t kernel = g->kernel;

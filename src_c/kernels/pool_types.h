@@ -40,6 +40,9 @@ typedef struct {
     int64_t kernel, stride, dilation;
     const int64_t *start, *run;
     int64_t start_origin;
+    /* Lines with several channels side by side: outputs, before, width, length and dilation count
+     * their samples; stride, start and run count positions, which have one of each channel. */
+    int64_t channels;
     int in_place; /* POOL_EACH: x has one row, of any length, which needs no line */
 
     /* Averages: sums are divided by row_divisor[r] * column_divisor[o] * the call's divisor. NULL:
