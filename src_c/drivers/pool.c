@@ -80,10 +80,25 @@ static void gather_strips(const pool_plan *plan, const task *t, const char *x, c
         }
 }
 
+/* Strips of planes that are turned, [depth][row][column][plane]; x is at the first row. */
+static void turn_strips(const pool_plan *plan, const task *t, const char *x, char *strips) {
+    const int64_t samples = (t->end_row - t->first_row) * plan->axis[W].from;
+    if (t->planes < plan->channels) memset(strips, 0, (size_t)plan->gathered_bytes);
+    for (int64_t d = 0; d < plan->axis[D].count[t->depth]; d++)
+        gather_turned(plan->bytes, x + d * plan->axis[D].step * plan->x_step[2] * plan->bytes,
+                      plan->x_step[1], t->planes, samples, plan->channels,
+                      strips + d * plan->strip_rows * plan->strip_pitch * plan->bytes);
+}
+
 /* Back from strips of outputs, [plane][row][column] or [row][column][channel]; y is at the first
  * output. */
 static void scatter_strips(const pool_plan *plan, const task *t, const pool_call *call, char *y) {
     const int64_t channels = plan->channels, count = t->columns->program.outputs / channels;
+    if (plan->turned) {
+        gather_turned(plan->bytes, call->y, channels, t->rows * count, t->planes, plan->y_step[1],
+                      y);
+        return;
+    }
     const copy_axis planes = channels > 1 ? (copy_axis){channels, 1, plan->y_step[1]}
                                           : (copy_axis){t->planes, call->y_plane, plan->y_step[1]};
     const copy_axis columns = {count, channels, plan->y_step[4]};
@@ -107,6 +122,13 @@ static void see_inputs(const job *j, const task *t, char *strips, pool_call *cal
     call->position_depth = plan->axis[D].step * plan->position_depth;
     call->position_row = plan->position_row;
     call->origin = t->first_row;
+    if (plan->turned) {
+        turn_strips(plan, t, j->x + first * plan->bytes, strips);
+        call->x = strips + t->columns->from * plan->bytes;
+        call->x_row = plan->strip_pitch;
+        call->x_depth = plan->strip_rows * plan->strip_pitch;
+        return;
+    }
     if (plan->gathered) {
         gather_strips(plan, t, j->x + first * plan->stored_bytes, strips);
         call->x = strips;
@@ -145,7 +167,8 @@ static void do_task(const void *context, int64_t number, void *memory) {
     char *strips = (char *)memory + plan->lines_bytes;
     task t;
     locate(plan, number, &t);
-    pool_call call = {.planes = t.planes, .row = t.row, .height = t.rows, .scratch = memory};
+    pool_call call = {
+        .planes = plan->turned ? 1 : t.planes, .row = t.row, .height = t.rows, .scratch = memory};
     call.divisor = plan->axis[D].divisor[t.depth];
     see_inputs(j, &t, strips, &call);
     char *y = see_outputs(j, &t, strips + plan->gathered_bytes, &call);

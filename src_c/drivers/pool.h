@@ -38,7 +38,10 @@ typedef struct {
     int64_t x_step[5], y_step[5];
     int64_t images, planes;
     int64_t position_depth, position_row;
-    int64_t channels; /* side by side in a line: those of a plane that is channels-last, or 1 */
+    /* Channels side by side in a line: those that lie so in memory, or small planes that each task
+     * turns so; else 1. */
+    int64_t channels;
+    int turned;
 
     pool_columns *columns;
     int64_t blocks, block_outputs;

@@ -13,6 +13,8 @@
 #define LEAST_OUTPUTS   16        /* of a block of columns */
 #define LEAST_POSITIONS 4         /* the same of channels side by side */
 #define LEAST_CHANNELS  8         /* that are worth folding side by side */
+#define TURNED_VECTORS  4         /* of small planes that are turned together */
+#define TURNED_BYTES    (1 << 15) /* of such planes */
 #define STRIP_BYTES     (1 << 20) /* gathered by a task, unless one window takes more */
 #define PLANES_TOGETHER 16        /* gathered at once where planes are closer than columns */
 #define WORK_A_SAMPLE   8         /* in multiply-adds, for parallel_workers */
@@ -59,10 +61,25 @@ static void join_channels(pool_plan *plan, const pyconvc_pool *p) {
     plan->x_step[2 + W] = 1;
 }
 
+/* Planes so small that their lines are hardly vectors are turned: a line then has a sample of each.
+ */
+static void turn_planes(pool_plan *plan, const pyconvc_pool *p) {
+    const pool_axis *h = &plan->axis[H], *w = &plan->axis[W];
+    const int64_t together = TURNED_VECTORS * plan->kernel.lanes;
+    if (plan->stored || plan->op == POOL_ARGMAX || p->channels < together) return;
+    if (pool_axis_is_whole(w) || w->to >= 2 * plan->kernel.lanes) return;
+    if (plan->x_step[2 + W] != 1 || plan->x_step[2 + H] != w->from) return;
+    if (plan->y_step[2 + W] != 1 || plan->y_step[2 + H] != w->to) return;
+    if (h->from * w->from > TURNED_BYTES / plan->bytes / together) return;
+    plan->channels = together;
+    plan->turned = 1;
+}
+
 /* Images whose planes continue each other are one. */
 static void join_images(pool_plan *plan, const pyconvc_pool *p) {
-    plan->images = p->batch, plan->planes = p->channels / plan->channels;
-    if (plan->channels > 1) return;
+    const int together = plan->channels > 1 && !plan->turned;
+    plan->images = p->batch, plan->planes = together ? 1 : p->channels;
+    if (together) return;
     if (plan->x_step[0] != p->channels * plan->x_step[1] ||
         plan->y_step[0] != p->channels * plan->y_step[1])
         return;
@@ -256,6 +273,10 @@ static void size_tasks(pool_plan *plan) {
     plan->planes_at_once = min64(plan->planes_at_once, plan->planes);
     while (size_strips(plan, plan->planes_at_once) > STRIP_BYTES && plan->planes_at_once > 1)
         plan->planes_at_once /= 2;
+    if (plan->turned) {
+        plan->planes_at_once = plan->channels;
+        size_strips(plan, 1);
+    }
     plan->plane_groups = ceil_div(plan->planes, plan->planes_at_once);
     plan->lines_bytes = round_up(pool_lines(plan->op, block) * plan->pitch * plan->bytes, 64);
     plan->tasks = plan->images * plan->plane_groups * plan->axis[D].to * plan->bands * plan->blocks;
@@ -294,13 +315,16 @@ pyconvc_status pool_plan_make(pool_plan *plan, const pyconvc_pool *p, int with_i
     if (!adjoint) {
         join_channels(plan, p);
         if (plan->channels == 1) join_axes(plan);
+        if (plan->channels == 1) turn_planes(plan, p);
     }
     join_images(plan, p);
     status = set_columns(plan, p, adjoint);
     if (status) return status;
+    if (plan->turned) plan->strip_pitch = plan->axis[W].from * plan->channels;
     const int spread = plan->axis[W].spread > 1 && plan->columns[0].program.along != POOL_EACH;
-    plan->gathered = plan->stored || spread || (plan->x_step[4] != 1 && plan->axis[W].from > 1);
-    plan->scattered = plan->stored || !writes_in_place(plan);
+    plan->gathered =
+        plan->stored || plan->turned || spread || (plan->x_step[4] != 1 && plan->axis[W].from > 1);
+    plan->scattered = plan->stored || plan->turned || !writes_in_place(plan);
     for (int64_t d = 0; d < plan->axis[D].to; d++)
         plan->strip_depth = max64(plan->strip_depth, plan->axis[D].count[d]);
     size_tasks(plan);

@@ -246,11 +246,14 @@ INLINE vec quotient(vec a, vec by, int is_unsigned) {
 /* The divisors of a row of outputs; lanes beyond the last are not zero. */
 static void set_divisors(const job *j, int64_t of_row) {
     elem *to = line_at(j, DIVISOR).v;
-    const int64_t n = j->g->outputs;
-    for (int64_t o = 0; o < (n + VL) * PARTS; o++) {
-        const int64_t column = o < n * PARTS ? j->g->column_divisor[o / PARTS / j->g->channels] : 1;
-        to[o] = (elem)of_row * (elem)column;
+    const int64_t each = j->g->channels * PARTS;
+    for (int64_t o = 0; o < j->g->outputs / j->g->channels; o++) {
+        const elem by = (elem)of_row * (elem)j->g->column_divisor[o];
+        for (int64_t k = 0; k < each; k++)
+            *to++ = by;
     }
+    for (int64_t k = 0; k < VL * PARTS; k++)
+        *to++ = 1;
 }
 #endif
 
