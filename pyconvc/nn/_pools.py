@@ -100,8 +100,7 @@ def by_planes(run, work, reads, write, kept=(), small=False):
     small : bool
         Pieces even where nothing is to be converted, because `run` makes copies.
     """
-    plain = all(a.dtype == work for a in reads) and is_ready(write, work)
-    if plain and not small:
+    if not small and is_ready(write, work) and not [a for a in reads if a.dtype != work]:
         run(*reads, *kept, write)
         return
     for part in _parts(write.shape[:2], work.itemsize * max(a.size for a in (*reads, write))):
@@ -129,9 +128,20 @@ def _parts(shape, nbytes):
 
 def average(windows, x, y, *, count_include_pad=True, divisor=0, workers):
     """Averages of x's windows; writes y."""
-    options = {"axes": windows.axes, "maximum": False, "stored": average_stored(x.dtype)}
-    options |= {"count_pad": count_include_pad, "divisor": divisor, "workers": workers}
-    by_planes(lambda x, y: _core.pool(x, y, **options), x.dtype, (x,), y)
+
+    def run(x, y):
+        _core.pool(
+            x,
+            y,
+            axes=windows.axes,
+            maximum=False,
+            count_pad=count_include_pad,
+            divisor=divisor,
+            stored=average_stored(x.dtype),
+            workers=workers,
+        )
+
+    by_planes(run, x.dtype, (x,), y)
 
 
 def maximum(windows, x, y, *, index=None, workers):

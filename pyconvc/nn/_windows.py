@@ -50,6 +50,18 @@ class Windows:
 
 def sliding(space, kernel_size, stride=None, padding=0, dilation=1, ceil_mode=False):
     """Windows that move by a stride."""
+    if type(kernel_size) is type(stride) is type(padding) is type(dilation) is int:
+        return _square(space, kernel_size, stride, padding, dilation, bool(ceil_mode))
+    return _sliding_of(space, kernel_size, stride, padding, dilation, ceil_mode)
+
+
+@functools.lru_cache(maxsize=1024)
+def _square(*arguments):
+    """Those of one int for all axes, by far the most frequent arguments."""
+    return _sliding_of(*arguments)
+
+
+def _sliding_of(space, kernel_size, stride, padding, dilation, ceil_mode):
     rank = len(space)
     numbers = steps(rank, kernel_size, stride, padding)
     dilation = spread(per_axis("dilation", dilation, rank), rank)
