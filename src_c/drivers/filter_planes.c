@@ -170,21 +170,25 @@ static void pad_slots(const filter_plan *plan, const scratch *s) {
                     s->slots + slot * s->slot_bytes);
 }
 
-/* Packs `slots` groups, x being at the first. */
-static void pack(const filter_plan *plan, const scratch *s, const char *x, int64_t slots) {
+/* Packs one group, x being at it. */
+static void pack_slot(const filter_plan *plan, const scratch *s, const char *x, char *slot) {
     const gather_line line = line_of(plan);
-    for (int64_t f = 0; f < plan->phases; f++) {
-        const gather_range *range = &s->ranges[f];
-        char *to = s->slots + f * plan->phase_pitch * plan->bytes;
-        if (plan->across) {
-            gather_across(&line, range, x, slots, s->moves, s->move_count,
-                          s->slot_bytes / plan->bytes, to);
-            continue;
-        }
-        for (int64_t slot = 0; slot < slots; slot++)
-            gather_moves(&line, range, x + slot * plan->p->x_step[1] * plan->bytes, s->moves,
-                         s->move_count, to + slot * s->slot_bytes);
+    const int64_t pitch = plan->phase_pitch * plan->bytes;
+    if (plan->phases == 2) {
+        gather_pairs(&line, s->ranges, x, s->moves, s->move_count, slot, slot + pitch);
+        return;
     }
+    for (int64_t f = 0; f < plan->phases; f++)
+        gather_moves(&line, &s->ranges[f], x, s->moves, s->move_count, slot + f * pitch);
+}
+
+/* Packs groups that are neighbours in memory, x being at the first. */
+static void pack_across(const filter_plan *plan, const scratch *s, const char *x, int64_t groups) {
+    const gather_line line = line_of(plan);
+    const int64_t pitch = plan->phase_pitch * plan->bytes;
+    for (int64_t f = 0; f < plan->phases; f++)
+        gather_across(&line, &s->ranges[f], x, groups, s->moves, s->move_count,
+                      s->slot_bytes / plan->bytes, s->slots + f * pitch);
 }
 
 static void filter(const filter_job *j, const filter_task *t, const scratch *s, int64_t slot) {
@@ -229,8 +233,10 @@ void planes_do_task(const void *context, int64_t index, void *memory) {
     pad_slots(plan, &s);
     while (t.group < end) {
         const int64_t slots = min64(plan->slots, end - t.group);
-        const int64_t at = t.image * step[0] + t.group * step[1];
-        pack(plan, &s, j->x + at * plan->bytes, slots);
+        const char *x = j->x + (t.image * step[0] + t.group * step[1]) * plan->bytes;
+        for (int64_t slot = 0; slot < slots && !plan->across; slot++)
+            pack_slot(plan, &s, x + slot * step[1] * plan->bytes, s.slots + slot * s.slot_bytes);
+        if (plan->across) pack_across(plan, &s, x, slots);
         for (int64_t slot = 0; slot < slots; slot++, t.group++)
             filter(j, &t, &s, slot);
     }

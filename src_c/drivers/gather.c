@@ -235,6 +235,45 @@ void gather_moves(const gather_line *line, const gather_range *range, const void
 #undef LOOP
 }
 
+/* from[0], from[2], ... and from[1], from[3], ... */
+static inline void split_line(const uint32_t *from, int64_t pairs, uint32_t *even, uint32_t *odd) {
+    for (int64_t j = 0; j < pairs && pairs >= 4; j += 4) {
+        const int64_t at = min64(j, pairs - 4);
+        const words a = load_words(from + 2 * at), b = load_words(from + 2 * at + 4);
+        store_words(even + at, SHUFFLE(a, b, 0, 2, 4, 6));
+        store_words(odd + at, SHUFFLE(a, b, 1, 3, 5, 7));
+    }
+    for (int64_t j = 0; j < pairs && pairs < 4; j++)
+        even[j] = from[2 * j], odd[j] = from[2 * j + 1];
+}
+
+static int64_t first_inside(const gather_range *range) {
+    return range->first + range->before * range->stride;
+}
+
+void gather_pairs(const gather_line *line, const gather_range range[2], const void *from,
+                  const gather_move *moves, int64_t count, void *to, void *to_between) {
+    const int64_t first[2] = {first_inside(&range[0]), first_inside(&range[1])};
+    const int odd = first[1] < first[0]; /* the early one */
+    const gather_range *early = &range[odd], *late = &range[1 - odd];
+    const int64_t pairs = min64(early->inside, late->inside);
+    if (line->bytes != 4 || line->step != 1 || line->rule != PYCONVC_CONSTANT ||
+        early->stride != 2 || first[1 - odd] != first[odd] + 1 || late->inside > pairs ||
+        early->inside > pairs + 1) {
+        gather_moves(line, &range[0], from, moves, count, to);
+        gather_moves(line, &range[1], from, moves, count, to_between);
+        return;
+    }
+    const uint32_t *s = (const uint32_t *)from + first[odd];
+    uint32_t *even_to = (uint32_t *)(odd ? to_between : to) + early->before;
+    uint32_t *odd_to = (uint32_t *)(odd ? to : to_between) + late->before;
+    for (int64_t i = 0; i < count; i++) {
+        const uint32_t *at = s + moves[i].from;
+        split_line(at, pairs, even_to + moves[i].to, odd_to + moves[i].to);
+        if (early->inside > pairs) even_to[moves[i].to + pairs] = at[2 * pairs];
+    }
+}
+
 /* ---- many neighbours of many lines -------------------------------------------------------------
  */
 

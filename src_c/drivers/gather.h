@@ -35,8 +35,13 @@ typedef struct {
 void gather_moves(const gather_line *line, const gather_range *range, const void *from,
                   const gather_move *moves, int64_t count, void *to);
 
-/* The same for `across` lines that begin one sample apart, as those of the channels of an image do
- * that is channels-last in memory; the copies are `pitch` samples apart. */
+/* gather_moves for two ranges that are each other's gaps: every second sample of the lines, and
+ * those between. */
+void gather_pairs(const gather_line *line, const gather_range range[2], const void *from,
+                  const gather_move *moves, int64_t count, void *to, void *to_between);
+
+/* gather_moves for `across` lines that begin one sample apart, as those of the channels of an image
+ * do that is channels-last in memory; the copies are `pitch` samples apart. */
 void gather_across(const gather_line *line, const gather_range *range, const void *from,
                    int64_t across, const gather_move *moves, int64_t count, int64_t pitch,
                    void *to);
