@@ -35,6 +35,7 @@ FLOATS = ["f32", "f64"]
 ALL = [*FLOATS, "c64", "c128", "u8", "u16", "u32", "u64", "b8"]
 KERNELS = {"filter": ALL, "mix": ALL, "dot": ALL, "outer": ALL, "fold": ALL}
 KERNELS |= {
+    "winograd": FLOATS,
     "pool_sum": [*FLOATS, "c64", "c128", "u64"],
     "pool_max": [*FLOATS, "u8", "u16", "u32", "u64"],
     "pool_argmax": [*FLOATS, "u64"],

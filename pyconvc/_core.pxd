@@ -30,6 +30,7 @@ cdef extern from "pyconvc.h" nogil:
         int32_t dtype
         int32_t flip
         int32_t conjugate
+        int32_t winograd
         int32_t boundary[3]
         unsigned char fill[16]
         int64_t batch, groups, channels_in, channels_out

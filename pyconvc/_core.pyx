@@ -67,7 +67,7 @@ def canonical(cnp.ndarray a):
 cdef void _blank(pyconvc_problem *p) noexcept nogil:
     """One channel, one sample, everything 1."""
     cdef int a
-    p.flip = p.conjugate = 0
+    p.flip = p.conjugate = p.winograd = 0
     p.batch = p.groups = p.channels_in = p.channels_out = 1
     for a in range(16):
         p.fill[a] = 0
@@ -194,7 +194,7 @@ cdef int _state(pyconvc_problem *p, cnp.ndarray x, cnp.ndarray w, cnp.ndarray y,
 
 def correlate(cnp.ndarray x, cnp.ndarray w, cnp.ndarray y, *, cnp.ndarray bias=None, bint channels=False,
               stride=None, dilation=None, pad_before=None, boundary=None, fill=None, int64_t groups=1,
-              bint flip=False, bint conjugate=False, int workers=1):
+              bint flip=False, bint conjugate=False, int winograd=0, int workers=1):
     """The correlate pass of pyconvc.h on arrays of one served dtype; writes and returns y.
 
     Without `channels` x, w, y are purely spatial, of rank 1 to 3; with it they are (N, G*C, *space),
@@ -203,7 +203,7 @@ def correlate(cnp.ndarray x, cnp.ndarray w, cnp.ndarray y, *, cnp.ndarray bias=N
     """
     cdef pyconvc_problem p
     _state(&p, x, w, y, channels, stride, dilation, pad_before, boundary, fill, groups)
-    p.flip, p.conjugate = flip, conjugate
+    p.flip, p.conjugate, p.winograd = flip, conjugate, winograd
     _run(CORRELATE, &p, cnp.PyArray_DATA(x), cnp.PyArray_DATA(w),
          NULL if bias is None else cnp.PyArray_DATA(bias), cnp.PyArray_DATA(y), workers)
     return y
@@ -229,7 +229,7 @@ def correlate_present(cnp.ndarray x, cnp.ndarray w, cnp.ndarray y, *, cnp.ndarra
 
 
 def input_grad(cnp.ndarray y, cnp.ndarray w, cnp.ndarray x, *, cnp.ndarray bias=None, stride=None, dilation=None,
-               pad_before=None, int64_t groups=1, bint flip=False, bint conjugate=False, int workers=1):
+               pad_before=None, int64_t groups=1, bint flip=False, bint conjugate=False, int winograd=0, int workers=1):
     """The adjoint of `correlate` in x, zero beyond the edges: reads y and w, writes and returns x.
 
     Arrays and arguments are those of the correlate pass with ``channels=True`` that would read x and write
@@ -237,7 +237,7 @@ def input_grad(cnp.ndarray y, cnp.ndarray w, cnp.ndarray x, *, cnp.ndarray bias=
     """
     cdef pyconvc_problem p
     _state(&p, x, w, y, True, stride, dilation, pad_before, None, None, groups)
-    p.flip, p.conjugate = flip, conjugate
+    p.flip, p.conjugate, p.winograd = flip, conjugate, winograd
     _run(INPUT_GRAD, &p, cnp.PyArray_DATA(x), cnp.PyArray_DATA(w),
          NULL if bias is None else cnp.PyArray_DATA(bias), cnp.PyArray_DATA(y), workers)
     return x
@@ -266,12 +266,12 @@ cdef class Plan:
     cdef int _dtype
 
     def __init__(self, cnp.ndarray x, cnp.ndarray w, cnp.ndarray y, *, stride=None, dilation=None, pad_before=None,
-                 boundary=None, fill=None, int64_t groups=1, bint flip=False, bint conjugate=False, int workers=1):
+                 boundary=None, fill=None, int64_t groups=1, bint flip=False, bint conjugate=False, int winograd=0, int workers=1):
         cdef pyconvc_problem p
         cdef pyconvc_run run = _run_with(workers)
         cdef pyconvc_status status
         _state(&p, x, w, y, True, stride, dilation, pad_before, boundary, fill, groups)
-        p.flip, p.conjugate = flip, conjugate
+        p.flip, p.conjugate, p.winograd = flip, conjugate, winograd
         _set_contiguous(p.x_step, (<object>x).shape, groups)
         _set_contiguous(p.y_step, (<object>y).shape, groups)
         with nogil:

@@ -9,6 +9,7 @@
 #include "drivers/gather.h"
 #include "drivers/missing.h"
 #include "drivers/mix.h"
+#include "drivers/winograd.h"
 #include "pyconvc.h"
 
 static int no_outputs(const pyconvc_problem *p) {
@@ -71,12 +72,39 @@ static pyconvc_status by_mix(const pyconvc_problem *p, const void *x, const void
     return status;
 }
 
+/* Winograd's method; the direct one for tiles that are not finite. */
+static pyconvc_status run_winograd(const winograd_plan *plan, const void *x, const void *w,
+                                   const void *bias, void *y, const pyconvc_run *run) {
+    const pyconvc_problem *p = &plan->p;
+    unsigned char *marks = calloc((size_t)winograd_marks(plan), 1);
+    winograd_rest rest;
+    int64_t from = 0;
+    if (!marks) return PYCONVC_NO_MEMORY;
+    pyconvc_status status = winograd_run(plan, x, bias, y, marks, run);
+    while (!status && winograd_next_rest(plan, marks, &from, &rest))
+        status = pyconvc_correlate(&rest.problem, moved(x, rest.x_at, p), moved(w, rest.w_at, p),
+                                   bias ? moved(bias, rest.bias_at, p) : NULL,
+                                   moved(y, rest.y_at, p), run);
+    free(marks);
+    return status;
+}
+
+static pyconvc_status by_winograd(const pyconvc_problem *p, const void *x, const void *w,
+                                  const void *bias, void *y, const pyconvc_run *run) {
+    winograd_plan plan;
+    pyconvc_status status = winograd_plan_make(&plan, p, w, run);
+    if (!status) status = run_winograd(&plan, x, w, bias, y, run);
+    winograd_plan_free(&plan);
+    return status;
+}
+
 pyconvc_status pyconvc_correlate(const pyconvc_problem *p, const void *x, const void *w,
                                  const void *bias, void *y, const pyconvc_run *run) {
     pyconvc_problem checked = *p;
     pyconvc_status status = pyconvc_complete(&checked);
     if (status || no_outputs(&checked)) return status;
     if (run->workers < 1) return PYCONVC_BAD_PROBLEM;
+    if (checked.winograd) return by_winograd(&checked, x, w, bias, y, run);
     return mix_suits(&checked) ? by_mix(&checked, x, w, bias, y, run)
                                : by_filter(&checked, x, w, bias, y, run);
 }
@@ -131,8 +159,13 @@ pyconvc_status pyconvc_weight_grad(const pyconvc_problem *p, const void *x, cons
 struct pyconvc_plan {
     pyconvc_problem problem;
     const void *w;
-    int by_mix; /* else the filter method, which packs few taps at each call */
-    mix_plan mix;
+    /* The filter method packs few taps at each call, and where there are no outputs nothing is
+     * prepared. */
+    enum { BY_CALL, BY_MIX, BY_WINOGRAD } method;
+    union {
+        mix_plan mix;
+        winograd_plan winograd;
+    } by;
 };
 
 pyconvc_status pyconvc_plan_make(const pyconvc_problem *p, const void *w, const pyconvc_run *run,
@@ -142,9 +175,12 @@ pyconvc_status pyconvc_plan_make(const pyconvc_problem *p, const void *w, const 
     if (!made) return PYCONVC_NO_MEMORY;
     made->problem = *p;
     made->w = w;
+    const pyconvc_problem *q = &made->problem;
     pyconvc_status status = pyconvc_complete(&made->problem);
-    made->by_mix = !status && !no_outputs(&made->problem) && mix_suits(&made->problem);
-    if (made->by_mix) status = mix_plan_make(&made->mix, &made->problem, w, 1, run);
+    if (!status && !no_outputs(q))
+        made->method = q->winograd ? BY_WINOGRAD : mix_suits(q) ? BY_MIX : BY_CALL;
+    if (made->method == BY_MIX) status = mix_plan_make(&made->by.mix, q, w, 1, run);
+    if (made->method == BY_WINOGRAD) status = winograd_plan_make(&made->by.winograd, q, w, run);
     if (status)
         pyconvc_plan_free(made);
     else
@@ -154,18 +190,26 @@ pyconvc_status pyconvc_plan_make(const pyconvc_problem *p, const void *w, const 
 
 pyconvc_status pyconvc_plan_run(const pyconvc_plan *plan, const void *x, const void *bias, void *y,
                                 const pyconvc_run *run) {
-    if (plan->by_mix) return mix_run(&plan->mix, x, bias, y, run);
-    return pyconvc_correlate(&plan->problem, x, plan->w, bias, y, run);
+    switch (plan->method) {
+    case BY_MIX:
+        return mix_run(&plan->by.mix, x, bias, y, run);
+    case BY_WINOGRAD:
+        return run_winograd(&plan->by.winograd, x, plan->w, bias, y, run);
+    default:
+        return pyconvc_correlate(&plan->problem, x, plan->w, bias, y, run);
+    }
 }
 
 int64_t pyconvc_plan_bytes(const pyconvc_plan *plan) {
-    return plan->by_mix ? mix_weight_bytes(&plan->mix) : 0;
+    if (plan->method == BY_WINOGRAD) return winograd_weight_bytes(&plan->by.winograd);
+    return plan->method == BY_MIX ? mix_weight_bytes(&plan->by.mix) : 0;
 }
 
 int64_t pyconvc_plan_workspace(const pyconvc_plan *plan) {
     filter_plan filter;
     const pyconvc_run run = {.workers = 1};
-    if (plan->by_mix) return (int64_t)mix_scratch(&plan->mix);
+    if (plan->method == BY_MIX) return (int64_t)mix_scratch(&plan->by.mix);
+    if (plan->method == BY_WINOGRAD) return (int64_t)winograd_scratch(&plan->by.winograd);
     if (no_outputs(&plan->problem)) return 0;
     const pyconvc_status status = filter_plan_make(&filter, &plan->problem, plan->w, NULL, &run);
     const int64_t bytes = status ? 0 : (int64_t)filter_scratch(&filter);
@@ -174,6 +218,7 @@ int64_t pyconvc_plan_workspace(const pyconvc_plan *plan) {
 }
 
 void pyconvc_plan_free(pyconvc_plan *plan) {
-    if (plan && plan->by_mix) mix_plan_free(&plan->mix);
+    if (plan && plan->method == BY_MIX) mix_plan_free(&plan->by.mix);
+    if (plan && plan->method == BY_WINOGRAD) winograd_plan_free(&plan->by.winograd);
     free(plan);
 }

@@ -5,6 +5,7 @@
  * that of a tier below. */
 #include "kernel_types.h"
 #include "pyconvc.h"
+#include "winograd_types.h"
 
 #define CAT_(a, b)                   a##b
 #define CAT(a, b)                    CAT_(a, b)
@@ -22,6 +23,9 @@
     extern const fold_kernels KERNELS(fold, dtype);
 PYCONVC_FOR_DTYPES(DECLARE)
 
+#define DECLARE_WINOGRAD(dtype, DTYPE) extern const winograd_kernels KERNELS(winograd, dtype);
+PYCONVC_FOR_WINOGRAD(DECLARE_WINOGRAD)
+
 #define DECLARE_POOL(stem, op, dtype, DTYPE) extern const pool_kernel KERNELS(stem, dtype);
 PYCONVC_FOR_POOLS(DECLARE_POOL)
 
@@ -36,6 +40,8 @@ const kernel_table *CAT(pyconvc_table_, PYCONVC_TIER)(void) {
     table.fold[i] = KERNELS(fold, dtype);                                                          \
     i++;
     PYCONVC_FOR_DTYPES(FILL)
+#define FILL_WINOGRAD(dtype, DTYPE) table.winograd[PYCONVC_##DTYPE] = &KERNELS(winograd, dtype);
+    PYCONVC_FOR_WINOGRAD(FILL_WINOGRAD)
 #define FILL_POOL(stem, op, dtype, DTYPE)                                                          \
     table.pool[POOL_##op][PYCONVC_##DTYPE] = KERNELS(stem, dtype);
     PYCONVC_FOR_POOLS(FILL_POOL)

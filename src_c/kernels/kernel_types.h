@@ -164,6 +164,8 @@ typedef struct {
     void (*weave)(const fold_line *line, const void *z, const void *start, void *y);
 } fold_kernels;
 
+typedef struct winograd_kernels winograd_kernels; /* see winograd_types.h */
+
 #define PYCONVC_DTYPE_COUNT 9
 
 typedef struct {
@@ -173,6 +175,7 @@ typedef struct {
     dot_kernels dot[PYCONVC_DTYPE_COUNT];
     outer_kernels outer[PYCONVC_DTYPE_COUNT];
     fold_kernels fold[PYCONVC_DTYPE_COUNT];
+    const winograd_kernels *winograd[PYCONVC_DTYPE_COUNT]; /* NULL: none for this dtype */
     pool_kernel pool[POOL_OPS][PYCONVC_DTYPE_COUNT];
 } kernel_table;
 

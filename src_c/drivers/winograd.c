@@ -1,0 +1,229 @@
+/* SPDX-License-Identifier: BSD-3-Clause
+ * winograd.c -- one task: the stages on a block of tiles (see winograd.h). */
+#include "winograd.h"
+
+#include <math.h>
+#include <string.h>
+
+#include "parallel.h"
+
+/* Input channels of one register sum; then sums are added up. Fewer rounding errors, and what is
+ * read again for each panel stays in the first cache. */
+#define CHANNELS_SUMMED 128
+
+enum { D, H, W };
+
+typedef struct {
+    const winograd_plan *plan;
+    const char *x, *bias;
+    char *y;
+    unsigned char *marks;
+} job;
+
+/* The part of a task's tiles that lies in one row of an image. */
+typedef struct {
+    int64_t lane, tiles, image, row, column;
+} segment;
+
+typedef struct {
+    int64_t group, first, lanes; /* tiles of the task */
+    int64_t first_block, end_block;
+} task;
+
+/* The memory of a task: [segment][channel][rows] as packed; then [element][channel][lane], except
+ * outputs [row][column][lane] of one channel and a flag for each lane. */
+typedef struct {
+    char *packed, *input, *sums, *outputs, *not_finite;
+} scratch;
+
+static char *take(char **base, int64_t bytes) {
+    char *const at = *base;
+    *base += round_up(bytes, 64);
+    return at;
+}
+
+/* With room for the whole vectors of tiles that are read beyond the last segment, and written. */
+static size_t lay_out(const winograd_plan *plan, char *base, scratch *s) {
+    const winograd_form *form = plan->form;
+    const int64_t slack = plan->kernels->lanes * (form->columns + 1);
+    char *end = base;
+    s->packed =
+        take(&end, (plan->channels_packed * plan->segments * plan->plane + slack) * plan->bytes);
+    s->input = take(&end, form->elements * plan->input_step * plan->bytes);
+    s->sums = take(&end, form->elements * plan->sums_step * plan->bytes);
+    s->outputs = take(&end, form->rows * form->columns * plan->lanes * plan->bytes);
+    s->not_finite = take(&end, plan->lanes * plan->bytes);
+    return (size_t)(end - base);
+}
+
+size_t winograd_scratch(const winograd_plan *plan) {
+    scratch s;
+    return lay_out(plan, NULL, &s);
+}
+
+/* The segment that begins at a lane of the task. */
+static segment find_segment(const winograd_plan *plan, const task *t, int64_t lane) {
+    const int64_t tile = t->first + lane, in_image = tile % plan->image_tiles;
+    segment s = {.lane = lane, .image = tile / plan->image_tiles};
+    s.row = in_image / plan->across;
+    s.column = in_image % plan->across;
+    s.tiles = min64(plan->across - s.column, t->lanes - lane);
+    return s;
+}
+
+/* Packs some channels of all segments and transforms them, segment after segment in each channel: a
+ * segment is written in whole vectors, and what that spills over belongs to those that follow. */
+static void transform_channels(const job *j, const task *t, const scratch *s, int64_t first,
+                               int64_t channels, char *to) {
+    const winograd_plan *plan = j->plan;
+    const winograd_form *form = plan->form;
+    const int64_t bytes = plan->bytes, pitch = plan->channels_packed * plan->plane;
+    char *packed = s->packed;
+    for (int64_t lane = 0; lane < t->lanes; packed += pitch * bytes) {
+        const segment g = find_segment(plan, t, lane);
+        const tile_place at = {.image = g.image,
+                               .group = t->group,
+                               .row = g.row * form->rows,
+                               .rows = form->rows,
+                               .column = g.column * form->columns,
+                               .columns = g.tiles * form->columns,
+                               .first_plane = first,
+                               .planes = channels};
+        tile_pack(&plan->tile, &at, j->x, packed);
+        lane += g.tiles;
+    }
+    for (int64_t c = 0; c < channels; c++, to += plan->lanes * bytes) {
+        packed = s->packed + c * plan->plane * bytes;
+        for (int64_t lane = 0; lane < t->lanes; packed += pitch * bytes) {
+            const segment g = find_segment(plan, t, lane);
+            const winograd_input part = {.x = packed,
+                                         .x_row = plan->tile.row_pitch,
+                                         .tiles = g.tiles,
+                                         .to = to + lane * bytes,
+                                         .to_element = plan->input_step};
+            form->input(&part);
+            lane += g.tiles;
+        }
+    }
+}
+
+static void transform_input(const job *j, const task *t, const scratch *s, int64_t first,
+                            int64_t channels) {
+    const winograd_plan *plan = j->plan;
+    for (int64_t c = 0; c < channels; c += plan->channels_packed)
+        transform_channels(j, t, s, first + c, min64(plan->channels_packed, channels - c),
+                           s->input + c * plan->lanes * plan->bytes);
+}
+
+/* Sums of block b of output channels over `channels` input channels from `first` on. */
+static void multiply(const winograd_plan *plan, const task *t, const scratch *s, int64_t b,
+                     int64_t first, int64_t channels) {
+    const int64_t panel = plan->kernels->channels, bytes = plan->bytes;
+    const char *w = plan->weights + (t->group * plan->blocks + b) * plan->block_samples * bytes;
+    winograd_product m = {.w_panel = panel * plan->p.channels_in,
+                          .lanes = plan->lanes,
+                          .panels =
+                              min64(plan->block_panels, plan->panels - b * plan->block_panels),
+                          .vectors = ceil_div(t->lanes, plan->kernels->lanes)};
+    for (int64_t e = 0; e < plan->form->elements; e++)
+        for (int64_t c = 0; c < channels; c += CHANNELS_SUMMED) {
+            m.w = w + (e * plan->weights_step + (first + c) * panel) * bytes;
+            m.v = s->input + (e * plan->input_step + c * plan->lanes) * bytes;
+            m.sums = s->sums + e * plan->sums_step * bytes;
+            m.channels = min64(CHANNELS_SUMMED, channels - c);
+            m.accumulate = first + c > 0;
+            plan->kernels->product(&m);
+        }
+}
+
+static void put_channel(const job *j, const task *t, const scratch *s, int64_t k) {
+    const winograd_plan *plan = j->plan;
+    const pyconvc_problem *p = &plan->p;
+    const winograd_form *form = plan->form;
+    for (int64_t lane = 0; lane < t->lanes;) {
+        const segment g = find_segment(plan, t, lane);
+        const int64_t row = g.row * form->rows, column = g.column * form->columns;
+        const int64_t at = g.image * p->y_step[0] + t->group * p->y_step[1] + k * p->y_step[2] +
+                           row * p->y_step[4] + column * p->y_step[5];
+        const winograd_place part = {.from = s->outputs + lane * plan->bytes,
+                                     .lanes = plan->lanes,
+                                     .rows = min64(form->rows, p->output[H] - row),
+                                     .columns =
+                                         min64(g.tiles * form->columns, p->output[W] - column),
+                                     .y = j->y + at * plan->bytes,
+                                     .y_row = p->y_step[4],
+                                     .y_column = p->y_step[5]};
+        form->place(&part);
+        lane += g.tiles;
+    }
+}
+
+static void transform_output(const job *j, const task *t, const scratch *s, int64_t b) {
+    const winograd_plan *plan = j->plan;
+    const pyconvc_problem *p = &plan->p;
+    const int64_t channels = plan->block_panels * plan->kernels->channels, first = b * channels;
+    for (int64_t k = first; k < min64(first + channels, p->channels_out); k++) {
+        const int64_t channel = t->group * p->channels_out + k;
+        const winograd_output part = {.sums = s->sums + (k - first) * plan->lanes * plan->bytes,
+                                      .bias = j->bias ? j->bias + channel * plan->bytes : NULL,
+                                      .element = plan->sums_step,
+                                      .vectors = ceil_div(t->lanes, plan->kernels->lanes),
+                                      .to = s->outputs,
+                                      .not_finite = s->not_finite,
+                                      .lanes = plan->lanes};
+        plan->form->output(&part);
+        put_channel(j, t, s, k);
+    }
+}
+
+static int is_nan(const winograd_plan *plan, const char *sample) {
+    return plan->bytes == sizeof(double) ? isnan(*(const double *)sample)
+                                         : isnan(*(const float *)sample);
+}
+
+static void mark(const job *j, const task *t, const scratch *s) {
+    unsigned char *marks = j->marks + t->group * j->plan->tiles + t->first;
+    for (int64_t lane = 0; lane < t->lanes; lane++)
+        if (is_nan(j->plan, s->not_finite + lane * j->plan->bytes))
+            __atomic_store_n(marks + lane, 1, __ATOMIC_RELAXED); /* by any part of the channels */
+}
+
+static void locate(const winograd_plan *plan, int64_t index, task *t) {
+    const int64_t part = index % plan->parts_of_blocks, at = index / plan->parts_of_blocks;
+    t->first = at % plan->tile_blocks * plan->lanes;
+    t->group = at / plan->tile_blocks;
+    t->lanes = min64(plan->lanes, plan->tiles - t->first);
+    t->first_block = plan->blocks * part / plan->parts_of_blocks;
+    t->end_block = plan->blocks * (part + 1) / plan->parts_of_blocks;
+}
+
+static void do_task(const void *context, int64_t index, void *memory) {
+    const job *j = context;
+    const winograd_plan *plan = j->plan;
+    const int64_t all = plan->p.channels_in;
+    scratch s;
+    task t;
+    lay_out(plan, memory, &s);
+    locate(plan, index, &t);
+    memset(s.not_finite, 0, (size_t)(plan->lanes * plan->bytes));
+    for (int64_t b = t.first_block; b < t.end_block; b++) {
+        for (int64_t c = 0; c < all; c += plan->channels_at_once) {
+            const int64_t channels = min64(plan->channels_at_once, all - c);
+            if (b == t.first_block || plan->channels_at_once < all)
+                transform_input(j, &t, &s, c, channels);
+            multiply(plan, &t, &s, b, c, channels);
+        }
+        transform_output(j, &t, &s, b);
+    }
+    mark(j, &t, &s);
+}
+
+int64_t winograd_marks(const winograd_plan *plan) {
+    return plan->p.groups * plan->tiles;
+}
+
+pyconvc_status winograd_run(const winograd_plan *plan, const void *x, const void *bias, void *y,
+                            unsigned char *marks, const pyconvc_run *run) {
+    const job j = {plan, x, bias, y, marks};
+    return parallel_for(plan->tasks, plan->workers, winograd_scratch(plan), do_task, &j, run);
+}

@@ -1,0 +1,71 @@
+/* winograd.h -- 3 taps of stride 1 by minimal filtering: fewer products, sums of other samples.
+ *
+ * A block of tiles is packed with the boundary rule applied (tile.c), transformed for all input
+ * channels, multiplied by the transformed weights of some output channels, and transformed back;
+ * what lies between the stages is a task's own and stays in its cache. A tile of which an output is
+ * NaN or infinite is computed again by the direct method, so that such values stay local.
+ */
+#ifndef PYCONVC_WINOGRAD_H
+#define PYCONVC_WINOGRAD_H
+
+#include <stddef.h>
+
+#include "dispatch.h"
+#include "kernels/winograd_types.h"
+#include "tile.h"
+
+typedef struct {
+    pyconvc_problem p;
+    const winograd_kernels *kernels;
+    const winograd_form *form;
+    int64_t bytes;
+    tile_shape tile;
+
+    /* Weights: [group][block of output channels][element][panel][input channel][channel of panel];
+     * from one element to the next it is an odd number of cache lines, here and in the other
+     * stages (`step`), or all elements would compete for a few sets of the cache. */
+    char *weights;
+    int64_t panels, blocks, block_panels, block_samples, weights_step;
+
+    int64_t down, across, image_tiles, tiles; /* of an image, and of all images of a group */
+    int64_t lanes, segments;              /* tiles of a task, and pieces of rows that they are */
+    int64_t channels_at_once, input_step; /* input channels that are transformed at once */
+    int64_t channels_packed, plane;       /* and packed at once; samples of one in a segment */
+    int64_t sums_step;
+
+    /* Tasks: group x block of tiles x part of the output channels. */
+    int64_t tile_blocks, parts_of_blocks, tasks;
+    int workers;
+} winograd_plan;
+
+/* Whether this method computes p, with tiles of p->winograd outputs along the width. */
+int winograd_suits(const pyconvc_problem *p);
+
+/* Decides everything and transforms w. Free with winograd_plan_free also after a failure. */
+pyconvc_status winograd_plan_make(winograd_plan *plan, const pyconvc_problem *p, const void *w,
+                                  const pyconvc_run *run);
+void winograd_plan_free(winograd_plan *plan);
+
+int64_t winograd_weight_bytes(const winograd_plan *plan);
+
+size_t winograd_scratch(const winograd_plan *plan);
+
+/* Tiles to be computed again, one byte each: [group][image][down][across]. */
+int64_t winograd_marks(const winograd_plan *plan);
+
+/* Computes y, and sets the marks, zero before, of tiles that are not finite. */
+pyconvc_status winograd_run(const winograd_plan *plan, const void *x, const void *bias, void *y,
+                            unsigned char *marks, const pyconvc_run *run);
+
+/* A rectangle of marked tiles as a problem for the direct method. */
+typedef struct {
+    pyconvc_problem problem;
+    int64_t x_at, w_at, bias_at, y_at; /* first samples of its operands in those of the original */
+} winograd_rest;
+
+/* Takes the next rectangle out of the marks; 0 if there is none left. *from is where to look on, 0
+ * at first. */
+int winograd_next_rest(const winograd_plan *plan, unsigned char *marks, int64_t *from,
+                       winograd_rest *rest);
+
+#endif

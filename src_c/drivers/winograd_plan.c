@@ -1,0 +1,153 @@
+/* SPDX-License-Identifier: BSD-3-Clause
+ * winograd_plan.c -- weights and tiling of the method (see winograd.h). */
+#include <stdlib.h>
+
+#include "parallel.h"
+#include "winograd.h"
+
+#define INPUT_BYTES      (256 << 10) /* what the transformed input of a task should fit in */
+#define MOST_BYTES       (8 << 20)   /* and must */
+#define PACKED_BYTES     (32 << 10)  /* the same of the input as it is, before it is transformed */
+#define BLOCK_CHANNELS   32          /* output channels whose sums stay in the cache */
+#define CACHE_LINE       64
+
+#define TASKS_PER_WORKER 4
+
+enum { D, H, W };
+
+static int is_plain(const pyconvc_problem *p, int a, int64_t kernel) {
+    return p->kernel[a] == kernel && p->stride[a] == 1 && p->dilation[a] == 1;
+}
+
+static const winograd_form *find_form(const winograd_kernels *kernels, const pyconvc_problem *p) {
+    const int64_t rows = p->kernel[H] == 1 ? 1 : p->winograd;
+    for (int i = 0; i < WINOGRAD_FORMS; i++)
+        if (kernels->form[i].rows == rows && kernels->form[i].columns == p->winograd)
+            return &kernels->form[i];
+    return NULL;
+}
+
+int winograd_suits(const pyconvc_problem *p) {
+    const kernel_table *table = pyconvc_kernels();
+    if (!table || !table->winograd[p->dtype]) return 0;
+    return is_plain(p, D, 1) && !p->pad_before[D] && !p->pad_after[D] && is_plain(p, W, 3) &&
+           (is_plain(p, H, 3) || is_plain(p, H, 1)) && find_form(table->winograd[p->dtype], p);
+}
+
+/* Samples from one element of the transform to the next, for so many of each. */
+static int64_t apart(const winograd_plan *plan, int64_t samples) {
+    const int64_t line = CACHE_LINE / plan->bytes;
+    return (ceil_div(samples, line) | 1) * line;
+}
+
+static void size_input(winograd_plan *plan) {
+    const pyconvc_problem *p = &plan->p;
+    const winograd_form *form = plan->form;
+    const int64_t per_tile = form->elements * plan->bytes, lanes = plan->kernels->lanes;
+    const int64_t most = ceil_div(plan->tiles, lanes), group = plan->kernels->vectors,
+                  fit = INPUT_BYTES / (p->channels_in * per_tile * lanes);
+    plan->lanes = lanes * min64(most, max64(group, fit / group * group));
+    plan->segments = ceil_div(plan->lanes - 1, plan->across) + 1;
+    plan->channels_at_once = min64(p->channels_in, max64(1, MOST_BYTES / (plan->lanes * per_tile)));
+    plan->input_step = apart(plan, plan->channels_at_once * plan->lanes + lanes);
+    tile_size(&plan->tile, form->rows, min64(plan->across, plan->lanes) * form->columns);
+    plan->plane = tile_plane(&plan->tile, form->rows, plan->tile.columns);
+    plan->channels_packed =
+        min64(plan->channels_at_once,
+              max64(1, PACKED_BYTES / (plan->plane * plan->segments * plan->bytes)));
+}
+
+static void size_sums(winograd_plan *plan) {
+    const int64_t panel = plan->kernels->channels;
+    plan->panels = ceil_div(plan->p.channels_out, panel);
+    plan->block_panels = min64(plan->panels, max64(1, BLOCK_CHANNELS / panel));
+    plan->blocks = ceil_div(plan->panels, plan->block_panels);
+    plan->sums_step = apart(plan, plan->block_panels * panel * plan->lanes);
+    plan->weights_step = apart(plan, plan->block_panels * panel * plan->p.channels_in);
+    plan->block_samples = plan->form->elements * plan->weights_step;
+}
+
+static void size_tasks(winograd_plan *plan) {
+    const int64_t wanted = plan->workers == 1 ? 1 : TASKS_PER_WORKER * plan->workers;
+    plan->tile_blocks = ceil_div(plan->tiles, plan->lanes);
+    const int64_t others = plan->p.groups * plan->tile_blocks;
+    plan->parts_of_blocks = max64(1, min64(plan->blocks, ceil_div(wanted, others)));
+    plan->tasks = others * plan->parts_of_blocks;
+}
+
+typedef struct {
+    const winograd_plan *plan;
+    const char *w;
+} packing;
+
+static void transform_panel(const void *context, int64_t index, void *scratch) {
+    const packing *k = context;
+    const winograd_plan *plan = k->plan;
+    const pyconvc_problem *p = &plan->p;
+    const int64_t channels = plan->kernels->channels, panel = index % plan->panels,
+                  group = index / plan->panels, block = panel / plan->block_panels;
+    const int64_t flip = p->flip ? -1 : 1;
+    int64_t at = group * p->w_step[0] + panel * channels * p->w_step[1];
+    for (int a = H; a <= W && p->flip; a++)
+        at += (p->kernel[a] - 1) * p->w_step[3 + a];
+    const int64_t to = (group * plan->blocks + block) * plan->block_samples +
+                       panel % plan->block_panels * channels * p->channels_in;
+    (void)scratch;
+    const winograd_weights job = {
+        .w = k->w + at * plan->bytes,
+        .by_output = p->w_step[1],
+        .by_input = p->w_step[2],
+        .by_row = flip * p->w_step[4],
+        .by_column = flip * p->w_step[5],
+        .channels = min64(channels, p->channels_out - panel * channels),
+        .channels_in = p->channels_in,
+        .to = plan->weights + to * plan->bytes,
+        .to_element = plan->weights_step,
+    };
+    plan->form->weights(&job);
+}
+
+int64_t winograd_weight_bytes(const winograd_plan *plan) {
+    return plan->p.groups * plan->blocks * plan->block_samples * plan->bytes;
+}
+
+static pyconvc_status transform_weights(winograd_plan *plan, const void *w,
+                                        const pyconvc_run *run) {
+    const packing k = {plan, w};
+    const int64_t bytes = winograd_weight_bytes(plan);
+    if (posix_memalign((void **)&plan->weights, CACHE_LINE, (size_t)bytes)) {
+        plan->weights = NULL;
+        return PYCONVC_NO_MEMORY;
+    }
+    const int workers = parallel_workers(run, (double)bytes * 4);
+    return parallel_for(plan->p.groups * plan->panels, workers, 0, transform_panel, &k, run);
+}
+
+pyconvc_status winograd_plan_make(winograd_plan *plan, const pyconvc_problem *p, const void *w,
+                                  const pyconvc_run *run) {
+    const kernel_table *table = pyconvc_kernels();
+    *plan = (winograd_plan){.p = *p};
+    if (!table) return PYCONVC_NO_ISA;
+    if (!winograd_suits(p)) return PYCONVC_BAD_PROBLEM;
+    plan->kernels = table->winograd[p->dtype];
+    plan->form = find_form(plan->kernels, p);
+    plan->bytes = pyconvc_sample_bytes(p->dtype);
+    plan->down = ceil_div(p->output[H], plan->form->rows);
+    plan->across = ceil_div(p->output[W], plan->form->columns);
+    plan->image_tiles = plan->down * plan->across;
+    plan->tiles = p->batch * plan->image_tiles;
+    const pyconvc_status status = tile_make(&plan->tile, &plan->p, 0);
+    if (status) return status;
+    size_input(plan);
+    size_sums(plan);
+    const double work = (double)plan->tiles * (double)(p->groups * p->channels_out) *
+                        (double)(p->channels_in * plan->form->elements * plan->bytes);
+    plan->workers = parallel_workers(run, work);
+    size_tasks(plan);
+    return transform_weights(plan, w, run);
+}
+
+void winograd_plan_free(winograd_plan *plan) {
+    free(plan->weights);
+    tile_free(&plan->tile);
+}

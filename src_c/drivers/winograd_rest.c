@@ -1,0 +1,57 @@
+/* SPDX-License-Identifier: BSD-3-Clause
+ * winograd_rest.c -- what a tile's arithmetic cannot give: tiles with values that are not finite
+ * (see winograd.h). */
+#include <string.h>
+
+#include "winograd.h"
+
+enum { D, H, W };
+
+/* Marked tiles from `tile` on in its row of tiles. */
+static int64_t marked(const unsigned char *tile, int64_t most) {
+    int64_t n = 0;
+    while (n < most && tile[n])
+        n++;
+    return n;
+}
+
+/* Outputs first .. first + count - 1 of an axis: the same samples of the same input. */
+static void crop(pyconvc_problem *p, int a, int64_t first, int64_t count) {
+    p->pad_before[a] -= first;
+    p->pad_after[a] = count + p->kernel[a] - 1 - p->input[a] - p->pad_before[a];
+    p->output[a] = count;
+}
+
+static void state(const winograd_plan *plan, int64_t group, int64_t image, int64_t row,
+                  int64_t rows, int64_t column, int64_t columns, winograd_rest *rest) {
+    const pyconvc_problem *p = &plan->p;
+    const int64_t top = row * plan->form->rows, left = column * plan->form->columns;
+    pyconvc_problem *q = &rest->problem;
+    *q = *p;
+    q->winograd = 0;
+    q->batch = q->groups = 1;
+    crop(q, H, top, min64(rows * plan->form->rows, p->output[H] - top));
+    crop(q, W, left, min64(columns * plan->form->columns, p->output[W] - left));
+    rest->x_at = image * p->x_step[0] + group * p->x_step[1];
+    rest->w_at = group * p->w_step[0];
+    rest->bias_at = group * p->channels_out;
+    rest->y_at =
+        image * p->y_step[0] + group * p->y_step[1] + top * p->y_step[4] + left * p->y_step[5];
+}
+
+int winograd_next_rest(const winograd_plan *plan, unsigned char *marks, int64_t *from,
+                       winograd_rest *rest) {
+    const int64_t count = winograd_marks(plan);
+    const unsigned char *found =
+        *from < count ? memchr(marks + *from, 1, (size_t)(count - *from)) : NULL;
+    if (!found) return 0;
+    const int64_t first = *from = found - marks, image = first / plan->image_tiles;
+    const int64_t row = first % plan->image_tiles / plan->across, column = first % plan->across;
+    const int64_t columns = marked(marks + first, plan->across - column);
+    int64_t rows = 0;
+    while (row + rows < plan->down &&
+           marked(marks + first + rows * plan->across, columns) == columns)
+        memset(marks + first + rows++ * plan->across, 0, (size_t)columns);
+    state(plan, image / plan->p.batch, image % plan->p.batch, row, rows, column, columns, rest);
+    return 1;
+}

@@ -1,0 +1,283 @@
+/* SPDX-License-Identifier: BSD-3-Clause
+ *
+ * winograd.c -- the stages of minimal filtering (contracts: kernel_types.h).
+ *
+ * A tile of M outputs and 3 taps along an axis comes from M + 2 products instead of 3 M (Winograd
+ * 1980; Lavin & Gray, arXiv:1509.09308). Along one axis, with d the M + 2 samples and g the taps,
+ *
+ *   y = A' [(G g) * (B' d)]
+ *
+ * where sample and tap polynomials are taken at M + 1 points and at infinity. Along two axes each
+ * matrix works on the columns, then on the rows. Points: 0, 1, -1 for M = 2 and 0, P, -P, Q, -Q for
+ * M = 4, P = 11/16 and Q = 3/2: of the pairs of sixteenths the one with the least error (the usual
+ * 1, 2 has more than twice as much). Lanes are tiles, next to each other along a row.
+ */
+#include "kernel_types.h"
+#include "vec.h"
+#include "winograd_types.h"
+
+#define P         (11.0 / 16)
+#define Q         (3.0 / 2)
+#define PP        (P * P)
+#define QQ        (Q * Q)
+
+#define MOST      6  /* elements of a tile along an axis */
+#define MOST_VECS 6  /* vectors of the product's register tile */
+#define MOST_SUMS 24 /* and its sums */
+
+/* Elements of the transform along an axis of M outputs; M = 1 is an axis that has no taps. */
+#define ELEMENTS(M) ((M) == 1 ? 1 : (M) + 2)
+
+/* v = B' d; the rows that belong to a point and its negative share their even and odd powers. */
+INLINE void evaluate(const int M, const vec *d, vec *v) {
+    if (M == 1) v[0] = d[0];
+    if (M == 2) {
+        v[0] = d[0] - d[2];
+        v[1] = d[1] + d[2];
+        v[2] = d[2] - d[1];
+        v[3] = d[3] - d[1];
+    }
+    if (M == 4) {
+        const vec pp = set1(PP), qq = set1(QQ), both = set1(PP + QQ), ends = set1(PP * QQ);
+        const vec even_p = d[4] - qq * d[2], odd_p = set1(P) * (d[3] - qq * d[1]);
+        const vec even_q = d[4] - pp * d[2], odd_q = set1(Q) * (d[3] - pp * d[1]);
+        v[0] = d[4] - both * d[2] + ends * d[0];
+        v[1] = even_p + odd_p;
+        v[2] = even_p - odd_p;
+        v[3] = even_q + odd_q;
+        v[4] = even_q - odd_q;
+        v[5] = d[5] - both * d[3] + ends * d[1];
+    }
+}
+
+/* y = A' s. */
+INLINE void interpolate(const int M, const vec *s, vec *y) {
+    if (M == 1) y[0] = s[0];
+    if (M == 2) {
+        y[0] = s[0] + s[1] + s[2];
+        y[1] = s[1] - s[2] + s[3];
+    }
+    if (M == 4) {
+        const vec even_p = s[1] + s[2], odd_p = s[1] - s[2];
+        const vec even_q = s[3] + s[4], odd_q = s[3] - s[4];
+        y[0] = s[0] + even_p + even_q;
+        y[1] = set1(P) * odd_p + set1(Q) * odd_q;
+        y[2] = set1(PP) * even_p + set1(QQ) * even_q;
+        y[3] = s[5] + set1(P * PP) * odd_p + set1(Q * QQ) * odd_q;
+    }
+}
+
+/* G, rounded only when a weight is stored. */
+static const double G_2[4][3] = {{1, 0, 0}, {.5, .5, .5}, {.5, -.5, .5}, {0, 0, 1}};
+#define AT(p, factor)                                                                              \
+    { 1 / (factor), (p) / (factor), (p) * (p) / (factor) }
+#define OF_P (2 * PP * (PP - QQ))
+#define OF_Q (2 * QQ * (QQ - PP))
+static const double G_4[6][3] = {AT(0, PP *QQ), AT(P, OF_P),  AT(-P, OF_P),
+                                 AT(Q, OF_Q),   AT(-Q, OF_Q), {0, 0, 1}};
+
+#define CHANNELS MIX_CHANNELS
+
+/* Transformed taps of a panel of output channels and one input channel. */
+INLINE void weigh(const int MH, const int MW, const winograd_weights *job, const elem *w,
+                  elem *to) {
+    enum { TAPS = 3 };
+    double g[TAPS][TAPS][CHANNELS] = {0}, half[MOST][TAPS][CHANNELS];
+    const double(*down)[3] = MH == 4 ? G_4 : G_2, (*across)[3] = MW == 4 ? G_4 : G_2;
+    const int rows = MH == 1 ? 1 : TAPS;
+    for (int64_t k = 0; k < job->channels; k++)
+        for (int h = 0; h < rows; h++)
+            for (int t = 0; t < TAPS; t++)
+                g[h][t][k] = w[k * job->by_output + h * job->by_row + t * job->by_column];
+    for (int i = 0; i < ELEMENTS(MH); i++)
+        for (int t = 0; t < TAPS; t++)
+            for (int k = 0; k < CHANNELS; k++)
+                half[i][t][k] = MH == 1 ? g[0][t][k]
+                                        : down[i][0] * g[0][t][k] + down[i][1] * g[1][t][k] +
+                                              down[i][2] * g[2][t][k];
+    for (int i = 0; i < ELEMENTS(MH); i++)
+        for (int j = 0; j < ELEMENTS(MW); j++)
+            for (int k = 0; k < CHANNELS; k++)
+                to[(i * ELEMENTS(MW) + j) * job->to_element + k] =
+                    (elem)(across[j][0] * half[i][0][k] + across[j][1] * half[i][1][k] +
+                           across[j][2] * half[i][2][k]);
+}
+
+/* d[j][t] = line[t * M + j]: the samples of neighbouring tiles, one lane each. `tiles` is a
+ * multiple of VL, and one tile more is made: its first two samples are the last two of the tile
+ * before. */
+INLINE void part(const int M, const elem *line, int64_t tiles, elem *restrict d, int64_t pitch) {
+    for (int64_t t = 0; t < tiles; t++)
+        for (int j = 0; j < M; j++)
+            d[j * pitch + t] = line[t * M + j];
+    for (int j = 0; j < 2; j++)
+        d[j % M * pitch + tiles + j / M] = line[tiles * M + j];
+}
+
+#define CHUNK 8 /* vectors of tiles that are transformed at a time */
+
+/* At most CHUNK vectors of tiles of a plane. */
+INLINE void transform(const int MH, const int MW, const winograd_input *job, const elem *x,
+                      int64_t vectors, elem *to) {
+    enum { PITCH = CHUNK * VL + VL + 2 };
+    elem columns[MOST][(CHUNK * 4 + 1) * VL + 2], lanes[MOST][4 * PITCH];
+    const int EH = ELEMENTS(MH), EW = ELEMENTS(MW);
+    for (int64_t j = 0; j < vectors * MW * VL + 2; j += VL) {
+        vec d[MOST], v[MOST];
+        for (int i = 0; i < EH; i++)
+            d[i] = load(x + i * job->x_row + j);
+        evaluate(MH, d, v);
+        for (int i = 0; i < EH; i++)
+            store(columns[i] + j, v[i]);
+    }
+    for (int i = 0; i < EH; i++)
+        part(MW, columns[i], vectors * VL, lanes[i], PITCH);
+    for (int i = 0; i < EH; i++)
+        for (int64_t n = 0; n < vectors; n++) {
+            vec d[MOST], v[MOST];
+            for (int j = 0; j < EW; j++)
+                d[j] = load(lanes[i] + j % MW * PITCH + n * VL + j / MW);
+            evaluate(MW, d, v);
+            for (int j = 0; j < EW; j++)
+                store(to + (i * EW + j) * job->to_element + n * VL, v[j]);
+        }
+}
+
+INLINE void input(const int MH, const int MW, const winograd_input *job) {
+    const int64_t vectors = (job->tiles + VL - 1) / VL;
+    for (int64_t n = 0; n < vectors; n += CHUNK)
+        transform(MH, MW, job, (const elem *)job->x + n * VL * MW,
+                  vectors - n < CHUNK ? vectors - n : CHUNK, (elem *)job->to + n * VL);
+}
+
+/* A register tile of CHANNELS x N vectors over all input channels. */
+INLINE void multiply(const int N, const winograd_product *job, const elem *w, const elem *v,
+                     elem *sums) {
+    vec acc[MOST_SUMS];
+    UNROLL(24)
+    for (int i = 0; i < CHANNELS * N; i++)
+        acc[i] = (vec){0};
+    for (int64_t c = 0; c < job->channels; c++, w += CHANNELS, v += job->lanes) {
+        vec a[MOST_VECS];
+        UNROLL(6)
+        for (int n = 0; n < N; n++)
+            a[n] = load(v + n * VL);
+        UNROLL(8)
+        for (int k = 0; k < CHANNELS; k++) {
+            const vec b = set1(w[k]);
+            UNROLL(6)
+            for (int n = 0; n < N; n++)
+                acc[k * N + n] = madd(acc[k * N + n], b, a[n]);
+        }
+    }
+    UNROLL(24)
+    for (int i = 0; i < CHANNELS * N; i++) {
+        elem *to = sums + i / N * job->lanes + i % N * VL;
+        if (job->accumulate) acc[i] += load(to);
+        store(to, acc[i]);
+    }
+}
+
+static void product(const winograd_product *job) {
+    const int64_t parts = (job->vectors + MIX_VECS - 1) / MIX_VECS;
+    for (int64_t panel = 0; panel < job->panels; panel++) {
+        const elem *w = (const elem *)job->w + panel * job->w_panel;
+        elem *sums = (elem *)job->sums + panel * CHANNELS * job->lanes;
+        for (int64_t i = 0; i < parts; i++) {
+            const int64_t first = job->vectors * i / parts, end = job->vectors * (i + 1) / parts;
+            const elem *v = (const elem *)job->v + first * VL;
+            if (end - first == 1)
+                multiply(1, job, w, v, sums + first * VL);
+            else if (end - first == 2)
+                multiply(2, job, w, v, sums + first * VL);
+            else if (end - first == 3)
+                multiply(3, job, w, v, sums + first * VL);
+            else
+                multiply(MIX_VECS, job, w, v, sums + first * VL);
+        }
+    }
+}
+
+/* Outputs of a channel, [MH][MW][lanes]; not_finite gets NaN for tiles that have one. */
+INLINE void output(const int MH, const int MW, const winograd_output *job) {
+    const int EH = ELEMENTS(MH), EW = ELEMENTS(MW);
+    const vec bias = set1(job->bias ? *(const elem *)job->bias : 0);
+    const elem *sums = job->sums;
+    elem *to = job->to, *not_finite = job->not_finite;
+    for (int64_t n = 0; n < job->vectors; n++) {
+        vec half[MOST][MOST], watch = load(not_finite + n * VL);
+        for (int j = 0; j < EW; j++) {
+            vec s[MOST];
+            for (int i = 0; i < EH; i++)
+                s[i] = load(sums + (i * EW + j) * job->element + n * VL);
+            vec y[MOST];
+            interpolate(MH, s, y);
+            for (int i = 0; i < MH; i++)
+                half[i][j] = y[i];
+        }
+        for (int i = 0; i < MH; i++) {
+            vec y[MOST];
+            interpolate(MW, half[i], y);
+            for (int j = 0; j < MW; j++) {
+                y[j] += bias;
+                watch += y[j] * set1(0);
+                store(to + (i * MW + j) * job->lanes + n * VL, y[j]);
+            }
+        }
+        store(not_finite + n * VL, watch);
+    }
+}
+
+/* y[t * M + j] = d[j][t] */
+INLINE void join_line(const int M, const elem *d, int64_t lanes, int64_t columns,
+                      elem *restrict y) {
+    const int64_t whole = columns / M;
+    for (int64_t t = 0; t < whole; t++)
+        for (int j = 0; j < M; j++)
+            y[t * M + j] = d[j * lanes + t];
+    for (int64_t i = whole * M; i < columns; i++)
+        y[i] = d[i % M * lanes + i / M];
+}
+
+INLINE void place(const int MW, const winograd_place *job) {
+    const elem *from = job->from;
+    elem *y = job->y;
+    for (int64_t r = 0; r < job->rows; r++, from += MW * job->lanes, y += job->y_row) {
+        if (job->y_column == 1)
+            join_line(MW, from, job->lanes, job->columns, y);
+        else
+            for (int64_t i = 0; i < job->columns; i++)
+                y[i * job->y_column] = from[i % MW * job->lanes + i / MW];
+    }
+}
+
+#define FORM(MH, MW)                                                                               \
+    static void weights_##MH##MW(const winograd_weights *job) {                                    \
+        for (int64_t c = 0; c < job->channels_in; c++)                                             \
+            weigh(MH, MW, job, (const elem *)job->w + c * job->by_input,                           \
+                  (elem *)job->to + c * CHANNELS);                                                 \
+    }                                                                                              \
+    static void input_##MH##MW(const winograd_input *job) {                                        \
+        input(MH, MW, job);                                                                        \
+    }                                                                                              \
+    static void output_##MH##MW(const winograd_output *job) {                                      \
+        output(MH, MW, job);                                                                       \
+    }                                                                                              \
+    static void place_##MH##MW(const winograd_place *job) {                                        \
+        place(MW, job);                                                                            \
+    }
+FORM(2, 2)
+FORM(4, 4)
+FORM(1, 4)
+
+#define ENTRY(MH, MW)                                                                              \
+    {                                                                                              \
+        MH, MW, ELEMENTS(MH) * ELEMENTS(MW), weights_##MH##MW, input_##MH##MW, output_##MH##MW,    \
+            place_##MH##MW                                                                         \
+    }
+
+const winograd_kernels NAME(winograd) = {.form = {ENTRY(2, 2), ENTRY(4, 4), ENTRY(1, 4)},
+                                         .product = product,
+                                         .lanes = VL,
+                                         .channels = CHANNELS,
+                                         .vectors = MIX_VECS};
