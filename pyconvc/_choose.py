@@ -7,11 +7,11 @@ ratios matter. A method is taken only where it keeps the documented accuracy.
 """
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
-from . import _check, _core, _methods
+from . import _check, _core, _methods, _winograd
 
 # Multiply-adds per nanosecond of one worker, by tier and dtype.
 DIRECT_RATE = {
@@ -83,16 +83,19 @@ class Choice:
 
     Attributes
     ----------
-    method : {"direct", "separable", "fft"}
+    method : {"direct", "separable", "winograd", "gemm", "fft"}
     reason : str
         One sentence.
     seconds : dict
         Estimated time of one worker for each method that was weighed.
+    tile : int
+        Outputs of a tile along an axis, for ``"winograd"``; else 0.
     """
 
     method: str
     reason: str
     seconds: dict
+    tile: int = 0
 
 
 def method(f, wanted="auto"):
@@ -185,7 +188,7 @@ def _largest(a, *more):
 
 # ---- layers: problems with channels
 
-LAYER_METHODS = ("auto", "direct", "gemm", "fft")
+LAYER_METHODS = ("auto", "direct", "winograd", "gemm", "fft")
 BLAS_DTYPES = "fdFD"
 
 # Nanoseconds of one worker for each weight that the direct method packs, for each that BLAS packs
@@ -195,7 +198,7 @@ BLAS_RATE = 0.9  # multiply-adds of BLAS where those of DIRECT_RATE are 1
 FULL_FILTERS = 16  # filters of a group from which BLAS runs at that rate
 SPECTRUM_NS, SPECTRA_NS = 0.08, 600e3  # each point and byte of a sum of spectra, each call
 LARGE_KERNEL = 64  # taps, the gaps of dilation counted, below which transforms are not weighed
-DOUBT = {"direct": 1.0, "gemm": 1.1, "fft": 1.5}  # what estimates are taken times
+DOUBT = {"direct": 1.0, "winograd": 1.1, "gemm": 1.1, "fft": 1.5}  # what estimates are taken times
 
 
 def layer(p, dtype, wanted="auto", *, packed=False):
@@ -209,26 +212,72 @@ def layer(p, dtype, wanted="auto", *, packed=False):
     if wanted not in ("auto", "direct") and dtype.char not in BLAS_DTYPES:
         allowed = f"computes in floating point, not in {dtype}; 'direct' is exact"
         raise _check.bad("method", wanted, allowed)
+    obstacle = _winograd.obstacle(p, dtype) if wanted in ("auto", "winograd") else ""
+    if wanted == "winograd" and obstacle:
+        raise _check.bad("method", wanted, obstacle)
     if not p.multiply_adds:
         return Choice("direct", "nothing to compute", {})
+    if wanted == "winograd":
+        _, tile = _winograd.fastest(p, _rate(dtype), packed=packed)
+        return Choice(wanted, "asked for", {}, tile)
     if wanted != "auto":
         return Choice(wanted, "asked for", {})
-    p = p.of_batch(1)
-    seconds = {"direct": _layer_direct(p, dtype, packed)}
+    p = p.of_batch(1)  # so that no batch changes a bit
+    seconds = _layer_seconds(p, dtype, packed)
     if p.multiply_adds < _core.SMALL:
         return Choice("direct", "so little work that nothing else could be faster", seconds)
     if dtype.char not in BLAS_DTYPES:
         return Choice("direct", "the one that is exact for integers", seconds)
-    seconds["gemm"] = _layer_gemm(p, dtype)
-    if math.prod(p.reach) >= LARGE_KERNEL:
-        seconds["fft"] = _layer_fft(p, dtype)
-    best = min(seconds, key=lambda name: DOUBT[name] * seconds[name])
+    tile = 0 if obstacle else _winograd_tile(p, dtype, seconds, packed)
+    best = "winograd" if tile else _fastest(seconds)
     reasons = {
         "direct": "reads every sample once and needs no columns",
+        "winograd": f"tiles of {tile} outputs along an axis take fewer products",
         "gemm": "few outputs for many weights, which BLAS packs faster",
         "fft": "so many taps that transforms cost less",
     }
-    return Choice(best, reasons[best], seconds)
+    return Choice(best, reasons[best], seconds, tile)
+
+
+def adjoint_tile(p, dtype):
+    """Outputs of a tile of Winograd's method for the gradient of the input; 0: directly."""
+    one = _one_image(p)
+    if _winograd.obstacle(p, dtype) or one.multiply_adds < _core.SMALL:
+        return 0
+    seconds, tile = _winograd.fastest(p, _rate(dtype), adjoint=True)
+    direct = _layer_direct(one, dtype, packed=False)
+    return tile if DOUBT["winograd"] * seconds < direct else 0
+
+
+def _one_image(p):
+    return replace(p, x_shape=(1, *p.x_shape[1:]), y_shape=(1, *p.y_shape[1:]))
+
+
+def _layer_seconds(p, dtype, packed):
+    """Estimates of all methods but Winograd's."""
+    seconds = {"direct": _layer_direct(p, dtype, packed)}
+    if p.multiply_adds >= _core.SMALL and dtype.char in BLAS_DTYPES:
+        seconds["gemm"] = _layer_gemm(p, dtype)
+        if math.prod(p.reach) >= LARGE_KERNEL:
+            seconds["fft"] = _layer_fft(p, dtype)
+    return seconds
+
+
+def _winograd_tile(p, dtype, seconds, packed):
+    """Tile of Winograd's method where that is the fastest for one image, else 0.
+
+    Of one image, so that no batch changes a bit. Adds its estimate to `seconds`.
+    """
+    one, (each, tile) = _one_image(p), _winograd.fastest(p, _rate(dtype), packed=packed)
+    seconds["winograd"] = p.x_shape[0] * each
+    if one.multiply_adds < _core.SMALL:
+        return 0
+    rivals = _layer_seconds(one, dtype, packed)
+    return tile if _fastest({**rivals, "winograd": each}) == "winograd" else 0
+
+
+def _fastest(seconds):
+    return min(seconds, key=lambda name: DOUBT[name] * seconds[name])
 
 
 def _rate(dtype):

@@ -200,6 +200,7 @@ def correlate(cnp.ndarray x, cnp.ndarray w, cnp.ndarray y, *, cnp.ndarray bias=N
     Without `channels` x, w, y are purely spatial, of rank 1 to 3; with it they are (N, G*C, *space),
     (G*K, C, *taps), (N, G*K, *space). Per-axis arguments are tuples of ints or None (stride and dilation
     1, pad_before 0, boundary constant); what is padded behind follows from y's shape. bias is contiguous.
+    winograd is that of pyconvc_problem.
     """
     cdef pyconvc_problem p
     _state(&p, x, w, y, channels, stride, dilation, pad_before, boundary, fill, groups)
@@ -229,7 +230,8 @@ def correlate_present(cnp.ndarray x, cnp.ndarray w, cnp.ndarray y, *, cnp.ndarra
 
 
 def input_grad(cnp.ndarray y, cnp.ndarray w, cnp.ndarray x, *, cnp.ndarray bias=None, stride=None, dilation=None,
-               pad_before=None, int64_t groups=1, bint flip=False, bint conjugate=False, int winograd=0, int workers=1):
+               pad_before=None, int64_t groups=1, bint flip=False, bint conjugate=False, int winograd=0,
+               int workers=1):
     """The adjoint of `correlate` in x, zero beyond the edges: reads y and w, writes and returns x.
 
     Arrays and arguments are those of the correlate pass with ``channels=True`` that would read x and write
@@ -266,7 +268,8 @@ cdef class Plan:
     cdef int _dtype
 
     def __init__(self, cnp.ndarray x, cnp.ndarray w, cnp.ndarray y, *, stride=None, dilation=None, pad_before=None,
-                 boundary=None, fill=None, int64_t groups=1, bint flip=False, bint conjugate=False, int winograd=0, int workers=1):
+                 boundary=None, fill=None, int64_t groups=1, bint flip=False, bint conjugate=False,
+                 int winograd=0, int workers=1):
         cdef pyconvc_problem p
         cdef pyconvc_run run = _run_with(workers)
         cdef pyconvc_status status

@@ -15,7 +15,8 @@ def forward(p, dtype, method):
 
     It takes what `_passes.correlate` takes. What needs scipy is imported here, at first use.
     """
-    chosen = _choose.layer(p, dtype, method).method
+    choice = _choose.layer(p, dtype, method)
+    chosen = choice.method
     if chosen == "gemm":
         from ._matrix import correlate
     elif chosen == "fft":
@@ -23,8 +24,14 @@ def forward(p, dtype, method):
 
         correlate = correlate if method == "fft" else correlate_if_safe
     else:
-        correlate = _passes.correlate
+        correlate = functools.partial(_passes.correlate, winograd=choice.tile)
     return correlate
+
+
+@functools.lru_cache(maxsize=1024)
+def input_grad(p, dtype):
+    """The function that computes the adjoint of `p` in its input, as `_passes.input_grad` does."""
+    return functools.partial(_passes.input_grad, winograd=_choose.adjoint_tile(p, dtype))
 
 
 def choose(

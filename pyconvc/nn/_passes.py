@@ -7,8 +7,11 @@ from .. import _core
 from ._borders import boxes
 
 
-def correlate(p, x, w, bias, y, *, flip, workers, conjugate=False):
-    """The convolution that `p` describes, on arrays of one dtype; writes y."""
+def correlate(p, x, w, bias, y, *, flip, workers, conjugate=False, winograd=0):
+    """The convolution that `p` describes, on arrays of one dtype; writes y.
+
+    Directly, or by Winograd's method with so many outputs of a tile along an axis.
+    """
     _core.correlate(
         x,
         w,
@@ -22,11 +25,12 @@ def correlate(p, x, w, bias, y, *, flip, workers, conjugate=False):
         groups=p.groups,
         flip=flip,
         conjugate=conjugate,
+        winograd=winograd,
         workers=workers,
     )
 
 
-def input_grad(p, y, w, bias, x, *, flip, workers, conjugate=False):
+def input_grad(p, y, w, bias, x, *, flip, workers, conjugate=False, winograd=0):
     """Its adjoint in x; writes x.
 
     What added samples get is computed box by box beside the input, and summed into the samples that
@@ -40,7 +44,7 @@ def input_grad(p, y, w, bias, x, *, flip, workers, conjugate=False):
         "conjugate": conjugate,
         "workers": workers,
     }
-    _core.input_grad(y, w, x, bias=bias, pad_before=p.before, **numbers)
+    _core.input_grad(y, w, x, bias=bias, pad_before=p.before, winograd=winograd, **numbers)
     if not any(p.boundary):
         return
     _itself, *added = boxes(p.x_shape[2:], p.before, p.after, p.boundary)

@@ -69,12 +69,12 @@ def plan(
     p = _geometry.forward(shape, w.shape, stride, padding, dilation, groups, padding_mode)
     _check.layer_bias(b, p.y_shape[1])
     _threads.resolve(workers)
-    chosen = _choose.layer(p, work, method, packed=True).method
+    choice = _choose.layer(p, work, method, packed=True)
     w = np.array(w, work, order="C")
     b = None if b is None else np.array(b, work, order="C")
-    run = prepared(p, w, flip_filters, chosen, method)
+    run = prepared(p, w, flip_filters, choice, method)
     numbers = p, batched, dtype, work
-    return Plan(chosen, run, w, b, numbers, flip_filters, accumulate, workers)
+    return Plan(choice.method, run, w, b, numbers, flip_filters, accumulate, workers)
 
 
 class Plan:
@@ -82,7 +82,7 @@ class Plan:
 
     Attributes
     ----------
-    method : {"direct", "gemm", "fft"}
+    method : {"direct", "winograd", "gemm", "fft"}
         How it computes. Where ``method="auto"`` chose ``"fft"``, an input on which that would not
         keep the error bound is computed directly.
     input_shape, output_shape : tuple of int

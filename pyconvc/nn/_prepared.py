@@ -5,6 +5,8 @@
 input, its result and what is kept.
 """
 
+import functools
+
 import numpy as np
 
 from .. import _core
@@ -13,9 +15,9 @@ from ._tiling import tiling
 
 
 class Direct:
-    """Weights packed for the kernels."""
+    """Weights packed for the kernels, or transformed for tiles of Winograd's method."""
 
-    def __init__(self, p, w, flip):
+    def __init__(self, p, w, flip, winograd):
         x, y = (np.broadcast_to(w.dtype.type(0), shape) for shape in (p.x_shape, p.y_shape))
         self._packed = _core.Plan(
             x,
@@ -27,7 +29,9 @@ class Direct:
             boundary=p.boundary,
             groups=p.groups,
             flip=flip,
+            winograd=winograd,
         )
+        self._correlate = functools.partial(_passes.correlate, winograd=winograd)
         self._shapes = p.x_shape, p.y_shape
         self.kept_bytes = self._packed.packed_bytes
 
@@ -40,7 +44,7 @@ class Direct:
         if as_packed and x.flags.c_contiguous and y.flags.c_contiguous:
             self._packed.run(x, y, bias=bias, workers=workers)
         else:
-            _passes.correlate(p, x, w, bias, y, flip=flip, workers=workers)
+            self._correlate(p, x, w, bias, y, flip=flip, workers=workers)
 
 
 class Gemm:
@@ -80,8 +84,10 @@ class Fft:
         self._run(p, x, w, bias, y, flip=flip, workers=workers, spectra=self._spectra)
 
 
-def prepared(p, w, flip, method, wanted):
-    """The object for a method; ``wanted="auto"`` watches over the error bound of ``"fft"``."""
-    if method == "fft":
+def prepared(p, w, flip, choice, wanted):
+    """The object for a choice; ``wanted="auto"`` watches over the error bound of ``"fft"``."""
+    if choice.method == "fft":
         return Fft(p, w, flip, safe_only=wanted == "auto")
-    return (Gemm if method == "gemm" else Direct)(p, w, flip)
+    if choice.method == "gemm":
+        return Gemm(p, w, flip)
+    return Direct(p, w, flip, choice.tile)

@@ -53,8 +53,9 @@ def _conv(rank):
             `numpy.pad` does.
         flip_filters : bool
             True is convolution in the mathematical sense, False is correlation.
-        method : {"auto", "direct", "gemm", "fft"}
-            How to compute; see `pyconvc.nn.choose`.
+        method : {"auto", "direct", "winograd", "gemm", "fft"}
+            How to compute; see `pyconvc.nn.choose`. ``"winograd"`` takes 3 taps, of stride and
+            dilation 1, along the last axis and one or 3 along the axis before.
         accumulate : {None, "double"}
             Sum in the precision of the result, or in double precision.
         workers : int, optional
@@ -73,7 +74,7 @@ def _conv(rank):
         ------
         ValueError
             If shapes, groups or `out` do not fit together, the kernel reaches beyond the padded
-            input, or a number or name is not among those allowed.
+            input, or a number or name is not among those allowed, or the method does not suit.
         TypeError
             If there are no layers for a dtype, or an argument is of the wrong type.
 

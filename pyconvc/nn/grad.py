@@ -8,7 +8,7 @@ respect to its input, weight or bias. Complex factors are conjugated, which is P
 import numpy as np
 
 from .. import _check, _threads
-from . import _borders, _geometry, _passes, layout
+from . import _borders, _geometry, _methods, _passes, layout
 from ._families import named
 from ._pooling_grad import (
     adaptive_avg_pool1d_input,
@@ -124,9 +124,9 @@ def _conv_input(rank):
         p = _geometry.forward(shape, w.shape, stride, padding, dilation, groups, padding_mode)
         g = _gradient(g, rank, p.y_shape, batched)
         x = _check.output(out, shape if batched else shape[1:], dtype, grad_output=g, weight=w)
-        workers = _threads.resolve(workers)
+        run, workers = _methods.input_grad(p, work), _threads.resolve(workers)
         convert(
-            lambda p, g, w, _, x: _passes.input_grad(
+            lambda p, g, w, _, x: run(
                 p, g, w, None, x, flip=flip_filters, conjugate=True, workers=workers
             ),
             p,

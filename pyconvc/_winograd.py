@@ -1,0 +1,65 @@
+# SPDX-License-Identifier: BSD-3-Clause
+"""Winograd's method in plain numbers: what it takes, and how long.
+
+Along an axis a tile of M outputs of 3 taps takes M + 2 products in place of 3 M. See
+src_c/kernels/winograd.c.
+"""
+
+import math
+from operator import mul
+
+TILES = 2, 4  # outputs of a tile along an axis; where only one axis has taps, 4
+
+# What an element of the transforms costs, in multiply-adds of the direct method: a product; a
+# sample of the input; of the output; a weight that is transformed; a weight that is read for a
+# block of tiles. Measured by benchmarks/calibrate_winograd.py.
+COSTS = 0.9, 3.0, 3.0, 25.0, 5.0
+BLOCK = 24  # tiles
+
+
+def obstacle(p, dtype):
+    """Why the method does not compute the layer `p`, or an empty string."""
+    taps = p.w_shape[2:]
+    if dtype.kind != "f":
+        return f"computes real floating-point samples, not {dtype}"
+    if taps[-1] != 3 or taps[-2:-1] not in ((), (1,), (3,)) or any(n != 1 for n in taps[:-2]):
+        return (
+            "takes 3 taps along the last axis and one or 3 along the axis before, "
+            f"not weight.shape={p.w_shape}"
+        )
+    for name in ("stride", "dilation"):
+        value = getattr(p, name)
+        if any(n != 1 for n in value):
+            return f"takes {name} 1, not {name}={value}"
+    if any(p.before[:-2]) or any(p.after[:-2]):
+        pads = tuple(zip(p.before, p.after, strict=True))
+        return f"takes no padding along an axis of one tap, not padding={pads}"
+    return ""
+
+
+def fastest(p, rate, *, packed=False, adjoint=False):
+    """(seconds, tile) of one worker for one image, at so many direct multiply-adds a nanosecond.
+
+    Of one image, so that no batch changes the choice. `packed` says that weights are transformed
+    already, `adjoint` asks for the gradient of the input.
+    """
+    tiles = TILES if p.w_shape[-2] == 3 and len(p.w_shape) > 3 else TILES[1:]
+    return min((_seconds(p, tile, rate, packed, adjoint), tile) for tile in tiles)
+
+
+def _seconds(p, tile, rate, packed, adjoint):
+    return 1e-9 / rate * sum(map(mul, _counts(p, tile, packed, adjoint), COSTS))
+
+
+def _counts(p, tile, packed, adjoint):
+    """How many of each of COSTS one image takes."""
+    channels = p.w_shape[1], p.w_shape[0] // p.groups
+    space = p.y_shape[2:]
+    if adjoint:
+        channels, space = channels[::-1], p.x_shape[2:]
+    axes = list(zip(space, p.w_shape[2:], strict=True))
+    tiles = math.prod(-(-n // tile) if taps == 3 else n for n, taps in axes)
+    elements = p.groups * math.prod(tile + 2 for _, taps in axes if taps == 3)
+    weights = channels[0] * channels[1]
+    counts = weights * tiles, *(c * tiles for c in channels), 0 if packed else weights
+    return [elements * n for n in (*counts, weights * -(-tiles // BLOCK))]
