@@ -7,10 +7,6 @@
 
 #include "parallel.h"
 
-/* Input channels of one register sum; then sums are added up. Fewer rounding errors, and what is
- * read again for each panel stays in the first cache. */
-#define CHANNELS_SUMMED 128
-
 enum { D, H, W };
 
 typedef struct {
@@ -120,17 +116,15 @@ static void multiply(const winograd_plan *plan, const task *t, const scratch *s,
                      int64_t first, int64_t channels) {
     const int64_t panel = plan->kernels->channels, bytes = plan->bytes;
     const char *w = plan->weights + (t->group * plan->blocks + b) * plan->block_samples * bytes;
-    winograd_product m = {.w_panel = panel * plan->p.channels_in,
-                          .lanes = plan->lanes,
-                          .panels =
-                              min64(plan->block_panels, plan->panels - b * plan->block_panels),
+    winograd_product m = {.lanes = plan->lanes,
+                          .panels = winograd_panels(plan, b),
                           .vectors = ceil_div(t->lanes, plan->kernels->lanes)};
     for (int64_t e = 0; e < plan->form->elements; e++)
         for (int64_t c = 0; c < channels; c += CHANNELS_SUMMED) {
-            m.w = w + (e * plan->weights_step + (first + c) * panel) * bytes;
+            m.channels = min64(CHANNELS_SUMMED, channels - c);
+            m.w = w + (e * plan->weights_step + (first + c) * m.panels * panel) * bytes;
             m.v = s->input + (e * plan->input_step + c * plan->lanes) * bytes;
             m.sums = s->sums + e * plan->sums_step * bytes;
-            m.channels = min64(CHANNELS_SUMMED, channels - c);
             m.accumulate = first + c > 0;
             plan->kernels->product(&m);
         }

@@ -14,6 +14,10 @@
 #include "kernels/winograd_types.h"
 #include "tile.h"
 
+/* Input channels of one register sum, a part; the sums of parts are added up. Fewer rounding
+ * errors, and what is read again for each panel stays in the first cache. */
+#define CHANNELS_SUMMED 128
+
 typedef struct {
     pyconvc_problem p;
     const winograd_kernels *kernels;
@@ -21,7 +25,8 @@ typedef struct {
     int64_t bytes;
     tile_shape tile;
 
-    /* Weights: [group][block of output channels][element][panel][input channel][channel of panel];
+    /* Weights: [group][block of output channels][element][part of the input channels][panel][input
+     * channel][channel of panel], the order in which they are read;
      * from one element to the next it is an odd number of cache lines, here and in the other
      * stages (`step`), or all elements would compete for a few sets of the cache. */
     char *weights;
@@ -45,6 +50,9 @@ int winograd_suits(const pyconvc_problem *p);
 pyconvc_status winograd_plan_make(winograd_plan *plan, const pyconvc_problem *p, const void *w,
                                   const pyconvc_run *run);
 void winograd_plan_free(winograd_plan *plan);
+
+/* Panels of a block of output channels; the last one may have fewer. */
+int64_t winograd_panels(const winograd_plan *plan, int64_t block);
 
 int64_t winograd_weight_bytes(const winograd_plan *plan);
 

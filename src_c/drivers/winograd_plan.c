@@ -48,7 +48,8 @@ static void size_input(winograd_plan *plan) {
                   fit = INPUT_BYTES / (p->channels_in * per_tile * lanes);
     plan->lanes = lanes * min64(most, max64(group, fit / group * group));
     plan->segments = ceil_div(plan->lanes - 1, plan->across) + 1;
-    plan->channels_at_once = min64(p->channels_in, max64(1, MOST_BYTES / (plan->lanes * per_tile)));
+    const int64_t parts = MOST_BYTES / (CHANNELS_SUMMED * plan->lanes * per_tile);
+    plan->channels_at_once = min64(p->channels_in, CHANNELS_SUMMED * max64(1, parts));
     plan->input_step = apart(plan, plan->channels_at_once * plan->lanes + lanes);
     tile_size(&plan->tile, form->rows, min64(plan->across, plan->lanes) * form->columns);
     plan->plane = tile_plane(&plan->tile, form->rows, plan->tile.columns);
@@ -75,6 +76,10 @@ static void size_tasks(winograd_plan *plan) {
     plan->tasks = others * plan->parts_of_blocks;
 }
 
+int64_t winograd_panels(const winograd_plan *plan, int64_t block) {
+    return min64(plan->block_panels, plan->panels - block * plan->block_panels);
+}
+
 typedef struct {
     const winograd_plan *plan;
     const char *w;
@@ -90,21 +95,22 @@ static void transform_panel(const void *context, int64_t index, void *scratch) {
     int64_t at = group * p->w_step[0] + panel * channels * p->w_step[1];
     for (int a = H; a <= W && p->flip; a++)
         at += (p->kernel[a] - 1) * p->w_step[3 + a];
-    const int64_t to = (group * plan->blocks + block) * plan->block_samples +
-                       panel % plan->block_panels * channels * p->channels_in;
+    const int64_t panels = winograd_panels(plan, block);
+    char *to = plan->weights + (group * plan->blocks + block) * plan->block_samples * plan->bytes;
     (void)scratch;
-    const winograd_weights job = {
-        .w = k->w + at * plan->bytes,
-        .by_output = p->w_step[1],
-        .by_input = p->w_step[2],
-        .by_row = flip * p->w_step[4],
-        .by_column = flip * p->w_step[5],
-        .channels = min64(channels, p->channels_out - panel * channels),
-        .channels_in = p->channels_in,
-        .to = plan->weights + to * plan->bytes,
-        .to_element = plan->weights_step,
-    };
-    plan->form->weights(&job);
+    winograd_weights job = {.by_output = p->w_step[1],
+                            .by_input = p->w_step[2],
+                            .by_row = flip * p->w_step[4],
+                            .by_column = flip * p->w_step[5],
+                            .channels = min64(channels, p->channels_out - panel * channels),
+                            .to_element = plan->weights_step};
+    for (int64_t c = 0; c < p->channels_in; c += CHANNELS_SUMMED) {
+        job.channels_in = min64(CHANNELS_SUMMED, p->channels_in - c);
+        const int64_t before = panels * c + panel % plan->block_panels * job.channels_in;
+        job.w = k->w + (at + c * p->w_step[2]) * plan->bytes;
+        job.to = to + before * channels * plan->bytes;
+        plan->form->weights(&job);
+    }
 }
 
 int64_t winograd_weight_bytes(const winograd_plan *plan) {

@@ -181,7 +181,7 @@ INLINE void multiply(const int N, const winograd_product *job, const elem *w, co
 static void product(const winograd_product *job) {
     const int64_t parts = (job->vectors + MIX_VECS - 1) / MIX_VECS;
     for (int64_t panel = 0; panel < job->panels; panel++) {
-        const elem *w = (const elem *)job->w + panel * job->w_panel;
+        const elem *w = (const elem *)job->w + panel * job->channels * CHANNELS;
         elem *sums = (elem *)job->sums + panel * CHANNELS * job->lanes;
         for (int64_t i = 0; i < parts; i++) {
             const int64_t first = job->vectors * i / parts, end = job->vectors * (i + 1) / parts;

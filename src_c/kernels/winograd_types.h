@@ -9,7 +9,7 @@
  * - input: to[e * to_element + t] is tile t transformed, whose samples begin at x + t * columns.
  * The caller grants that for tiles rounded up to whole vectors `to` can be written, and x be read
  * with a vector beyond them.
- * - product: sums[k][t] (+)= sum_c w[panel of k][c][k] * v[c][t] for k < panels * channels.
+ * - product: sums[k][t] (+)= sum_c w[panel][c][k of panel] * v[c][t] for k < panels * channels.
  * - output: to[row][column][t] are the outputs of one channel; not_finite[t] turns NaN if one of
  *   them is NaN or infinite.
  * - place: the first rows x columns outputs of a row of tiles, from those to y.
@@ -34,9 +34,7 @@ typedef struct {
 } winograd_input;
 
 typedef struct {
-    const void *w;
-    int64_t w_panel;
-    const void *v;
+    const void *w, *v;
     void *sums;
     int64_t lanes; /* from one channel to the next in v and in sums */
     int64_t channels, panels, vectors;
