@@ -12,3 +12,6 @@
 #define TILE_CHUNK   4
 #define LINE_ROWS    10
 #define LINE_CHUNK   4
+/* Products of Winograd's method: output channels, a power of two, x vectors. */
+#define WINOGRAD_CHANNELS 4
+#define WINOGRAD_VECS     3

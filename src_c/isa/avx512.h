@@ -12,3 +12,6 @@
 #define LINE_ROWS    16
 #define LINE_CHUNK   8
 #define STREAM       __builtin_ia32_movntdq512
+/* Products of Winograd's method: output channels, a power of two, x vectors. */
+#define WINOGRAD_CHANNELS 8
+#define WINOGRAD_VECS     3

@@ -12,3 +12,6 @@
 #define TILE_CHUNK   7
 #define LINE_ROWS    16
 #define LINE_CHUNK   8
+/* Products of Winograd's method: output channels, a power of two, x vectors. */
+#define WINOGRAD_CHANNELS 8
+#define WINOGRAD_VECS     3

@@ -11,3 +11,6 @@
 #define TILE_CHUNK   3
 #define LINE_ROWS    8
 #define LINE_CHUNK   3
+/* Products of Winograd's method: output channels, a power of two, x vectors. */
+#define WINOGRAD_CHANNELS 4
+#define WINOGRAD_VECS     2

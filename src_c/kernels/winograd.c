@@ -67,40 +67,70 @@ INLINE void interpolate(const int M, const vec *s, vec *y) {
     }
 }
 
-/* G, rounded only when a weight is stored. */
-static const double G_2[4][3] = {{1, 0, 0}, {.5, .5, .5}, {.5, -.5, .5}, {0, 0, 1}};
-#define AT(p, factor)                                                                              \
-    { 1 / (factor), (p) / (factor), (p) * (p) / (factor) }
-#define OF_P (2 * PP * (PP - QQ))
-#define OF_Q (2 * QQ * (QQ - PP))
-static const double G_4[6][3] = {AT(0, PP *QQ), AT(P, OF_P),  AT(-P, OF_P),
-                                 AT(Q, OF_Q),   AT(-Q, OF_Q), {0, 0, 1}};
+#define CHANNELS WINOGRAD_CHANNELS
 
-#define CHANNELS MIX_CHANNELS
+/* A panel of weights as they are stored, and as they are computed: rounded once, at the end. */
+typedef elem panel __attribute__((vector_size(CHANNELS * sizeof(elem)), may_alias));
+typedef double precise __attribute__((vector_size(CHANNELS * sizeof(double))));
 
-/* Transformed taps of a panel of output channels and one input channel. */
-INLINE void weigh(const int MH, const int MW, const winograd_weights *job, const elem *w,
-                  elem *to) {
+/* u = G g */
+INLINE void weigh(const int M, const precise *g, precise *u) {
+    if (M == 1) u[0] = g[0];
+    if (M == 2) {
+        const precise even = .5 * (g[0] + g[2]), odd = .5 * g[1];
+        u[0] = g[0];
+        u[1] = even + odd;
+        u[2] = even - odd;
+        u[3] = g[2];
+    }
+    if (M == 4) {
+        const double at_p = 1 / (2 * PP * (PP - QQ)), at_q = 1 / (2 * QQ * (QQ - PP));
+        const precise even_p = at_p * (g[0] + PP * g[2]), odd_p = P * at_p * g[1];
+        const precise even_q = at_q * (g[0] + QQ * g[2]), odd_q = Q * at_q * g[1];
+        u[0] = 1 / (PP * QQ) * g[0];
+        u[1] = even_p + odd_p;
+        u[2] = even_p - odd_p;
+        u[3] = even_q + odd_q;
+        u[4] = even_q - odd_q;
+        u[5] = g[2];
+    }
+}
+
+/* A panel of one input channel. */
+INLINE void weigh_panel(const int MH, const int MW, const winograd_weights *job, const elem *w,
+                        elem *to) {
     enum { TAPS = 3 };
-    double g[TAPS][TAPS][CHANNELS] = {0}, half[MOST][TAPS][CHANNELS];
-    const double(*down)[3] = MH == 4 ? G_4 : G_2, (*across)[3] = MW == 4 ? G_4 : G_2;
     const int rows = MH == 1 ? 1 : TAPS;
-    for (int64_t k = 0; k < job->channels; k++)
-        for (int h = 0; h < rows; h++)
-            for (int t = 0; t < TAPS; t++)
-                g[h][t][k] = w[k * job->by_output + h * job->by_row + t * job->by_column];
-    for (int i = 0; i < ELEMENTS(MH); i++)
-        for (int t = 0; t < TAPS; t++)
-            for (int k = 0; k < CHANNELS; k++)
-                half[i][t][k] = MH == 1 ? g[0][t][k]
-                                        : down[i][0] * g[0][t][k] + down[i][1] * g[1][t][k] +
-                                              down[i][2] * g[2][t][k];
-    for (int i = 0; i < ELEMENTS(MH); i++)
-        for (int j = 0; j < ELEMENTS(MW); j++)
-            for (int k = 0; k < CHANNELS; k++)
-                to[(i * ELEMENTS(MW) + j) * job->to_element + k] =
-                    (elem)(across[j][0] * half[i][0][k] + across[j][1] * half[i][1][k] +
-                           across[j][2] * half[i][2][k]);
+    precise g[TAPS][TAPS], half[TAPS][MOST], u[MOST];
+    for (int t = 0; t < TAPS; t++)
+        for (int h = 0; h < rows; h++) {
+            panel taps = {0};
+            for (int64_t k = 0; k < job->channels; k++)
+                taps[k] = w[k * job->by_output + h * job->by_row + t * job->by_column];
+            g[t][h] = __builtin_convertvector(taps, precise);
+        }
+    for (int t = 0; t < TAPS; t++)
+        weigh(MH, g[t], half[t]);
+    for (int i = 0; i < ELEMENTS(MH); i++) {
+        const precise line[TAPS] = {half[0][i], half[1][i], half[2][i]};
+        weigh(MW, line, u);
+        for (int j = 0; j < ELEMENTS(MW); j++) {
+            const panel rounded = __builtin_convertvector(u[j], panel);
+            memcpy(to + (i * ELEMENTS(MW) + j) * job->to_element, &rounded, sizeof rounded);
+        }
+    }
+}
+
+INLINE void weights(const int MH, const int MW, const winograd_weights *job) {
+    const elem *w = job->w;
+    elem *to = job->to;
+    winograd_weights whole = *job;
+    whole.channels = CHANNELS;
+    for (int64_t c = 0; c < job->channels_in; c++, w += job->by_input, to += CHANNELS)
+        if (job->channels == CHANNELS)
+            weigh_panel(MH, MW, &whole, w, to);
+        else
+            weigh_panel(MH, MW, job, w, to);
 }
 
 /* d[j][t] = line[t * M + j]: the samples of neighbouring tiles, one lane each. `tiles` is a
@@ -179,7 +209,7 @@ INLINE void multiply(const int N, const winograd_product *job, const elem *w, co
 }
 
 static void product(const winograd_product *job) {
-    const int64_t parts = (job->vectors + MIX_VECS - 1) / MIX_VECS;
+    const int64_t parts = (job->vectors + WINOGRAD_VECS - 1) / WINOGRAD_VECS;
     for (int64_t panel = 0; panel < job->panels; panel++) {
         const elem *w = (const elem *)job->w + panel * job->channels * CHANNELS;
         elem *sums = (elem *)job->sums + panel * CHANNELS * job->lanes;
@@ -193,7 +223,7 @@ static void product(const winograd_product *job) {
             else if (end - first == 3)
                 multiply(3, job, w, v, sums + first * VL);
             else
-                multiply(MIX_VECS, job, w, v, sums + first * VL);
+                multiply(WINOGRAD_VECS, job, w, v, sums + first * VL);
         }
     }
 }
@@ -253,9 +283,7 @@ INLINE void place(const int MW, const winograd_place *job) {
 
 #define FORM(MH, MW)                                                                               \
     static void weights_##MH##MW(const winograd_weights *job) {                                    \
-        for (int64_t c = 0; c < job->channels_in; c++)                                             \
-            weigh(MH, MW, job, (const elem *)job->w + c * job->by_input,                           \
-                  (elem *)job->to + c * CHANNELS);                                                 \
+        weights(MH, MW, job);                                                                      \
     }                                                                                              \
     static void input_##MH##MW(const winograd_input *job) {                                        \
         input(MH, MW, job);                                                                        \
@@ -280,4 +308,4 @@ const winograd_kernels NAME(winograd) = {.form = {ENTRY(2, 2), ENTRY(4, 4), ENTR
                                          .product = product,
                                          .lanes = VL,
                                          .channels = CHANNELS,
-                                         .vectors = MIX_VECS};
+                                         .vectors = WINOGRAD_VECS};
