@@ -8,13 +8,13 @@ src_c/kernels/winograd.c.
 import math
 from operator import mul
 
-TILES = 2, 4  # outputs of a tile along an axis; where only one axis has taps, 4
+TILES = {1: (4,), 2: (2, 4)}  # outputs of a tile along an axis, by how many axes have taps
 
 # What an element of the transforms costs, in multiply-adds of the direct method: a product; a
-# sample of the input; of the output; a weight that is transformed; a weight that is read for a
-# block of tiles. Measured by benchmarks/calibrate_winograd.py.
-COSTS = 0.9, 3.0, 3.0, 25.0, 5.0
-BLOCK = 24  # tiles
+# sample of the input; of the output; a weight that is transformed; a weight that is read, once for
+# a block of tiles. Measured by benchmarks/calibrate_winograd.py.
+COSTS = 0.41, 26, 4.7, 21, 13
+LANES, BLOCK = 8, 24  # tiles of a vector and of a block, about
 
 
 def obstacle(p, dtype):
@@ -43,15 +43,15 @@ def fastest(p, rate, *, packed=False, adjoint=False):
     Of one image, so that no batch changes the choice. `packed` says that weights are transformed
     already, `adjoint` asks for the gradient of the input.
     """
-    tiles = TILES if p.w_shape[-2] == 3 and len(p.w_shape) > 3 else TILES[1:]
+    tiles = TILES[sum(taps == 3 for taps in p.w_shape[2:])]
     return min((_seconds(p, tile, rate, packed, adjoint), tile) for tile in tiles)
 
 
 def _seconds(p, tile, rate, packed, adjoint):
-    return 1e-9 / rate * sum(map(mul, _counts(p, tile, packed, adjoint), COSTS))
+    return 1e-9 / rate * sum(map(mul, counts(p, tile, packed=packed, adjoint=adjoint), COSTS))
 
 
-def _counts(p, tile, packed, adjoint):
+def counts(p, tile, *, packed=False, adjoint=False):
     """How many of each of COSTS one image takes."""
     channels = p.w_shape[1], p.w_shape[0] // p.groups
     space = p.y_shape[2:]
@@ -61,5 +61,9 @@ def _counts(p, tile, packed, adjoint):
     tiles = math.prod(-(-n // tile) if taps == 3 else n for n, taps in axes)
     elements = p.groups * math.prod(tile + 2 for _, taps in axes if taps == 3)
     weights = channels[0] * channels[1]
-    counts = weights * tiles, *(c * tiles for c in channels), 0 if packed else weights
+    counts = (
+        weights * -(-tiles // LANES) * LANES,
+        *(c * tiles for c in channels),
+        0 if packed else weights,
+    )
     return [elements * n for n in (*counts, weights * -(-tiles // BLOCK))]

@@ -1,0 +1,280 @@
+"""Winograd's method: the reference's values, close to them where it promises, local as it does."""
+
+import sys
+from contextlib import contextmanager
+from dataclasses import replace
+from pathlib import Path
+from unittest.mock import patch
+
+import cases
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from isolated import run_python
+from nn_cases import layers
+from test_memory import PER_WORKER, peak
+
+import pyconvc
+from pyconvc import _winograd, nn
+from pyconvc.nn import _methods
+from pyconvc.reference import nn as reference
+
+HERE = str(Path(__file__).parent)
+FLOATS = st.sampled_from(cases.FLOATS)
+# Most that the transforms magnify a rounding error, by outputs of a tile along an axis: the product
+# of the sums of absolute values in the rows of the three matrices, squared for two axes.
+MAGNIFIED = {2: 16, 4: 164}
+AMONG = ["contiguous", "fortran", "negative", "stepped", "channels_last", "zero_stride"]
+
+
+@contextmanager
+def tiles_of(tile):
+    """Two axes of taps take this tile, whatever is faster."""
+    _methods.forward.cache_clear()
+    _methods.input_grad.cache_clear()
+    with patch.dict(_winograd.TILES, {2: (tile,)}):
+        yield
+    _methods.forward.cache_clear()
+    _methods.input_grad.cache_clear()
+
+
+@st.composite
+def suited(draw, most_channels=5):
+    """Strategy of Layer: those that the method computes, else drawn freely."""
+    layer = draw(layers(ranks=(1, 2), most_channels=most_channels))
+    taps = (draw(st.sampled_from([1, 3])), 3)[-layer.rank :]
+    space = tuple(n + draw(st.sampled_from([2, 2, 2, 33])) for n in layer.space)
+    options = layer.options | {"stride": 1, "dilation": 1}
+    return replace(layer, taps=taps, space=space, options=options)
+
+
+def conv_of(module, layer):
+    """The function of a layer."""
+    return cases.of_rank(module, "conv", layer.rank)
+
+
+@given(suited(), FLOATS, st.sampled_from(AMONG), st.sampled_from([2, 4]))
+def test_matches_the_reference(layer, dtype, view, tile):
+    arrays = layer.arrays(dtype, view)
+    with tiles_of(tile):
+        got = conv_of(nn, layer)(*arrays, **layer.options, method="winograd")
+    want = conv_of(reference, layer)(*arrays, **layer.options)
+    cases.assert_same(got, want, terms=layer.terms * 20, layer=layer, view=view, tile=tile)
+
+
+@given(suited(), FLOATS, st.sampled_from(["contiguous", "fortran", "negative", "stepped"]))
+def test_out_in_any_layout(layer, dtype, view):
+    arrays = layer.arrays(dtype)
+    want = conv_of(nn, layer)(*arrays, **layer.options, method="winograd")
+    out = cases.VIEWS[view](np.random.default_rng(0), want.shape, dtype)
+    got = conv_of(nn, layer)(*arrays, **layer.options, method="winograd", out=out)
+    assert got is out
+    np.testing.assert_array_equal(out, want)
+
+
+# Images of many blocks of tiles, of part of one, and of one tile; channels beyond a register sum
+# and beyond a block of outputs.
+LARGE = [
+    ((5, 6, 61, 47), (70, 3, 3, 3), {"groups": 2, "padding": 1}),
+    ((3, 300, 9, 7), (34, 300, 3, 3), {"padding": "full", "padding_mode": "circular"}),
+    ((7, 4, 4, 4), (5, 4, 3, 3), {"padding": 1, "padding_mode": "reflect"}),
+    ((2, 130, 1, 700), (9, 130, 1, 3), {"padding": (0, 1)}),
+]
+
+
+@pytest.mark.parametrize("tile", [2, 4])
+@pytest.mark.parametrize("dtype", cases.FLOATS)
+@pytest.mark.parametrize(("x", "w", "options"), LARGE, ids=lambda v: "x".join(map(str, v)))
+def test_same_bits_for_any_workers_and_batch(x, w, options, dtype, tile):
+    x, w = cases.random(x, dtype), cases.random(w, dtype, 1)
+    bias = cases.random(len(w), dtype, 2)
+    options = options | {"method": "winograd"}
+    with tiles_of(tile):
+        got = nn.conv2d(x, w, bias, **options, workers=1)
+        for workers in (2, 3, 5):
+            again = nn.conv2d(x, w, bias, **options, workers=workers)
+            np.testing.assert_array_equal(again, got)
+        for first in range(len(x)):
+            for part in (slice(first, None), slice(first, first + 1)):
+                again = nn.conv2d(x[part], w, bias, **options, workers=2)
+                np.testing.assert_array_equal(again, got[part])
+        planned = nn.plan(x.shape, w, bias, **options)
+        np.testing.assert_array_equal(planned(x), got)
+    want = nn.conv2d(x, w, bias, **options | {"method": "direct"})
+    cases.assert_same(got, want, scale=np.abs(want).max(), terms=200)
+
+
+@pytest.mark.parametrize("tile", [2, 4])
+@pytest.mark.parametrize("value", [np.nan, np.inf, 3e38])
+@pytest.mark.parametrize("where", ["input", "weight", "bias"])
+def test_what_is_not_finite_stays_local(where, value, tile):
+    """The same outputs are NaN or infinite as by the direct method; the others are as without."""
+    shape = (2, 6, 23, 31)
+    arrays = {"input": cases.random(shape, np.float32)}
+    arrays |= {"weight": cases.random((10, 3, 3, 3), np.float32, 1)}
+    arrays |= {"bias": cases.random((10,), np.float32, 2)}
+    run = {"padding": 1, "groups": 2}
+    with tiles_of(tile), np.errstate(all="ignore"):
+        clean = nn.conv2d(*arrays.values(), **run, method="winograd")
+        flat = arrays[where].ravel()
+        flat[np.random.default_rng(3).integers(flat.size, size=3)] = value
+        got = nn.conv2d(*arrays.values(), **run, method="winograd")
+        again = nn.conv2d(*arrays.values(), **run, method="winograd", workers=3)
+        want = nn.conv2d(*arrays.values(), **run, method="direct")
+    np.testing.assert_array_equal(again, got)
+    np.testing.assert_array_equal(np.isnan(got), np.isnan(want))
+    np.testing.assert_array_equal(np.isposinf(got), np.isposinf(want))
+    if not np.isfinite(value):
+        alike = np.isfinite(want)
+        np.testing.assert_allclose(got[alike], want[alike], atol=1e-4)
+    if where == "input":
+        far = np.ones(got.shape, bool)
+        for n, _, row, column in np.argwhere(arrays["input"] != cases.random(shape, np.float32)):
+            near = slice(max(0, row - 6), row + 7), slice(max(0, column - 6), column + 7)
+            far[(n, slice(None), *near)] = False
+        assert far.any()
+        np.testing.assert_array_equal(got[far], clean[far])
+
+
+@pytest.mark.parametrize("tile", [2, 4])
+@pytest.mark.parametrize("channels", [3, 64, 300])
+@pytest.mark.parametrize("scaled", [False, True])
+def test_error_bound(channels, scaled, tile):
+    """In the largest sample of a tile, for each channel: the bound that docs/methods.rst gives."""
+    rng = np.random.default_rng(channels)
+    x, w = rng.standard_normal((1, channels, 30, 30)), rng.standard_normal((8, channels, 3, 3))
+    if scaled:
+        x *= 10 ** rng.uniform(-6, 6, x.shape)
+        w *= 10 ** rng.uniform(-6, 6, w.shape)
+    x, w = x.astype(np.float32), w.astype(np.float32)
+    with tiles_of(tile):
+        got = nn.conv2d(x, w, method="winograd")
+    want = nn.conv2d(x.astype(float), w.astype(float), method="direct")
+    largest = np.abs(x[0])
+    for axis in (1, 2):
+        ends = [(0, 0)] * 3
+        ends[axis] = tile - 1, tile - 1
+        windows = np.lib.stride_tricks.sliding_window_view(
+            np.pad(largest, ends), 2 * tile + 1, axis
+        )
+        largest = windows.max(-1)
+    bound = np.einsum("chw,kc->khw", largest, np.abs(w).sum((2, 3)))
+    allowed = (min(channels, 128) + channels / 128 + 20) * MAGNIFIED[tile] * 2.0**-24 * bound
+    assert (np.abs(got - want)[0] <= allowed).all()
+
+
+def test_rounding_errors_are_as_small_as_measured():
+    """Root mean squares beside those of the direct method, which docs/methods.rst has."""
+    x, w = cases.random((1, 64, 30, 30), np.float32), cases.random((32, 64, 3, 3), np.float32, 1)
+    want = nn.conv2d(x.astype(float), w.astype(float), method="direct")
+    errors = {}
+    for tile in (2, 4):
+        with tiles_of(tile):
+            errors[tile] = np.std(nn.conv2d(x, w, method="winograd") - want)
+    direct = np.std(nn.conv2d(x, w, method="direct") - want)
+    assert errors[2] < direct
+    assert errors[4] < 3 * direct
+
+
+@pytest.mark.parametrize("tier", pyconvc.isa_available())
+def test_each_tier(tier, tmp_path):
+    code = f"import sys; sys.path.insert(0, {HERE!r}); import winograd_sweep; winograd_sweep.main()"
+    computed_by, calls = run_python(code, tmp_path, PYCONVC_ISA=tier).split()
+    assert computed_by == tier
+    assert int(calls) > 100
+
+
+@pytest.mark.parametrize("shape", [(0, 4, 9, 9), (2, 4, 9, 9)])
+@pytest.mark.parametrize("filters", [0, 3])
+def test_nothing_to_compute(shape, filters):
+    x, w = np.ones(shape), np.ones((filters, 4, 3, 3))
+    got = nn.conv2d(x, w, method="winograd")
+    assert got.shape == (shape[0], filters, 7, 7)
+    np.testing.assert_allclose(got, 36.0, rtol=1e-13)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "named"),
+    [
+        ({"stride": 2}, "stride"),
+        ({"dilation": (1, 2)}, "dilation"),
+        ({"taps": (3, 5)}, "weight.shape"),
+        ({"taps": (2, 3)}, "weight.shape"),
+        ({"taps": (3, 1)}, "weight.shape"),
+        ({"dtype": np.complex64}, "complex64"),
+        ({"dtype": np.int32}, "int32"),
+    ],
+)
+def test_what_does_not_suit_is_named(arguments, named):
+    taps, dtype = arguments.pop("taps", (3, 3)), arguments.pop("dtype", np.float32)
+    x, w = np.ones((1, 2, 12, 12), dtype), np.ones((2, 2, *taps), dtype)
+    with pytest.raises(ValueError, match=rf"method='winograd'.*{named}"):
+        nn.conv2d(x, w, method="winograd", **arguments)
+    with pytest.raises(ValueError, match=rf"method='winograd'.*{named}"):
+        nn.plan(x.shape, w, method="winograd", **arguments)
+
+
+def test_volumes_of_one_slice():
+    x, w = cases.random((2, 3, 4, 9, 9), np.float32), cases.random((5, 3, 1, 3, 3), np.float32, 1)
+    with pytest.raises(ValueError, match="padding"):
+        nn.conv3d(x, w, padding=1, method="winograd")
+
+
+@pytest.mark.parametrize("dtype", [np.float16, np.float32])
+def test_stored_in_one_dtype_and_computed_in_another(dtype):
+    x, w = cases.random((2, 16, 30, 31), dtype), cases.random((24, 16, 3, 3), dtype, 1)
+    accumulate = "double" if dtype == np.float32 else None
+    got = nn.conv2d(x, w, padding=1, method="winograd", accumulate=accumulate)
+    want = nn.conv2d(x, w, padding=1, method="direct", accumulate=accumulate)
+    assert got.dtype == dtype
+    np.testing.assert_allclose(
+        got, want, rtol=2 * np.finfo(dtype).eps, atol=0.05 if accumulate is None else 0
+    )
+
+
+def test_auto_takes_it_whatever_the_batch():
+    x, w = (64, 64, 40, 40), (64, 64, 3, 3)
+    for batch in (1, 2, 16):
+        choice = nn.choose((batch, *x[1:]), w, padding=1)
+        assert choice.method == "winograd"
+        assert min(choice.seconds, key=choice.seconds.get) == "winograd"
+    for options in ({"stride": 2}, {"dilation": 2}, {"dtype": np.complex64}, {"dtype": np.int16}):
+        assert nn.choose(x, w, **options).method != "winograd"
+    assert nn.choose((1, 1, 40, 40), (1, 1, 3, 3)).method == "direct"
+
+
+@pytest.mark.parametrize("mode", ["zeros", "replicate"])
+@pytest.mark.parametrize("dtype", cases.FLOATS)
+def test_gradient_of_the_input(dtype, mode):
+    """Taken unasked where it is faster."""
+    x, w = cases.random((2, 64, 40, 37), dtype), cases.random((48, 64, 3, 3), dtype, 1)
+    options = {"padding": (1, 0), "padding_mode": mode}
+    g = cases.random(nn.conv2d(x, w, **options).shape, dtype, 2)
+    with patch.object(_winograd, "obstacle", return_value="is not asked"):
+        _methods.input_grad.cache_clear()
+        direct = nn.grad.conv2d_input(x.shape, w, g, **options)
+    _methods.input_grad.cache_clear()
+    got = nn.grad.conv2d_input(x.shape, w, g, **options)
+    assert not np.array_equal(got, direct)
+    cases.assert_same(got, direct, terms=20, scale=np.abs(direct).max())
+
+
+MEMORY = {
+    "wide": ("1, 64, n, n", "64, 64, 3, 3", 8, 256),
+    "deep": ("1, 1500, n, n", "8, 1500, 3, 3", 8, 40),
+    "long": ("1, 64, 1, n", "64, 64, 1, 3", 80, 100_000),
+}
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="reads as Linux does")
+@pytest.mark.parametrize("workers", [1, 2])
+@pytest.mark.parametrize("layer", MEMORY)
+def test_memory(layer, workers, tmp_path):
+    """Beside transformed weights, so that these are a plan's."""
+    x, w, small, large = MEMORY[layer]
+    filters = w.split(",")[0]
+    arrays = f"""x, w, y = ones({x}), ones({w}), ones({x.replace(x.split(",")[1], filters, 1)})
+    pad = [(x.shape[2] - y.shape[2] + 2) // 2 * (w.shape[2] // 2), 1]
+    pyconvc.plan = pyconvc.nn.plan(x.shape, w, padding=pad, workers={workers}, method="winograd")"""
+    assert peak(tmp_path, arrays, "plan(x, out=y)", small, large) < workers * PER_WORKER

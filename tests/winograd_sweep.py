@@ -1,0 +1,40 @@
+"""Winograd's method in every tile, dtype and rule once: run once for each tier.
+
+Prints the tier that computed and the number of calls.
+"""
+
+import itertools
+
+import cases
+from nn_cases import MODES
+from test_winograd import tiles_of
+
+import pyconvc
+from pyconvc import nn
+from pyconvc.reference import nn as reference
+
+SHAPES = [
+    ((1, 3, 5, 6), (7, 3, 3, 3)),
+    ((2, 4, 30, 41), (10, 2, 3, 3)),
+    ((2, 140, 9, 8), (6, 140, 3, 3)),
+    ((1, 5, 2, 77), (3, 5, 1, 3)),
+]
+
+
+def main():
+    count = 0
+    choices = itertools.product(cases.FLOATS, SHAPES, (2, 4), MODES, (False, True))
+    for dtype, (x, w), tile, mode, flip in choices:
+        x, w = cases.random(x, dtype, count), cases.random(w, dtype, count + 1)
+        options = {"padding": (1, 2), "padding_mode": mode, "flip_filters": flip}
+        options["groups"] = x.shape[1] // w.shape[1]
+        with tiles_of(tile):
+            got = nn.conv2d(x, w, **options, method="winograd")
+        want = reference.conv2d(x, w, **options)
+        cases.assert_same(got, want, terms=20 * w[0].size, tile=tile, options=options)
+        count += 1
+    print(pyconvc.isa(), count)
+
+
+if __name__ == "__main__":
+    main()
