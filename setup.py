@@ -40,6 +40,9 @@ KERNELS |= {
     "pool_max": [*FLOATS, "u8", "u16", "u32", "u64"],
     "pool_argmax": [*FLOATS, "u64"],
 }
+KERNELS |= {"shifted": FLOATS, "convert": FLOATS}
+# Kernels whose products are rounded before they are added.
+ROUNDED = {"shifted": ["-ffp-contract=off"]}
 
 # What a tier takes from the next lower one, for it would gain little: patterns of kernel_dtype.
 LOWER = {"avx512vl": ["pool_*", "*_u8", "*_u16", "*_u32", "*_b8"], "avx512": ["*_b8"]}
@@ -121,7 +124,7 @@ class Build(build_ext):
                     yield (
                         f"{name}__{tier}",
                         SRC / "kernels" / f"{kernel}.c",
-                        [OPTIMIZE[kernel], *flags],
+                        [OPTIMIZE[kernel], *flags, *ROUNDED.get(kernel, [])],
                         macros,
                     )
             yield f"table__{tier}", SRC / "isa" / "table.c", [], [("PYCONVC_TIER", tier), *owners]

@@ -1,7 +1,8 @@
 """Convolution on the CPU for NumPy arrays.
 
 `pyconvc.signal` has the functions of scipy.signal, call for call; its names are also here:
-``pyconvc.convolve`` is ``pyconvc.signal.convolve``. Submodules are loaded when first used.
+``pyconvc.convolve`` is ``pyconvc.signal.convolve``. `pyconvc.ndimage` has the linear filters of
+scipy.ndimage. Submodules are loaded when first used.
 """
 
 import importlib
@@ -19,7 +20,7 @@ from ._threads import get_num_threads, set_num_threads
 
 __version__ = "0.1.0"
 
-_SUBMODULES = ("arithmetic", "nn", "reference", "signal")
+_SUBMODULES = ("arithmetic", "ndimage", "nn", "reference", "signal")
 _SIGNAL = (
     "choose",
     "choose_conv_method",

@@ -112,3 +112,45 @@ cdef extern from "pyconvc.h" nogil:
     pyconvc_status pyconvc_correlate_present(const pyconvc_problem *p, const void *x, const unsigned char *mask,
                                              const void *w, double least, int normalize, void *y,
                                              const pyconvc_run *run)
+
+    ctypedef enum pyconvc_pass_kind:
+        PYCONVC_SUM
+        PYCONVC_TERMS
+        PYCONVC_PAIRS
+        PYCONVC_ODD_PAIRS
+        PYCONVC_MEAN
+        PYCONVC_QUOTIENT
+
+    ctypedef enum pyconvc_sample:
+        PYCONVC_SAMPLE_I8
+        PYCONVC_SAMPLE_U8
+        PYCONVC_SAMPLE_I16
+        PYCONVC_SAMPLE_U16
+        PYCONVC_SAMPLE_I32
+        PYCONVC_SAMPLE_U32
+        PYCONVC_SAMPLE_I64
+        PYCONVC_SAMPLE_U64
+        PYCONVC_SAMPLE_BOOL
+        PYCONVC_SAMPLE_F32
+        PYCONVC_SAMPLE_F64
+        PYCONVC_SAMPLE_AS_COMPUTED
+
+    ctypedef struct pyconvc_pass:
+        int32_t kind
+        int32_t boundary[3]
+        int64_t kernel[3]
+        int64_t pad[3]
+        int64_t terms
+        const int64_t *at
+        const void *w
+        unsigned char fill[16]
+
+    ctypedef struct pyconvc_chain:
+        int32_t dtype, x_sample, y_sample, passes
+        pyconvc_pass[3] passes_ "pass"
+        int64_t batch
+        int64_t size[3]
+        int64_t x_step[4]
+        int64_t y_step[4]
+
+    pyconvc_status pyconvc_chain_run(const pyconvc_chain *c, const void *x, void *y, const pyconvc_run *run)

@@ -12,7 +12,7 @@ import numpy as np
 
 from . import _check
 
-__all__ = ["call", "takes"]
+__all__ = ["call", "ndimage", "takes"]
 
 
 def takes(*arrays):
@@ -28,18 +28,23 @@ def takes(*arrays):
 
 
 @functools.cache
-def _module():
-    spec = importlib.util.find_spec("scipy.signal._signaltools")
+def _module(name):
+    spec = importlib.util.find_spec(name)
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
     return module
+
+
+def ndimage(name):
+    """scipy.ndimage's function of that name."""
+    return getattr(_module("scipy.ndimage._filters"), name)
 
 
 def call(name, in1, in2, mode, boundary, fillvalue, axes, out):
     """scipy's function of that name; arguments that it lacks are refused unless they have their
     default.
     """
-    function = getattr(_module(), name, None)
+    function = getattr(_module("scipy.signal._signaltools"), name, None)
     where = f"dtypes {in1.dtype} and {in2.dtype} are computed by scipy.signal"
     if function is None:
         raise TypeError(f"{name}: {where}, which has no such function")

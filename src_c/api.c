@@ -3,6 +3,7 @@
 #include <stdlib.h>
 
 #include "drivers/adjoint.h"
+#include "drivers/chain.h"
 #include "drivers/columns.h"
 #include "drivers/dot.h"
 #include "drivers/filter.h"
@@ -221,4 +222,14 @@ void pyconvc_plan_free(pyconvc_plan *plan) {
     if (plan && plan->method == BY_MIX) mix_plan_free(&plan->by.mix);
     if (plan && plan->method == BY_WINOGRAD) winograd_plan_free(&plan->by.winograd);
     free(plan);
+}
+
+pyconvc_status pyconvc_chain_run(const pyconvc_chain *c, const void *x, void *y,
+                                 const pyconvc_run *run) {
+    chain_plan plan;
+    if (run->workers < 1) return PYCONVC_BAD_PROBLEM;
+    pyconvc_status status = chain_plan_make(&plan, c, y, run);
+    if (!status) status = chain_run(&plan, x, y, run);
+    chain_plan_free(&plan);
+    return status;
 }

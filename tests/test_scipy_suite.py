@@ -96,7 +96,48 @@ SIGNAL = Suite(
         **dict.fromkeys(CUT_ROWS, "scipy issue 21876"),
     },
 )
-SUITES = [SIGNAL]
+
+
+def _filters(*names):
+    return [f"TestNdimageFilters::test_{name}" for name in names]
+
+
+NDIMAGE = Suite(
+    module="scipy.ndimage.tests.test_filters",
+    place="scipy.ndimage",
+    source="pyconvc.ndimage",
+    judges={
+        "correlate": _filters("correlate13", "correlate14", "correlate18", "correlate19"),
+        "convolve": _filters(
+            "correlate13", "correlate15", "correlate16", "correlate_convolve_axes"
+        ),
+        "correlate1d": _filters("correlate20", "correlate21", "correlate23", "correlate25"),
+        "convolve1d": _filters("correlate20", "correlate22", "correlate24", "correlate26"),
+        "uniform_filter": [*_filters("filter_axes", "uniform06"), "test_multiple_modes_uniform"],
+        "uniform_filter1d": [
+            *_filters("uniform01", "uniform01_complex"),
+            "test_uniform_filter1d_roundoff_errors",
+            "test_multiple_modes_sequentially",
+        ],
+        "gaussian_filter": [*_filters("gauss03", "gauss06", "filter_axes"), "test_multiple_modes"],
+        "gaussian_filter1d": ["test_multiple_modes_sequentially", "test_gaussian_radius"],
+        "sobel": [*_filters("sobel01", "sobel02", "sobel03"), "test_multiple_modes_sobel"],
+        "prewitt": [
+            *_filters("prewitt01", "prewitt02", "prewitt03"),
+            "test_multiple_modes_prewitt",
+        ],
+        "laplace": [*_filters("laplace01", "laplace02"), "test_multiple_modes_laplace"],
+        "gaussian_laplace": [
+            *_filters("gaussian_laplace01", "gaussian_laplace02", "derivative_filter_axes"),
+            "test_multiple_modes_gaussian_laplace",
+        ],
+        "gaussian_gradient_magnitude": [
+            *_filters("gaussian_gradient_magnitude01", "gaussian_gradient_magnitude02"),
+            "test_multiple_modes_gaussian_gradient_magnitude",
+        ],
+    },
+)
+SUITES = [SIGNAL, NDIMAGE]
 ONE_BY_ONE = [pytest.param(suite, name, id=name) for suite in SUITES for name in suite.judges]
 
 

@@ -5,11 +5,11 @@ Readable before fast, and exact in every dtype: integers wrap as NumPy's do, boo
 ANDs, complex is complex, floats accumulate in their own precision unless told otherwise. Nothing
 here shares code with the kernels, so the tests compare the two.
 
-This module holds the three passes on arrays ``(N, channels, *space)``; `pyconvc.reference.signal`
-and `pyconvc.reference.nn` hold the public operations built on them.
+This module holds the three passes on arrays ``(N, channels, *space)``; `pyconvc.reference.signal`,
+`pyconvc.reference.ndimage` and `pyconvc.reference.nn` hold the public operations built on them.
 """
 
-from . import nn, signal
+from . import ndimage, nn, signal
 from ._boundary import BOUNDARIES, boundary_index
 from ._passes import bias_grad, correlate, input_grad, weight_grad
 from ._problem import output_size
@@ -20,6 +20,7 @@ __all__ = [
     "boundary_index",
     "correlate",
     "input_grad",
+    "ndimage",
     "nn",
     "output_size",
     "signal",

@@ -188,6 +188,69 @@ pyconvc_status pyconvc_correlate_present(const pyconvc_problem *p, const void *x
                                          const uint8_t *mask, const void *w, double least,
                                          int normalize, void *y, const pyconvc_run *run);
 
+/* Chains: passes over one array, one after the other, in blocks that stay in the cache between
+ * them. y has the shape of x. A pass extends what the pass before left by its own rule and
+ * constant:
+ *
+ *   SUM       sum_t w[t] * X[o + t - pad] along one axis, as pyconvc_correlate sums
+ *   TERMS     sum_i w[i] * X[o + at[i]], in this order and with every product and sum rounded
+ *   PAIRS     w[0] * X[o + at[0]] + sum_i w[i] * (X[o + at[2*i - 1]] + X[o + at[2*i]]), likewise
+ *   ODD_PAIRS the same with differences
+ *   MEAN      w[0] * sum_{t < kernel} X[o + t - pad] along one axis
+ *   QUOTIENT  the same sum divided by w[0]
+ *
+ * The error of the last two grows as the logarithm of kernel. Between passes samples are what y can
+ * store: integers are cut off and wrap. */
+typedef enum {
+    PYCONVC_SUM,
+    PYCONVC_TERMS,
+    PYCONVC_PAIRS,
+    PYCONVC_ODD_PAIRS,
+    PYCONVC_MEAN,
+    PYCONVC_QUOTIENT
+} pyconvc_pass_kind;
+
+/* Real samples in memory that a chain computes on as F32 or F64. */
+typedef enum {
+    PYCONVC_SAMPLE_I8,
+    PYCONVC_SAMPLE_U8,
+    PYCONVC_SAMPLE_I16,
+    PYCONVC_SAMPLE_U16,
+    PYCONVC_SAMPLE_I32,
+    PYCONVC_SAMPLE_U32,
+    PYCONVC_SAMPLE_I64,
+    PYCONVC_SAMPLE_U64,
+    PYCONVC_SAMPLE_BOOL,
+    PYCONVC_SAMPLE_F32,
+    PYCONVC_SAMPLE_F64,
+    PYCONVC_SAMPLES,
+    PYCONVC_SAMPLE_AS_COMPUTED = -1
+} pyconvc_sample;
+
+/* No two passes of a chain have a kernel of more than one sample along the same axis. */
+typedef struct {
+    int32_t kind; /* pyconvc_pass_kind */
+    int32_t boundary[PYCONVC_RANK];
+    int64_t kernel[PYCONVC_RANK], pad[PYCONVC_RANK]; /* samples that o reaches, and before o */
+    int64_t terms;                                   /* TERMS, PAIRS, ODD_PAIRS: number of w */
+    const int64_t *at;                               /* theirs: depth, height, width from o - pad */
+    const void *w;                                   /* in the chain's dtype */
+    unsigned char fill[16];                          /* likewise */
+} pyconvc_pass;
+
+typedef struct {
+    int32_t dtype;              /* to compute in: F32, F64; C64, C128 for SUM and MEAN */
+    int32_t x_sample, y_sample; /* pyconvc_sample; AS_COMPUTED: dtype */
+    int32_t passes;             /* 1 .. PYCONVC_RANK */
+    pyconvc_pass pass[PYCONVC_RANK];
+    int64_t batch, size[PYCONVC_RANK];
+    int64_t x_step[1 + PYCONVC_RANK], y_step[1 + PYCONVC_RANK]; /* batch, depth, height, width */
+} pyconvc_chain;
+
+/* The caller grants that y overlaps nothing that is read. */
+pyconvc_status pyconvc_chain_run(const pyconvc_chain *c, const void *x, void *y,
+                                 const pyconvc_run *run);
+
 /* Tiers are chosen once, at the first call of any function here, or by name before that. */
 pyconvc_status pyconvc_isa_select(const char *name); /* NULL: the best available */
 const char *pyconvc_isa_name(void);

@@ -29,6 +29,11 @@ PYCONVC_FOR_WINOGRAD(DECLARE_WINOGRAD)
 #define DECLARE_POOL(stem, op, dtype, DTYPE) extern const pool_kernel KERNELS(stem, dtype);
 PYCONVC_FOR_POOLS(DECLARE_POOL)
 
+#define DECLARE_ELEMENT(dtype, index)                                                              \
+    extern const shifted_kernels KERNELS(shifted, dtype, PYCONVC_TIER);                            \
+    extern const convert_kernels KERNELS(convert, dtype, PYCONVC_TIER);
+PYCONVC_FOR_ELEMENTS(DECLARE_ELEMENT)
+
 const kernel_table *CAT(pyconvc_table_, PYCONVC_TIER)(void) {
     static kernel_table table = {.name = STRING(PYCONVC_TIER)};
     int i = 0;
@@ -45,5 +50,9 @@ const kernel_table *CAT(pyconvc_table_, PYCONVC_TIER)(void) {
 #define FILL_POOL(stem, op, dtype, DTYPE)                                                          \
     table.pool[POOL_##op][PYCONVC_##DTYPE] = KERNELS(stem, dtype);
     PYCONVC_FOR_POOLS(FILL_POOL)
+#define FILL_ELEMENT(dtype, index)                                                                 \
+    table.shifted[index] = KERNELS(shifted, dtype, PYCONVC_TIER);                                  \
+    table.convert[index] = KERNELS(convert, dtype, PYCONVC_TIER);
+    PYCONVC_FOR_ELEMENTS(FILL_ELEMENT)
     return &table;
 }

@@ -7,6 +7,7 @@
 
 #include <stdint.h>
 
+#include "chain_types.h"
 #include "dtypes.h"
 #include "pool_types.h"
 
@@ -177,6 +178,8 @@ typedef struct {
     fold_kernels fold[PYCONVC_DTYPE_COUNT];
     const winograd_kernels *winograd[PYCONVC_DTYPE_COUNT]; /* NULL: none for this dtype */
     pool_kernel pool[POOL_OPS][PYCONVC_DTYPE_COUNT];
+    shifted_kernels shifted[PYCONVC_ELEMENTS];
+    convert_kernels convert[PYCONVC_ELEMENTS];
 } kernel_table;
 
 #endif

@@ -1,0 +1,157 @@
+"""What scipy.ndimage's arguments may be: all checks and error texts of pyconvc.ndimage.
+
+An error has scipy's type and names the argument, its value and what is allowed.
+"""
+
+import operator
+import warnings
+
+import numpy as np
+from numpy.lib.array_utils import normalize_axis_index
+
+from .. import _check, _core
+
+MODES = {
+    "constant": 0,
+    "grid-constant": 0,
+    "nearest": 1,
+    "mirror": 2,
+    "reflect": 3,
+    "grid-mirror": 3,
+    "wrap": 4,
+    "grid-wrap": 4,
+}
+"""scipy.ndimage's names of the rules in `_check.BOUNDARIES`."""
+
+PRECISIONS = (None, "double")
+
+
+def mode(value):
+    """Code of a boundary rule."""
+    if not isinstance(value, str) or value not in MODES:
+        allowed = ", ".join(map(repr, MODES))
+        raise RuntimeError(f"mode={value!r}: boundary mode not supported, must be one of {allowed}")
+    return MODES[value]
+
+
+def one_mode(value):
+    """Code of the one rule that the filters with weights of any rank have for all axes."""
+    if not isinstance(value, str) and np.iterable(value):
+        raise RuntimeError(f"mode={value!r}: a sequence of modes is not supported here")
+    return mode(value)
+
+
+def axis(value, rank):
+    """One axis, counted from the front."""
+    return normalize_axis_index(operator.index(value), rank)
+
+
+def axes(value, rank):
+    """Distinct axes in the order given, counted from the front; None is all of them."""
+    if value is None:
+        return tuple(range(rank))
+    if np.isscalar(value):
+        value = (value,)
+    elif not np.iterable(value):
+        raise ValueError(f"axes={value!r}: must be an integer, iterable of integers, or None")
+    given = tuple(operator.index(a) for a in value)
+    for a in given:
+        if not -rank <= a < rank:
+            raise ValueError(f"axes={value!r}: specified axis {a} is out of range for rank {rank}")
+    result = tuple(a % rank for a in given)
+    if len(set(result)) != len(result):
+        raise ValueError(f"axes={value!r}: axes must be unique")
+    return result
+
+
+def each(name, value, count):
+    """`value` for each of `count` axes: a sequence of that length, or one for all."""
+    if isinstance(value, str) or not np.iterable(value):
+        return [value] * count
+    values = list(value)
+    if len(values) != count:
+        raise RuntimeError(
+            f"{name}={value!r}: sequence argument must have length equal to input rank, or to the "
+            f"number of axes, which is {count}"
+        )
+    return values
+
+
+def size(value):
+    """Samples of a window."""
+    if value < 1:
+        raise RuntimeError(f"size={value!r}: incorrect filter size, must be at least 1")
+    return operator.index(value)
+
+
+def origin(name, value, size):
+    """How far a window of `size` samples is moved; it must stay over its sample."""
+    value = operator.index(value)
+    low, high = -(size // 2), (size - 1) // 2
+    if not low <= value <= high:
+        raise ValueError(
+            f"Invalid origin: {name}={value}, must be from {low} to {high} for a size of {size}"
+        )
+    return value
+
+
+def precision(value):
+    """None or "double"."""
+    return value if value is None else _check.one_of("precision", value, PRECISIONS[1:])
+
+
+def cval(value, x, weights=None):
+    """The constant as a number; complex only for complex input."""
+    if not np.iscomplexobj(value):
+        return float(value)
+    if x.dtype.kind != "c":  # scipy has both types
+        kind = ValueError if np.iscomplexobj(weights) else TypeError
+        raise kind(f"cval={value!r}: must be real, as the input is")
+    return complex(value)
+
+
+def sigma(value):
+    """A width that is a number and not negative."""
+    value = float(value)
+    if not 0 <= value < np.inf:
+        raise ValueError(f"sigma={value}: must be finite and not negative")
+    return value
+
+
+def result(output, x, *, is_complex=False):
+    """Where the result goes, from scipy's argument `output`: an array, a dtype or its name."""
+    y = _result(output, x, is_complex)
+    if not _core.serves(y.dtype.newbyteorder("=")):
+        raise RuntimeError(f"output: array type {y.dtype!r} not supported")
+    return y
+
+
+def _result(output, x, is_complex):
+    if output is None:
+        dtype = np.promote_types(x.dtype, np.complex64) if is_complex else x.dtype
+        return _check.output(None, x.shape, dtype.newbyteorder("="), input=x)
+    if isinstance(output, (type, np.dtype)):
+        dtype = np.dtype(output)
+        if is_complex and dtype.kind != "c":
+            warnings.warn("promoting specified output dtype to complex", stacklevel=5)
+            dtype = np.promote_types(dtype, np.complex64)
+        return np.zeros(x.shape, dtype)
+    if isinstance(output, str):
+        dtype = np.dtype(output)
+        if not is_complex and not issubclass(dtype.type, np.number):
+            raise RuntimeError(f"output={output!r}: output must have numeric dtype")
+        must_be_complex(dtype, is_complex)
+        return np.zeros(x.shape, dtype)
+    y = np.asarray(output)
+    if y.shape != x.shape:
+        raise RuntimeError(f"output: output shape not correct, {y.shape} instead of {x.shape}")
+    must_be_complex(y.dtype, is_complex)
+    if not y.flags.writeable:
+        raise ValueError("output: must be writeable")
+    return y
+
+
+def must_be_complex(dtype, is_complex):
+    """A result that has an imaginary part has a place for it."""
+    if is_complex and dtype.kind != "c":
+        raise RuntimeError(f"output: output must have complex dtype, not {dtype}")

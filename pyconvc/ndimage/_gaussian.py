@@ -1,0 +1,37 @@
+"""Weights of the Gaussian and its derivatives, rounded as scipy rounds them."""
+
+import numbers
+
+import numpy as np
+
+
+def radius(sigma, truncate, radius):
+    """Samples on either side of the middle one."""
+    if radius is None:
+        return int(truncate * sigma + 0.5)
+    if not isinstance(radius, numbers.Integral) or radius < 0:
+        raise ValueError(f"radius={radius!r}: Radius must be a nonnegative integer")
+    return int(radius)
+
+
+def weights(sigma, order, radius):
+    """The derivative of the given order of a Gaussian whose samples add up to 1.
+
+    With g the Gaussian and q_n a polynomial, the derivative of order n is q_n g, where
+    ``q_{n+1} = q_n' - q_n x / sigma**2``: a matrix on the coefficients of q_n.
+    """
+    if order < 0:
+        raise ValueError(f"order={order}: order must be non-negative")
+    variance = sigma * sigma
+    x = np.arange(-radius, radius + 1)
+    g = np.exp(-0.5 / variance * x**2)
+    g = g / g.sum()
+    if order == 0:
+        return g
+    powers = np.arange(order + 1)
+    derive = np.diag(powers[1:], 1) + np.diag(np.full(order, 1.0) / -variance, -1)
+    q = np.zeros(order + 1)
+    q[0] = 1
+    for _ in range(order):
+        q = derive.dot(q)
+    return (x[:, None] ** powers).dot(q) * g

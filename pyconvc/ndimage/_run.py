@@ -1,0 +1,306 @@
+"""From filters to passes of the C library: the one place that knows what a filter is.
+
+A filter is a `Filter`. `run` computes several of them, one after the other, as scipy.ndimage does:
+each extends what the one before left, which is stored in the result's dtype.
+
+How sums are computed:
+
+- Floating results in float32 or float64, complex ones likewise, by the engine's own summation, in
+  the precision of the result.
+- Integer results, and all real ones with ``precision="double"``, in float64 in scipy's order, with
+  every product and sum rounded as scipy's are: the same bits.
+"""
+
+import math
+from dataclasses import dataclass
+
+import numpy as np
+
+from .. import _check, _choose, _core, _methods
+
+TINY = np.finfo(np.float64).eps  # scipy takes smaller weights of a kernel of any rank for zero
+ZERO = np.zeros(())
+FUSED_TAPS = 8  # a third axis is fused up to so many taps beside its sample
+
+
+@dataclass(frozen=True, slots=True)
+class Filter:
+    """One filter: the correlation with weights, or a mean, along some axes.
+
+    Attributes
+    ----------
+    axes : tuple of int
+        Distinct axes, counted from the front.
+    weights : ndarray or None
+        One axis for each of `axes`; float64 or complex128. None is a mean.
+    size : tuple of int
+        Samples of the window along each of `axes`.
+    before : tuple of int
+        Samples of the window before the one that is written.
+    modes : tuple of int
+        Code of the boundary rule of each of `axes`.
+    cval : float or complex
+        The constant of a constant rule.
+    in_line : bool
+        Whether the sum is ordered as scipy's one-dimensional filters order it.
+    """
+
+    axes: tuple
+    weights: np.ndarray | None
+    size: tuple
+    before: tuple
+    modes: tuple
+    cval: complex
+    in_line: bool = True
+
+
+def mean(axis, size, origin, mode, cval):
+    """The mean of `size` samples along an axis."""
+    return Filter((axis,), None, (size,), (size // 2 + origin,), (mode,), cval)
+
+
+def line(axis, weights, origin, mode, cval):
+    """A correlation along an axis; weights that are symmetric but for roundings are made so."""
+    n = len(weights)
+    weights = np.ascontiguousarray(weights)
+    if n % 2 and weights.dtype.kind == "f":
+        half = weights[: n // 2]
+        for sign in (1, -1):
+            mirrored = sign * half[::-1]
+            if (np.abs(weights[n // 2 + 1 :] - mirrored) <= TINY).all():
+                weights = np.concatenate([half, weights[n // 2 : n // 2 + 1], mirrored])
+                break
+    return Filter((axis,), weights, (n,), (n // 2 + origin,), (mode,), cval)
+
+
+def block(axes, weights, origins, mode, cval):
+    """A correlation along several axes; what scipy takes for zero is."""
+    weights = np.where(np.abs(weights) > TINY, weights, 0)
+    before = tuple(n // 2 + o for n, o in zip(weights.shape, origins, strict=True))
+    modes = (mode,) * len(axes)
+    return Filter(axes, weights, weights.shape, before, modes, cval, in_line=False)
+
+
+# ---- running
+# -----------------------------------------------------------------------------------------
+
+
+def run(x, filters, y, precision=None, workers=1):
+    """Compute the filters, one after the other, from x to y, which may overlap; returns y."""
+    if not filters:
+        y[...] = x
+        return y
+    if not y.size:
+        return y
+    target = y
+    if _core.canonical(y) is not y or np.may_share_memory(x, y):
+        target = np.empty(y.shape, y.dtype.newbyteorder("="))
+    work, ordered = _arithmetic(x.dtype, y.dtype, filters, precision)
+    x = _check.served(x)
+    if np.result_type(x, work) != work or (work.kind == "c" and x.dtype != work):
+        x = x.astype(work)  # complex input of another precision, or real input of complex weights
+    if target.dtype != work and work.kind == "c":
+        target[...] = _all(x, filters, np.empty(y.shape, work), work, ordered, workers)
+    else:
+        _all(x, filters, target, work, ordered, workers)
+    if target is not y:
+        y[...] = target
+    return y
+
+
+def _arithmetic(source, result, filters, precision):
+    """(dtype to compute in, whether sums are in scipy's order)."""
+    if result.kind == "c":
+        single = result == np.complex64 and source.itemsize <= (8 if source.kind == "c" else 4)
+        single = single and (source.kind in "fc" or source.itemsize < 4) and precision is None
+        return np.dtype(np.complex64 if single else np.complex128), False
+    if precision == "double" or result.kind in "iub":
+        return np.dtype(np.float64), True
+    narrow = source == np.float32 or (source.kind in "iub" and source.itemsize < 4)
+    return np.dtype(np.float32 if result == np.float32 and narrow else np.float64), False
+
+
+def _all(x, filters, y, work, ordered, workers):
+    """Groups of filters that share blocks, through arrays of y's dtype."""
+    groups = _groups(filters)
+    for i, group in enumerate(groups):
+        target = y if i == len(groups) - 1 else np.empty(y.shape, y.dtype)
+        if group[0].in_line:
+            _chain(x, group, target, work, ordered, workers)
+        else:
+            _block(x, group[0], target, work, ordered, workers)
+        x = target
+    return y
+
+
+def _groups(filters):
+    """Filters that a chain can take at once: three axes, of which blocks have moderate halos."""
+    groups = []
+    for f in filters:
+        last = groups[-1] if groups else []
+        if len(last) in (1, 2) and f.in_line and last[0].in_line:
+            last.append(f)
+        else:
+            groups.append([f])
+    return [part for group in groups for part in _split(group)]
+
+
+def _split(group):
+    """Three long windows would load most samples many times over: the first one goes alone."""
+    if len(group) == 3 and max(f.size[0] for f in group) > FUSED_TAPS + 1:
+        return [group[:1], group[1:]]
+    return [group]
+
+
+# ---- any rank
+# ----------------------------------------------------------------------------------------
+
+
+def _block(x, f, y, work, ordered, workers):
+    """A correlation along several axes."""
+    if not ordered:
+        ordered = bool((f.weights == 0).any()) and not _check.finite(x)  # zero times NaN
+    if ordered and work.kind == "f":
+        if sum(n > 1 for n in f.size) > 3:
+            _by_terms(x, f, y)
+        else:
+            _chain(x, [f], y, np.dtype(np.float64), True, workers)
+        return
+    if y.dtype != work:
+        y[...] = _engine(x, f, np.empty(y.shape, work), work, workers)
+    else:
+        _engine(x, f, y, work, workers)
+
+
+def _engine(x, f, y, work, workers):
+    """By the methods of `pyconvc._methods`, whichever `_choose` finds the fastest."""
+    pad, rules, shape = [0] * x.ndim, [0] * x.ndim, [1] * x.ndim
+    order = sorted(range(len(f.axes)), key=lambda i: f.axes[i])
+    for i in order:
+        a = f.axes[i]
+        pad[a], rules[a], shape[a] = f.before[i], f.modes[i], f.size[i]
+    w = f.weights.transpose(order).reshape(shape).astype(work)
+    fill = np.asarray(f.cval, work)
+    axes = tuple(sorted(f.axes))
+    filtering = _methods.Filtering(
+        x.astype(work, copy=False), w, y, axes, tuple(pad), tuple(rules), fill, False, workers
+    )
+    if not axes or x.ndim == 0:
+        np.multiply(x, w, out=y)
+        return y
+    method, vectors = _choose.method(filtering)
+    if method == "separable":
+        _methods.separable(filtering, vectors)
+    else:
+        getattr(_methods, method)(filtering)
+    return y
+
+
+def _by_terms(x, f, y):
+    """Kernels of more axes than a chain has: whole arrays, added in scipy's order."""
+    for a, n, before, mode in zip(f.axes, f.size, f.before, f.modes, strict=True):
+        index = _methods.boundary_index(np.arange(x.shape[a] + n - 1) - before, x.shape[a], mode)
+        x = np.take(x, np.maximum(index, 0), axis=a).astype(np.float64, copy=False)
+        x[(slice(None),) * a + (index < 0,)] = f.cval
+    total = np.zeros(y.shape)
+    for place in np.argwhere(f.weights):
+        window = [slice(None)] * x.ndim
+        for a, i in zip(f.axes, place, strict=True):
+            window[a] = slice(i, i + y.shape[a])
+        total += f.weights[tuple(place)] * x[tuple(window)]
+    result = np.empty(y.shape, y.dtype)
+    one = ("terms", (1,) * 3, (0,) * 3, (0,) * 3, np.zeros((1, 3), np.int64), np.ones(1), ZERO)
+    _core.chain(_as_line(total), _as_line(result), [one], dtype=np.float64)
+    y[...] = result
+
+
+def _as_line(a):
+    """A contiguous array as one line of one plane of one image."""
+    return a.reshape(1, 1, 1, -1)
+
+
+# ---- chains
+# ------------------------------------------------------------------------------------------
+
+
+def _chain(x, filters, y, work, ordered, workers):
+    """Filters along at most three axes in all, by the chains of the C library."""
+    filtered = {a for f in filters for a, n in zip(f.axes, f.size, strict=True) if n > 1}
+    space = _space(y, filtered)
+    passes = [_pass(f, space, work, ordered, y.dtype) for f in filters]
+    lead = [a for a in range(x.ndim) if a not in space]
+    x, y = (np.moveaxis(a, [*lead, *space], range(a.ndim)) for a in (x, y))
+    missing = (1,) * (3 - len(space))
+    for index in np.ndindex(y.shape[: max(0, len(lead) - 1)]):
+        pair = (a[index] if lead else a[None] for a in (x, y))
+        parts = [a.reshape(a.shape[0], *missing, *a.shape[1:]) for a in pair]
+        _core.chain(*parts, passes, dtype=work, workers=workers)
+
+
+def _space(y, filtered):
+    """The filtered axes and, up to three, those that lie closest; in the order of memory."""
+    by_step = sorted(range(y.ndim), key=lambda a: (-abs(y.strides[a]), a))
+    others = [a for a in by_step if a not in filtered]
+    chosen = filtered | set(others[len(others) - max(0, 3 - len(filtered)) :])
+    return [a for a in by_step if a in chosen]
+
+
+def _pass(f, space, work, ordered, result):
+    """A filter as `_core.chain` takes it."""
+    place = {a: 3 - len(space) + i for i, a in enumerate(space)}
+    kernel, pad, rules = [1] * 3, [0] * 3, [0] * 3
+    for a, n, before, mode in zip(f.axes, f.size, f.before, f.modes, strict=True):
+        if n > 1:
+            kernel[place[a]], pad[place[a]], rules[place[a]] = n, before, mode
+    at = None
+    if f.weights is None:
+        kind, weights = _divided(f, work, ordered or result.kind in "iub")
+    elif not ordered:
+        kind, weights = "sum", _rounded(f.weights, work)
+    else:
+        kind, order, weights = _terms(f)
+        at = np.zeros((len(order), 3), np.int64)
+        for column, (a, n) in enumerate(zip(f.axes, f.size, strict=True)):
+            if n > 1:
+                at[:, place[a]] = order[:, column]
+    weights = np.ascontiguousarray(weights, work)
+    return kind, kernel, pad, rules, at, weights, np.asarray(f.cval, work)
+
+
+def _rounded(weights, work):
+    """Weights of a line in the precision to compute in, with the same sum.
+
+    What rounding takes from the sum goes to the largest taps, and what is left of it to smaller
+    ones, so that a flat input keeps its level.
+    """
+    if weights.dtype.kind != "f" or work not in (np.float32, np.complex64):
+        return weights
+    result, size = weights.astype(np.float32), np.abs(weights)
+    for largest in np.unique(size)[:-7:-1]:
+        taps = size == largest
+        lost = math.fsum(weights) - math.fsum(result)
+        result[taps] = result[taps] + lost / np.count_nonzero(taps)
+    return result
+
+
+def _divided(f, work, exactly):
+    """A mean as a sum and what it is multiplied with or, exactly, divided by."""
+    samples = math.prod(f.size)
+    return ("quotient", [samples]) if exactly else ("mean", [1 / np.float64(samples)])
+
+
+def _terms(f):
+    """(kind, places, weights) in the order in which scipy adds."""
+    if not f.in_line:
+        places = np.argwhere(f.weights)
+        if not len(places):
+            places = np.zeros((1, len(f.size)), np.int64)
+        return "terms", places, f.weights[tuple(places.T)]
+    n, w = f.size[0], f.weights
+    half = n // 2
+    for sign, kind in ((1, "pairs"), (-1, "odd pairs")):
+        if n % 2 and (w[half + 1 :] == sign * w[:half][::-1]).all():
+            pairs = [i for t in range(half) for i in (t, n - 1 - t)]
+            return kind, np.array([[half], *([i] for i in pairs)]), w[[half, *range(half)]]
+    order = [n - 1, *range(n - 1)]
+    return "terms", np.array(order)[:, None], w[order]

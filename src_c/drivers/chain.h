@@ -1,0 +1,48 @@
+/* chain.h -- chains of passes over blocks: decided once a call, read by all workers.
+ *
+ * A task loads a block of x with the halos of all passes, as elements to compute with, into a
+ * buffer that fits in the cache, runs the passes from buffer to buffer and stores the block of y.
+ * Rules are applied where the block is loaded: passes along different axes commute with reading
+ * samples from elsewhere. Only constants are put in anew before each pass.
+ */
+#ifndef PYCONVC_CHAIN_H
+#define PYCONVC_CHAIN_H
+
+#include "filter.h"
+
+typedef struct {
+    const pyconvc_chain *c;
+    const kernel_table *table;
+    const shifted_kernels *shifted;
+    const convert_kernels *convert;
+    int64_t bytes, parts; /* of a sample to compute with */
+    int64_t x_bytes, y_bytes;
+
+    int64_t block[PYCONVC_RANK], blocks[PYCONVC_RANK]; /* samples of y, and how many blocks */
+    int64_t halo[PYCONVC_RANK], before[PYCONVC_RANK];  /* samples beyond a block, before it */
+    int64_t row, plane, buffer; /* samples from one row, plane and buffer to the next */
+    int levels;                 /* buffers for partial sums of MEAN and QUOTIENT */
+    int64_t pointers;           /* that a table of rows or terms has */
+    int stores_itself, flags;   /* the last pass writes to y, with these FILTER_ flags */
+    int64_t tasks;
+    int workers;
+
+    /* SUM: a filter along a row or down a column, planned for its taps. */
+    pyconvc_problem problem[PYCONVC_RANK];
+    filter_plan filter[PYCONVC_RANK];
+} chain_plan;
+
+/* Free with chain_plan_free also after a failure. */
+pyconvc_status chain_plan_make(chain_plan *plan, const pyconvc_chain *c, const void *y,
+                               const pyconvc_run *run);
+void chain_plan_free(chain_plan *plan);
+
+/* The axis that a pass has its kernel along. */
+int chain_axis(const pyconvc_pass *pass);
+
+/* Levels of partial sums, of 4, 16, ... samples, that a sum of `kernel` samples is made of. */
+int chain_levels(int64_t kernel);
+
+pyconvc_status chain_run(const chain_plan *plan, const void *x, void *y, const pyconvc_run *run);
+
+#endif

@@ -1,0 +1,66 @@
+/* chain_types.h -- the kernels of chains: sums of shifted blocks, and what carries samples between
+ * memory and the elements that are computed with. Complex samples are two elements side by side.
+ */
+#ifndef PYCONVC_CHAIN_TYPES_H
+#define PYCONVC_CHAIN_TYPES_H
+
+#include <stdint.h>
+
+#include "dtypes.h"
+#include "pyconvc.h"
+
+/* Types in memory, in the order of pyconvc_sample: X(name, type in memory, way to it). Elements are
+ * cut off towards zero and wrap, by way of the integer named last. */
+#define PYCONVC_FOR_SAMPLES(X)                                                                     \
+    X(i8, int8_t, int32_t)                                                                         \
+    X(u8, uint8_t, int32_t)                                                                        \
+    X(i16, int16_t, int32_t)                                                                       \
+    X(u16, uint16_t, int32_t)                                                                      \
+    X(i32, int32_t, int32_t)                                                                       \
+    X(u32, uint32_t, int64_t)                                                                      \
+    X(i64, int64_t, int64_t)                                                                       \
+    X(u64, uint64_t, int64_t)                                                                      \
+    X(b8, uint8_t, int32_t)                                                                        \
+    X(f32, float, float)                                                                           \
+    X(f64, double, double)
+
+/* For r < height, j < width, with from[i] at from[i] + r * pitch + j, every operation rounded:
+ *
+ *   terms      y[r][j] = w[0] * from[0] + w[1] * from[1] + ...
+ *   pairs      y[r][j] = w[0] * from[0] + w[1] * (from[1] + from[2]) + ...
+ *   odd_pairs  y[r][j] = w[0] * from[0] + w[1] * (from[1] - from[2]) + ...
+ *   mean       y[r][j] = w[0] * (from[0] + from[1] + ...)
+ *   quotient   y[r][j] = (from[0] + from[1] + ...) / w[0]
+ *
+ * pitches and width count elements. The caller grants: every row readable up to width rounded up to
+ * whole vectors; with stream, y and y_pitch aligned to a vector. */
+typedef struct {
+    const void *const *from;
+    const void *w;
+    int64_t count; /* of w; mean and quotient: of from */
+    void *y;
+    int64_t pitch, y_pitch, height, width;
+    int stream;
+} shifted_job;
+
+typedef void shifted_fn(const shifted_job *job);
+
+typedef struct {
+    shifted_fn *terms, *pairs, *odd_pairs, *mean, *quotient;
+    int32_t vector; /* elements */
+} shifted_kernels;
+
+/* n elements: widen from memory, narrow to memory, settle in place to what memory can hold. */
+typedef void convert_fn(const void *from, int64_t n, void *to);
+
+typedef struct {
+    convert_fn *widen[PYCONVC_SAMPLES], *narrow[PYCONVC_SAMPLES], *settle[PYCONVC_SAMPLES];
+} convert_kernels;
+
+/* Elements that chains compute with, X(name, index in the table). */
+#define PYCONVC_FOR_ELEMENTS(X)                                                                    \
+    X(f32, 0)                                                                                      \
+    X(f64, 1)
+#define PYCONVC_ELEMENTS 2
+
+#endif

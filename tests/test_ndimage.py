@@ -1,0 +1,244 @@
+"""pyconvc.ndimage against its reference: dtype x rank x mode x origin x axes x output."""
+
+import cases
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from pyconvc import ndimage, reference
+
+MODES = ["reflect", "constant", "nearest", "mirror", "wrap"]
+MODES += ["grid-mirror", "grid-constant", "grid-wrap"]
+REALS = [*cases.INTEGERS, *cases.FLOATS]
+NUMERIC = [*REALS, *cases.COMPLEXES]
+LONGEST = [0, 90, 30, 11, 6]
+
+
+def samples(rng, shape, dtype):
+    """Integers small enough for sums that fit into int32, others normal."""
+    dtype = np.dtype(dtype)
+    if dtype.kind not in "iu":
+        return cases.values(rng, shape, dtype)
+    most = min(np.iinfo(dtype).max, 1 << 20)
+    return rng.integers(-most if dtype.kind == "i" else 0, most, shape).astype(dtype)
+
+
+@st.composite
+def calls(draw, dtypes=tuple(NUMERIC), ranks=(1, 2, 3, 4)):
+    """An input, its generator, and the arguments that all functions share."""
+    rng = np.random.default_rng(draw(st.integers(0, 1 << 20)))
+    rank = draw(st.sampled_from(ranks))
+    shape = tuple(draw(st.integers(1, LONGEST[rank])) for _ in range(rank))
+    x = samples(rng, shape, draw(st.sampled_from(dtypes)))
+    x = draw(st.sampled_from([x, np.asfortranarray(x), x[::-1], np.repeat(x, 2, -1)[..., ::2]]))
+    options = {"mode": draw(st.sampled_from(MODES)), "cval": draw(st.sampled_from([0.0, -2.0]))}
+    output = draw(st.sampled_from([None, *dtypes]))
+    if output is not None and (x.dtype.kind == "c") == (output.kind == "c"):
+        options["output"] = output
+    return x, rng, options
+
+
+def origins(draw, sizes):
+    return [draw(st.integers(-(n // 2), (n - 1) // 2)) for n in sizes]
+
+
+def drawn_axes(draw, rank):
+    """Some of the axes, in any order, or None for all."""
+    if draw(st.booleans()):
+        return None
+    return tuple(draw(st.permutations(range(rank)))[: draw(st.integers(1, rank))])
+
+
+def check(name, x, *args, precision=None, **options):
+    """Ours against the twin; in float64 the same bits."""
+    want = getattr(reference.ndimage, name)(x, *args, **options)
+    got = getattr(ndimage, name)(x, *args, **options, precision=precision)
+    context = {"name": name, "shape": x.shape, "args": args, **options}
+    if want.dtype.kind in "iub" or (precision and want.dtype.kind == "f" and "uniform" not in name):
+        assert got.dtype == want.dtype and np.array_equal(got, want), context
+    else:
+        close(got, want, x, args, context)
+    return got
+
+
+def close(got, want, x, args, context):
+    """Within the bound of docs/ndimage.rst: the sum of the magnitudes, a rounding for each term."""
+    assert got.dtype == want.dtype and got.shape == want.shape, context
+    weight = np.abs(args[0]).sum() if args and np.ndim(args[0]) else 8
+    terms = max(64, 8 * np.size(args[0])) if args else 64
+    unit = np.finfo(np.result_type(want.dtype, np.float32)).eps
+    single = x.dtype in (np.float32, np.complex64) and want.dtype.kind == "c"
+    unit = max(unit, np.finfo(np.float32).eps) if single else unit
+    largest = max(float(np.abs(x.astype(np.complex128)).max(initial=1)), 2) * max(weight, 1)
+    np.testing.assert_allclose(got, want, rtol=0, atol=terms * unit * largest, err_msg=str(context))
+
+
+PRECISIONS = st.sampled_from([None, "double"])
+
+
+@given(calls(), st.data(), PRECISIONS)
+def test_correlate_and_convolve(call, data, precision):
+    x, rng, options = call
+    axes = drawn_axes(data.draw, x.ndim)
+    count = x.ndim if axes is None else len(axes)
+    sizes = [data.draw(st.integers(1, 4)) for _ in range(count)]
+    weights = rng.integers(-3, 4, sizes) * data.draw(st.sampled_from([1, 0.37]))
+    if data.draw(st.booleans()):
+        options["origin"] = origins(data.draw, sizes)
+        if axes is not None and len(axes) < x.ndim:  # weights are in the order of the input's axes
+            by_axis = dict(zip(sorted(axes), options["origin"], strict=True))
+            options["origin"] = [by_axis[a] for a in axes]
+    check("correlate", x, weights, axes=axes, precision=precision, **options)
+    options.pop("origin", None)
+    check("convolve", x, weights, axes=axes, precision=precision, **options)
+
+
+@given(calls(), st.data(), PRECISIONS)
+def test_along_one_axis(call, data, precision):
+    x, rng, options = call
+    axis = data.draw(st.integers(-x.ndim, x.ndim - 1))
+    weights = rng.standard_normal(data.draw(st.integers(1, 24)))
+    weights = data.draw(
+        st.sampled_from([weights, weights + weights[::-1], weights - weights[::-1]])
+    )
+    check("convolve1d", x, weights, axis=axis, precision=precision, **options)
+    (options["origin"],) = origins(data.draw, weights.shape)
+    check("correlate1d", x, weights, axis=axis, precision=precision, **options)
+
+
+@given(calls(), st.data(), PRECISIONS)
+def test_means(call, data, precision):
+    x, _, options = call
+    axes = drawn_axes(data.draw, x.ndim)
+    count = x.ndim if axes is None else len(axes)
+    sizes = [data.draw(st.sampled_from([1, 2, 3, 7, 8, 9, 31, 70])) for _ in range(count)]
+    options["origin"] = origins(data.draw, sizes)
+    options["mode"] = [data.draw(st.sampled_from(MODES)) for _ in range(count)]
+    result = np.dtype(options.get("output", x.dtype))
+    if (x.dtype.kind in "fc" and result.kind in "iu") or result == np.uint64:
+        options["output"] = x.dtype  # the sums are not exact
+    check("uniform_filter", x, sizes, axes=axes, precision=precision, **options)
+
+
+@given(calls(), st.data(), PRECISIONS)
+def test_gaussians(call, data, precision):
+    x, _, options = call
+    axes = drawn_axes(data.draw, x.ndim)
+    count = x.ndim if axes is None else len(axes)
+    sigma = [data.draw(st.sampled_from([0, 0.4, 1, 2.3])) for _ in range(count)]
+    options["mode"] = [data.draw(st.sampled_from(MODES)) for _ in range(count)]
+    if data.draw(st.booleans()):
+        options["radius"] = data.draw(st.integers(0, 9))
+    check("gaussian_filter", x, sigma, axes=axes, precision=precision, **options)
+
+
+@given(calls(cases.FLOATS), st.data())
+def test_gaussian_derivatives(call, data):
+    x, _, options = call
+    order = [data.draw(st.integers(0, 4)) for _ in range(x.ndim)]
+    check("gaussian_filter", x, 1.5, order, **options)
+    check("gaussian_laplace", x, 1.2, truncate=3.0, **options)
+    check("gaussian_gradient_magnitude", x, 1.2, **options)
+
+
+# Without uint64, where a negative difference becomes a number that float64 has not.
+@given(calls([d for d in NUMERIC if d != np.uint64]), st.data(), PRECISIONS)
+def test_differences(call, data, precision):
+    x, _, options = call
+    check("laplace", x, axes=drawn_axes(data.draw, x.ndim), precision=precision, **options)
+    options["mode"] = [data.draw(st.sampled_from(MODES)) for _ in range(x.ndim)]
+    axis = data.draw(st.integers(-x.ndim, x.ndim - 1))
+    check("sobel", x, axis=axis, precision=precision, **options)
+    check("prewitt", x, axis=axis, precision=precision, **options)
+
+
+@given(calls(dtypes=(*cases.FLOATS, *cases.COMPLEXES), ranks=(1, 2)), st.data())
+def test_complex_weights(call, data):
+    x, rng, options = call
+    options.pop("output", None)
+    weights = cases.values(rng, (3,) * x.ndim, np.complex128)
+    check("correlate", x, weights, **options)
+    check("convolve", x, weights, **options)
+    check("correlate1d", x, weights.ravel(), **options)
+    if x.dtype.kind == "c":
+        options["cval"] = 1 + 2j
+        check("convolve1d", x, weights.ravel(), **options)
+
+
+@pytest.mark.parametrize("shape", [(0,), (3, 0), (0, 4, 2), ()])
+def test_nothing_to_filter(shape):
+    x = np.zeros(shape)
+    assert ndimage.gaussian_filter(x, 1).shape == shape
+    assert ndimage.uniform_filter(x, 3).shape == shape
+    assert ndimage.correlate(x, np.ones((3,) * x.ndim)).shape == shape
+
+
+@pytest.mark.parametrize("dtype", [np.uint8, np.float32, np.complex64])
+@pytest.mark.parametrize("name", ["gaussian_filter", "uniform_filter", "correlate", "laplace"])
+def test_output_overlaps_the_input(name, dtype):
+    """In place, shifted, reversed: as if into a new array, which the argument returns."""
+    rng = np.random.default_rng(3)
+    arguments = {"gaussian_filter": (1.5,), "uniform_filter": (7,), "laplace": ()}
+    args = arguments.get(name, (rng.standard_normal((3, 3)),))
+    function = getattr(ndimage, name)
+    for source, target in [(np.s_[:], np.s_[:]), (np.s_[:-5], np.s_[5:]), (np.s_[:], np.s_[::-1])]:
+        memory = samples(rng, (70, 90), dtype)
+        want = function(memory[source].copy(), *args)
+        got = function(memory[source], *args, output=memory[target])
+        assert got.base is memory and np.array_equal(memory[target], want)
+
+
+@pytest.mark.parametrize("name", ["gaussian_filter", "uniform_filter", "correlate1d"])
+def test_nan_stays_local(name):
+    """What a NaN does not reach has the same bits as without it."""
+    rng = np.random.default_rng(4)
+    x = rng.standard_normal((120, 300)).astype(np.float32)
+    args = {"gaussian_filter": (2.0,), "uniform_filter": (17,), "correlate1d": (np.ones(17),)}[name]
+    clean = getattr(ndimage, name)(x, *args)
+    x[60, 100] = np.nan
+    got = getattr(ndimage, name)(x, *args)
+    reached = np.zeros(x.shape, bool)
+    reached[60 if name == "correlate1d" else slice(52, 69), 92:109] = True
+    assert np.array_equal(np.isnan(got), reached) and np.array_equal(got[~reached], clean[~reached])
+
+
+def test_zero_weights_do_not_spread_nan():
+    x = np.zeros((9, 9), np.float32)
+    x[4, 4] = np.nan
+    cross = [[0, 1, 0], [1, 1, 1], [0, 1, 0]]
+    assert np.isnan(ndimage.correlate(x, cross)).sum() == 5
+
+
+def test_means_do_not_drift():
+    """A large value leaves no trace in the windows that it has left."""
+    x = np.ones(4000, np.float32)
+    x[1000] = 1e9
+    y = ndimage.uniform_filter1d(x, 15)
+    assert (y[1100:] == y[0]).all()
+
+
+@pytest.mark.parametrize("dtype", [np.uint8, np.uint16, np.float32, np.float64, np.complex128])
+def test_same_bits_for_any_number_of_workers(dtype):
+    rng = np.random.default_rng(5)
+    x = samples(rng, (700, 900), dtype)
+    weights = rng.standard_normal((3, 4))
+    for name, args in [
+        ("gaussian_filter", (1.3,)),
+        ("uniform_filter", (23,)),
+        ("correlate", (weights,)),
+        ("sobel", ()),
+    ]:
+        function = getattr(ndimage, name)
+        one, two, three = (function(x, *args, workers=n) for n in (1, 2, 3))
+        assert np.array_equal(one, two) and np.array_equal(one, three)
+
+
+def test_blocks_change_no_bit():
+    """Rows of a large image are those of a small one around them."""
+    x = np.random.default_rng(6).standard_normal((900, 1100)).astype(np.float32)
+    part = np.s_[390:520, 470:700]
+    inside = np.s_[40:-40, 40:-40]
+    for name, args in [("gaussian_filter", (3.0,)), ("uniform_filter", (33,)), ("sobel", ())]:
+        function = getattr(ndimage, name)
+        assert np.array_equal(function(x, *args)[part][inside], function(x[part], *args)[inside])
