@@ -102,6 +102,7 @@ def _filters(*names):
     return [f"TestNdimageFilters::test_{name}" for name in names]
 
 
+SINGLE = "a result of 133, computed in float32, against scipy's in float64 to within 1.5e-6"
 NDIMAGE = Suite(
     module="scipy.ndimage.tests.test_filters",
     place="scipy.ndimage",
@@ -111,13 +112,12 @@ NDIMAGE = Suite(
         "convolve": _filters(
             "correlate13", "correlate15", "correlate16", "correlate_convolve_axes"
         ),
-        "correlate1d": _filters("correlate20", "correlate21", "correlate23", "correlate25"),
+        "correlate1d": _filters("correlate21", "correlate23", "correlate25", "correlate26"),
         "convolve1d": _filters("correlate20", "correlate22", "correlate24", "correlate26"),
         "uniform_filter": [*_filters("filter_axes", "uniform06"), "test_multiple_modes_uniform"],
         "uniform_filter1d": [
             *_filters("uniform01", "uniform01_complex"),
             "test_uniform_filter1d_roundoff_errors",
-            "test_multiple_modes_sequentially",
         ],
         "gaussian_filter": [*_filters("gauss03", "gauss06", "filter_axes"), "test_multiple_modes"],
         "gaussian_filter1d": ["test_multiple_modes_sequentially", "test_gaussian_radius"],
@@ -135,6 +135,11 @@ NDIMAGE = Suite(
             *_filters("gaussian_gradient_magnitude01", "gaussian_gradient_magnitude02"),
             "test_multiple_modes_gaussian_gradient_magnitude",
         ],
+    },
+    left_out_alone={
+        f"TestNdimageFilters::test_gaussian_laplace0{i}[numpy-{dtype}]": SINGLE
+        for i in (1, 2)
+        for dtype in ("float32", "complex64")
     },
 )
 SUITES = [SIGNAL, NDIMAGE]

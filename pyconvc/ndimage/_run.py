@@ -5,10 +5,11 @@ each extends what the one before left, which is stored in the result's dtype.
 
 How sums are computed:
 
-- Floating results in float32 or float64, complex ones likewise, by the engine's own summation, in
-  the precision of the result.
-- Integer results, and all real ones with ``precision="double"``, in float64 in scipy's order, with
-  every product and sum rounded as scipy's are: the same bits.
+- float32 and complex results, and float64 ones of weights of any rank, by the engine's own
+  summation, in the precision of the result.
+- float64 results along one axis after the other, integers, and all real ones with
+  ``precision="double"``, in float64 in scipy's order, with every product and sum rounded as
+  scipy's are: the same bits.
 """
 
 import math
@@ -109,7 +110,7 @@ def run(x, filters, y, precision=None, workers=1):
 
 
 def _arithmetic(source, result, filters, precision):
-    """(dtype to compute in, whether sums are in scipy's order)."""
+    """(dtype to compute in, whether all sums are in scipy's order)."""
     if result.kind == "c":
         single = result == np.complex64 and source.itemsize <= (8 if source.kind == "c" else 4)
         single = single and (source.kind in "fc" or source.itemsize < 4) and precision is None
@@ -126,7 +127,7 @@ def _all(x, filters, y, work, ordered, workers):
     for i, group in enumerate(groups):
         target = y if i == len(groups) - 1 else np.empty(y.shape, y.dtype)
         if group[0].in_line:
-            _chain(x, group, target, work, ordered, workers)
+            _chain(x, group, target, work, ordered or work == np.float64, workers)
         else:
             _block(x, group[0], target, work, ordered, workers)
         x = target
