@@ -30,8 +30,8 @@ PYCONVC_FOR_WINOGRAD(DECLARE_WINOGRAD)
 PYCONVC_FOR_POOLS(DECLARE_POOL)
 
 #define DECLARE_ELEMENT(dtype, index)                                                              \
-    extern const shifted_kernels KERNELS(shifted, dtype, PYCONVC_TIER);                            \
-    extern const convert_kernels KERNELS(convert, dtype, PYCONVC_TIER);
+    extern const shifted_kernels KERNELS(shifted, dtype);                                          \
+    extern const convert_kernels KERNELS(convert, dtype);
 PYCONVC_FOR_ELEMENTS(DECLARE_ELEMENT)
 
 const kernel_table *CAT(pyconvc_table_, PYCONVC_TIER)(void) {
@@ -51,8 +51,8 @@ const kernel_table *CAT(pyconvc_table_, PYCONVC_TIER)(void) {
     table.pool[POOL_##op][PYCONVC_##DTYPE] = KERNELS(stem, dtype);
     PYCONVC_FOR_POOLS(FILL_POOL)
 #define FILL_ELEMENT(dtype, index)                                                                 \
-    table.shifted[index] = KERNELS(shifted, dtype, PYCONVC_TIER);                                  \
-    table.convert[index] = KERNELS(convert, dtype, PYCONVC_TIER);
+    table.shifted[index] = KERNELS(shifted, dtype);                                                \
+    table.convert[index] = KERNELS(convert, dtype);
     PYCONVC_FOR_ELEMENTS(FILL_ELEMENT)
     return &table;
 }
