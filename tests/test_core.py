@@ -211,6 +211,32 @@ def test_output_that_outgrows_the_cache(dtype, first):
     assert room[-1 if first == 0 else 0] == 7
 
 
+@pytest.mark.parametrize("boundary", cases.BOUNDARIES)
+@pytest.mark.parametrize(
+    ("width", "stride", "filters"), [(50, 1, 1), (50, 3, 4), (161_000, 1, 1), (161_000, 2, 4)]
+)
+def test_taps_that_lie_far_apart(width, stride, filters, boundary):
+    """No samples between them are packed; lines that reach over all taps are no exception."""
+    p = problem(
+        (2, width),
+        (2, 5),
+        stride=(1, stride),
+        dilation=(1, 40_000),
+        padding=((1, 0), (80_003, 80_001)),
+        boundary=("constant", boundary),
+        filters=filters,
+        fill=3,
+    )
+    check(p, "float32")
+
+
+def test_taps_farther_apart_than_memory_is_large():
+    x, w = cases.random((1, 1, 6), "float32"), cases.random((1, 1, 3), "float32")
+    far = 1 << 50
+    p = problem((6,), (3,), dilation=(far,), padding=((far, far),))
+    np.testing.assert_array_equal(correlate(p, x, w, np.empty_like(x)), x * w[..., 1:2])
+
+
 # ---- nothing to sum
 
 

@@ -12,6 +12,7 @@
 #include "filter_task.h"
 #include "gather.h"
 #include "parallel.h"
+#include "phases.h"
 
 enum { D, H, W };
 
@@ -26,7 +27,8 @@ typedef struct {
 } scratch;
 
 int64_t filter_constant(const filter_plan *plan) {
-    const int64_t inside = plan->block_columns + (plan->p->kernel[W] - 1) * plan->p->dilation[W];
+    const int has_inside = plan->inside_to > plan->inside_from;
+    const int64_t inside = has_inside ? phases_samples(plan->p, plan->block_columns) : 0;
     return max64(inside, plan->phases * plan->phase_pitch) + plan->kernels->lanes;
 }
 
@@ -123,7 +125,7 @@ static void see_strips(const filter_job *j, const filter_task *t, const scratch 
     const pyconvc_problem *p = plan->p;
     const gather_line line = {plan->bytes, p->input[W], p->x_step[5], p->boundary[W], p->fill};
     const int64_t first = t->column * p->stride[W] - p->pad_before[W];
-    const int64_t count = t->columns + (p->kernel[W] - 1) * p->dilation[W] / p->stride[W];
+    const int64_t count = phases_samples(p, t->columns);
     const int64_t slack = min64(plan->phase_pitch - count, plan->kernels->lanes);
     const int64_t pitch = plan->phase_pitch * plan->bytes, rows = t->planes * t->rows_in.count;
     for (int64_t f = 0; f < plan->phases; f++) {

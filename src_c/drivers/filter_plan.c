@@ -176,7 +176,7 @@ static void find_inside(filter_plan *plan, const char *y) {
     const pyconvc_problem *p = plan->p;
     const int64_t lanes = plan->kernels->lanes, vector = lanes * plan->bytes;
     plan->inside_from = plan->inside_to = 0;
-    if (p->x_step[5] != 1 || p->stride[W] != 1) return;
+    if (p->x_step[5] != 1 || p->stride[W] != 1 || phases_by_tap(p)) return;
     int64_t from = max64(0, p->pad_before[W]);
     if (plan->flags & FILTER_STREAM)
         while ((intptr_t)(y + from * plan->bytes) % vector)

@@ -156,7 +156,7 @@ static gather_line line_of(const filter_plan *plan) {
 static void find_ranges(const filter_plan *plan, const scratch *s) {
     const pyconvc_problem *p = plan->p;
     const gather_line line = line_of(plan);
-    const int64_t count = p->output[W] + (p->kernel[W] - 1) * p->dilation[W] / p->stride[W];
+    const int64_t count = phases_samples(p, p->output[W]);
     for (int64_t f = 0; f < plan->phases; f++)
         s->ranges[f] =
             gather_find(&line, plan->phase_offset[f] - p->pad_before[W], p->stride[W], count);

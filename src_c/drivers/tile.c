@@ -99,12 +99,11 @@ typedef struct {
 
 static lines find_lines(const tile_shape *tile, const tile_place *at, int64_t f) {
     const pyconvc_problem *p = tile->p;
-    const int64_t beyond = tile->flat ? 0 : (p->kernel[W] - 1) * p->dilation[W] / p->stride[W];
     lines l = {.tile = tile,
                .at = at,
                .line = {tile->bytes, p->input[W], p->x_step[5], p->boundary[W], p->fill},
                .left = at->column * p->stride[W] - p->pad_before[W] + tile->phase_offset[f],
-               .count = at->columns + beyond,
+               .count = tile->flat ? at->columns : phases_samples(p, at->columns),
                .top = at->row * p->stride[H] - p->pad_before[H],
                .used = (at->rows - 1) * p->stride[H] + (p->kernel[H] - 1) * p->dilation[H] + 1};
     l.slack = tile->flat ? 0 : min64(tile->pitch - l.count, tile->lanes);
