@@ -22,6 +22,11 @@
 
 enum { D, H, W };
 
+/* Of a row of a column, the samples that lie in x, and where in the phases of its line. */
+typedef struct {
+    int64_t from, to, count;
+} tap_run;
+
 typedef struct {
     const pyconvc_problem *p;
     const outer_kernels *outer;
@@ -33,6 +38,7 @@ typedef struct {
     int64_t rows, bands;      /* of y: in a band */
     int64_t pitch;            /* samples from column to column, and from channel to channel of y */
     int64_t line;             /* samples of a stride phase of a line of x */
+    tap_run *runs;            /* one for each tap along the width */
     int64_t *offsets;
     int64_t *first[2]; /* first depth and row of y that meet each depth and row of x, or -1 */
     int dense;         /* the taps of successive channels lie in w one after the other */
@@ -92,6 +98,14 @@ static int64_t first_output(const pyconvc_problem *p, int a, int64_t i) {
     return -1;
 }
 
+static tap_run run_of(const columns_plan *plan, int64_t tap) {
+    const pyconvc_problem *p = plan->p;
+    const int64_t s = p->stride[W], at = tap * p->dilation[W] - p->pad_before[W];
+    const int64_t phase = (at % s + s) % s, shift = (at - phase) / s;
+    const int64_t first = max64(0, -shift), end = min64(p->output[W], plan->line - shift);
+    return (tap_run){first, phase * plan->line + first + shift, max64(0, end - first)};
+}
+
 static int is_dense(const pyconvc_problem *p) {
     int64_t size = 1;
     for (int a = W; a >= D; a--) {
@@ -138,7 +152,10 @@ static pyconvc_status make(columns_plan *plan, const pyconvc_problem *p) {
     size_blocks(plan);
     plan->offsets =
         malloc((size_t)(plan->columns + p->input[D] + p->input[H]) * sizeof *plan->offsets);
-    if (!plan->offsets) return PYCONVC_NO_MEMORY;
+    plan->runs = malloc((size_t)p->kernel[W] * sizeof *plan->runs);
+    if (!plan->offsets || !plan->runs) return PYCONVC_NO_MEMORY;
+    for (int64_t t = 0; t < p->kernel[W]; t++)
+        plan->runs[t] = run_of(plan, t);
     for (int64_t t = 0; t < plan->columns; t++)
         plan->offsets[t] = t;
     plan->first[D] = plan->offsets + plan->columns;
@@ -232,17 +249,6 @@ static const char *column(const columns_plan *plan, const scratch *s, int64_t c,
     return s->columns + ((c * plan->taps + t) * plan->pitch + r * plan->p->output[W]) * plan->bytes;
 }
 
-/* One row of a column into the phase of a line of x that its tap meets. */
-static void add_tap(const columns_plan *plan, const char *from, int64_t tap, char *lines) {
-    const pyconvc_problem *p = plan->p;
-    const int64_t s = p->stride[W], at = tap * p->dilation[W] - p->pad_before[W];
-    const int64_t phase = (at % s + s) % s, shift = (at - phase) / s;
-    const int64_t first = max64(0, -shift), end = min64(p->output[W], plan->line - shift);
-    if (first < end)
-        plan->fold->add(lines + (phase * plan->line + first + shift) * plan->bytes,
-                        from + first * plan->bytes, end - first);
-}
-
 /* What the band adds to row h of depth d of a channel of x, met by depth tap kd. */
 static void fold_line_of(const job *j, const band *b, const scratch *s, int64_t c, int64_t d,
                          int64_t kd, int64_t h) {
@@ -255,9 +261,11 @@ static void fold_line_of(const job *j, const band *b, const scratch *s, int64_t 
                       r = at / p->stride[H] - b->row;
         if (at < 0 || at % p->stride[H] || r < 0 || r >= b->rows) continue;
         if (!met++) memset(s->lines, 0, (size_t)(p->stride[W] * plan->line * plan->bytes));
-        for (int64_t kw = 0; kw < p->kernel[W]; kw++)
-            add_tap(plan, column(plan, s, c, (kd * p->kernel[H] + kh) * p->kernel[W] + kw, r), kw,
-                    s->lines);
+        const char *from = column(plan, s, c, (kd * p->kernel[H] + kh) * p->kernel[W], r);
+        for (const tap_run *run = plan->runs; run < plan->runs + p->kernel[W];
+             run++, from += plan->pitch * plan->bytes)
+            plan->fold->add(s->lines + run->to * plan->bytes, from + run->from * plan->bytes,
+                            run->count);
     }
     if (!met) return;
     static const char zero[16] = {0};
@@ -367,5 +375,6 @@ pyconvc_status columns_input_grad(const pyconvc_problem *p, const void *y, const
                               &j, run);
     }
     free(plan.offsets);
+    free(plan.runs);
     return status;
 }
