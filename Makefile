@@ -22,12 +22,15 @@ BENCH_ARGS ?=
 BENCH_PEERS ?= opencv-python-headless
 C_FILES = $(shell git ls-files 'src_c/*.c' 'src_c/*.h')
 
-.PHONY: help demo test style format docs bench readme-table clean
+AARCH64 = aarch64-linux-gnu
+
+.PHONY: help demo test neon style format docs bench readme-table clean
 .NOTPARALLEL:
 
 help:
 	@echo 'make demo          filter a real photograph, beside SciPy and OpenCV'
 	@echo 'make test          all tests; PYTEST_ARGS="-k stride" for some'
+	@echo 'make neon          the C library for AArch64, cross-compiled and run under qemu'
 	@echo 'make style         check formatting and lint;  make format  mends formatting'
 	@echo 'make docs          docs/_build/html, warnings are errors'
 	@echo 'make bench         python -m pyconvc bench; BENCH_ARGS="--only 2-D --threads 1"'
@@ -50,6 +53,17 @@ test:
 	$(call install,'.[test]')
 	$(PIP) install --only-binary :all: $(TORCH) || $(WITHOUT_TORCH)
 	$(BIN)/pytest tests $(PYTEST_ARGS)
+
+ifeq ($(and $(shell command -v $(AARCH64)-gcc),$(shell command -v qemu-aarch64)),)
+neon:
+	@echo 'neon: skipped, for want of $(AARCH64)-gcc or qemu-aarch64'
+else
+neon:
+	$(PYTHON) -m venv --clear .venv-$@
+	$(PIP) install setuptools Cython numpy scipy
+	CC=$(AARCH64)-gcc PYCONVC_MACHINE=aarch64 $(BIN)/python setup.py -q compare_tiers \
+		--build-temp build/neon --run-with 'qemu-aarch64 -L /usr/$(AARCH64)'
+endif
 
 docs:
 	$(call install,'.[docs]')

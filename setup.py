@@ -4,11 +4,13 @@ flags.
 
 import os
 import platform
+import shlex
 import subprocess
 import tempfile
 from concurrent.futures import ThreadPoolExecutor
 from fnmatch import fnmatch
 from pathlib import Path
+from typing import ClassVar
 
 from setuptools import Extension, setup
 from setuptools.command.build_ext import build_ext
@@ -56,8 +58,11 @@ BASE = ["-std=gnu11", "-g0", "-fvisibility=hidden", "-ffp-contract=fast", "-Wall
 GCC_ONLY = ["-fno-predictive-commoning"]
 
 
+MACHINE = os.environ.get("PYCONVC_MACHINE") or platform.machine()
+
+
 def tiers():
-    return TIERS.get(platform.machine(), [("scalar", ["-fno-tree-vectorize"])])
+    return TIERS.get(MACHINE, [("scalar", ["-fno-tree-vectorize"])])
 
 
 def kernels():
@@ -89,10 +94,13 @@ class Build(build_ext):
 
     def build_extension(self, extension):
         if extension.name == "pyconvc._core":
-            self.add_library(extension)
+            extension.extra_objects = self.library()
+            extension.extra_compile_args = [*self.base, "-Wno-unused-function"]
+            extension.extra_link_args = self.openmp
         super().build_extension(extension)
 
-    def add_library(self, extension):
+    def library(self):
+        """The names of the library's objects."""
         # The whole command: CC may have a wrapper such as ccache in front.
         compiler = self.compiler.compiler_so
         self.base = [f for f in BASE + GCC_ONLY if f in BASE or accepts(compiler, [f])]
@@ -107,10 +115,7 @@ class Build(build_ext):
         names = " ".join(f"X({name})" for name, _ in tiers())
         self.macros = [("PYCONVC_TIERS(X)", names)]
         with ThreadPoolExecutor(os.cpu_count()) as pool:
-            objects = list(pool.map(lambda unit: self.compile_unit(*unit), self.units()))
-        extension.extra_objects = objects
-        extension.extra_compile_args = [*self.base, "-Wno-unused-function"]
-        extension.extra_link_args = self.openmp
+            return list(pool.map(lambda unit: self.compile_unit(*unit), self.units()))
 
     def units(self):
         """(object name, source, flags, macros) of everything in the library, the slowest first."""
@@ -154,6 +159,35 @@ class Build(build_ext):
         return str(target)
 
 
+class CompareTiers(Build):
+    """The library alone, with a program in C that compares its tiers: for machines without Python.
+
+    CC may be a cross compiler; PYCONVC_MACHINE says what for.
+    """
+
+    description = "compare the tiers of the C library with the scalar one"
+    user_options: ClassVar = [
+        *Build.user_options,
+        ("run-with=", None, "command that runs the program, such as an emulator"),
+    ]
+
+    def initialize_options(self):
+        super().initialize_options()
+        self.run_with = ""
+
+    def build_extensions(self):
+        objects = self.library()
+        objects += self.compiler.compile(
+            ["tests/tiers.c"],
+            output_dir=self.build_temp,
+            include_dirs=[str(SRC / "include")],
+            extra_postargs=[*self.base, "-O1"],
+        )
+        program = str(Path(self.build_temp, "tiers").absolute())
+        self.compiler.link_executable(objects, program, libraries=["m"], extra_postargs=self.openmp)
+        subprocess.run([*shlex.split(self.run_with), program], check=True)
+
+
 def extensions():
     import numpy
 
@@ -178,4 +212,4 @@ def extensions():
     return cythonize([core, gemm], language_level=3)
 
 
-setup(ext_modules=extensions(), cmdclass={"build_ext": Build})
+setup(ext_modules=extensions(), cmdclass={"build_ext": Build, "compare_tiers": CompareTiers})

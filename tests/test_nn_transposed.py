@@ -111,6 +111,20 @@ def test_same_is_that_of_the_convolution(name, stride, k):
         np.testing.assert_allclose((up * y).sum(), (x * down).sum(), rtol=1e-12)
 
 
+@pytest.mark.parametrize("name", ["same", "same_lower"])
+@pytest.mark.parametrize("stride", [1, 2, (3, 1)])
+@pytest.mark.parametrize("dilation", [1, (2, 3)])
+@pytest.mark.parametrize("taps", [(1, 1), (3, 4), (6, 2)])
+def test_same_is_that_of_the_reference(name, stride, dilation, taps):
+    x, w = cases.random((2, 3, 5, 6)), cases.random((3, 4, *taps), seed=1)
+    largest = np.multiply((5, 6), stride)
+    sizes = [{"output_size": tuple(map(int, n))} for n in (largest, largest - stride + 1)]
+    for size in [*sizes, {}, {"output_padding": tuple(n - 1 for n in np.broadcast_to(stride, 2))}]:
+        options = {"stride": stride, "dilation": dilation, "padding": name} | size
+        want = reference.conv_transpose2d(x, w, **options)
+        cases.assert_same(nn.conv_transpose2d(x, w, **options), want, terms=100, options=options)
+
+
 @pytest.mark.parametrize("output_size", [(9, 12), [2, 3, 9, 12], (3, 9, 12)])
 def test_output_size_in_every_form_of_pytorch(output_size):
     x, w = np.ones((2, 4, 5, 6)), np.ones((4, 3, 1, 2))

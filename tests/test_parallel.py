@@ -199,6 +199,36 @@ def test_fork_after_threads(tmp_path):
 
 
 @posix
+@pytest.mark.parametrize("method", ["gemm", "fft"])
+def test_fork_after_layers(method, tmp_path):
+    """Threads of BLAS and of scipy.fft, too, were left behind in the parent."""
+    code = f"""
+        import os
+        import numpy as np
+        from pyconvc import nn
+
+        x, w = np.ones((2, 16, 60, 60)), np.ones((16, 16, 3, 3))
+        a = np.ones((500, 500))
+
+        def compute():
+            y = nn.conv2d(x, w, method={method!r}, workers=2)
+            assert np.allclose(y, 144)
+            assert (a @ a == 500).all()
+
+        for round in range(3):
+            compute()
+            child = os.fork()
+            if child == 0:
+                compute()
+                os._exit(0)
+            compute()
+            assert os.waitpid(child, 0)[1] == 0
+        print("done")
+    """
+    assert run_python(code, tmp_path, PYTHONWARNINGS="ignore").strip() == "done"
+
+
+@posix
 @pytest.mark.parametrize("method", ["fork", "spawn", "forkserver"])
 def test_processes_after_threads(method, tmp_path):
     script = tmp_path / "script.py"

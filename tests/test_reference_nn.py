@@ -69,8 +69,8 @@ def test_same_gives_one_output_for_each_stride(n, stride, padding):
 def test_unknown_padding():
     with pytest.raises(ValueError, match="padding='half'"):
         nn.conv1d([[1]], [[[1]]], padding="half")
-    with pytest.raises(ValueError, match="transposed"):
-        nn.conv_transpose1d([[1]], [[[1]]], padding="same")
+    with pytest.raises(ValueError, match="padding='half'"):
+        nn.conv_transpose1d([[1]], [[[1]]], padding="half")
 
 
 @pytest.mark.parametrize("rank", RANKS)

@@ -182,10 +182,11 @@ def _transposed(
         output_padding = _output_padding(
             output_size, output_padding, space, taps, stride, padding, dilation
         )
-        size = output_size
+        size = over = output_size
     else:
         size = conv_transpose_output_size(space, taps, stride, padding, output_padding, dilation)
-    pads = resolve_padding(padding, taps, stride, dilation, size)
+        over = tuple(n * s for n, s in zip(space, spread(stride, len(space)), strict=True))
+    pads = resolve_padding(padding, taps, stride, dilation, over)
     y_shape = (x_shape[0], groups * w_shape[1], *size)
     return _layer(y_shape, w_shape, x_shape, stride, pads, dilation, groups, padding_mode)
 

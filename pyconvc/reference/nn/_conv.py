@@ -88,7 +88,8 @@ def conv_transpose_nd(
         Filters of the convolution.
     bias : array_like, shape (G*C,), optional
     stride, padding, dilation, groups, padding_mode, flip_filters
-        Arguments of the convolution, but `padding` neither ``"same"`` nor ``"same_lower"``.
+        Arguments of the convolution; ``"same"`` and ``"same_lower"`` are those of one over
+        `output_size`, or over ``space * stride`` samples.
     output_padding : int or sequence of int
         Samples that the output has beyond the shortest one; below the stride or the dilation.
     output_size : sequence of int, optional
@@ -108,12 +109,13 @@ def conv_transpose_nd(
     """
     x, restore = batched(input, rank)
     w = np.asarray(weight)
-    size = _transposed_size(
-        x.shape[2:], w.shape[2:], stride, padding, dilation, output_padding, output_size
-    )
+    space, taps = x.shape[2:], w.shape[2:]
+    over = np.multiply(space, stride) if output_size is None else output_size[-rank:]
+    ends = pads(padding, over, taps, stride, dilation)
+    size = _transposed_size(space, taps, stride, ends, dilation, output_padding, output_size)
     y_shape = (x.shape[0], groups * w.shape[1], *size)
     options = pass_options(
-        y_shape, w.shape, stride, padding, dilation, groups, padding_mode, flip_filters
+        y_shape, w.shape, stride, ends, dilation, groups, padding_mode, flip_filters
     )
     arrays = (x, w) if bias is None else (x, w, np.asarray(bias))
     dtype, work = result_and_work(arrays, accumulate)
@@ -172,13 +174,10 @@ def _pads_of_axis(n, k, padding, stride, dilation):
     return named[padding]
 
 
-def _transposed_size(space, taps, stride, padding, dilation, output_padding, output_size):
+def _transposed_size(space, taps, stride, ends, dilation, output_padding, output_size):
     """Size of a transposed convolution's output, by `output_padding` or as asked for."""
-    if padding in ("same", "same_lower"):
-        raise ValueError(f"padding={padding!r}: a transposed convolution needs numbers")
     rank = len(space)
     stride, dilation = per_axis(stride, rank), per_axis(dilation, rank)
-    ends = pads(padding, space, taps, stride, dilation)
     axes = zip(space, taps, stride, dilation, ends, strict=True)
     shortest = [(n - 1) * s + d * (k - 1) + 1 - sum(added) for n, k, s, d, added in axes]
     if output_size is None:
