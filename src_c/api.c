@@ -73,7 +73,7 @@ static pyconvc_status by_mix(const pyconvc_problem *p, const void *x, const void
     return status;
 }
 
-/* Winograd's method; the direct one for tiles that are not finite. */
+/* Winograd's method; the direct one for tiles that it would spoil. */
 static pyconvc_status run_winograd(const winograd_plan *plan, const void *x, const void *w,
                                    const void *bias, void *y, const pyconvc_run *run) {
     const pyconvc_problem *p = &plan->p;

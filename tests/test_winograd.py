@@ -164,6 +164,28 @@ def test_error_bound(channels, scaled, tile):
     assert (np.abs(got - want)[0] <= allowed).all()
 
 
+@pytest.mark.parametrize("tile", [2, 4])
+@pytest.mark.parametrize("dtype", cases.FLOATS)
+def test_the_quiet_is_not_lost_beside_the_loud(dtype, tile):
+    """The bound of docs/methods.rst in the largest sample under the kernel, of any channel."""
+    x, w = cases.random((1, 8, 60, 60)), cases.random((6, 8, 3, 3), seed=1)
+    x[0, :, 30, 30] = x[0, 3, 10, 10] = 1e12
+    x[0, :, 40:, 40:] *= 1e-6
+    x[0, :, 50:, :30] = 0
+    x, w = x.astype(dtype), w.astype(dtype)
+    with tiles_of(tile):
+        got = nn.conv2d(x, w, method="winograd")
+        again = nn.conv2d(x, w, method="winograd", workers=3)
+    np.testing.assert_array_equal(again, got)
+    want = reference.conv2d(x.astype(np.longdouble), w.astype(np.longdouble))
+    met = np.lib.stride_tricks.sliding_window_view(np.abs(x).max(1), (3, 3), (1, 2)).max((3, 4))
+    allowed = 8 * np.sqrt(np.finfo(dtype).eps / 2) * met * np.abs(w).sum((1, 2, 3)).max()
+    assert (np.abs(got - want) <= allowed[:, None])[:, :, met[0] > 0].all()
+    loud = np.abs(want) > 1e10
+    assert loud.any()
+    np.testing.assert_allclose(got[loud], want[loud].astype(dtype), rtol=1e-3)
+
+
 def test_rounding_errors_are_as_small_as_measured():
     """Root mean squares beside those of the direct method, which docs/methods.rst has."""
     x, w = cases.random((1, 64, 30, 30), np.float32), cases.random((32, 64, 3, 3), np.float32, 1)

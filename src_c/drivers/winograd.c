@@ -29,7 +29,7 @@ typedef struct {
 /* The memory of a task: [segment][channel][rows] as packed; then [element][channel][lane], except
  * outputs [row][column][lane] of one channel and a flag for each lane. */
 typedef struct {
-    char *packed, *input, *sums, *outputs, *not_finite;
+    char *packed, *peaks, *input, *sums, *outputs, *unfit;
 } scratch;
 
 static char *take(char **base, int64_t bytes) {
@@ -45,10 +45,11 @@ static size_t lay_out(const winograd_plan *plan, char *base, scratch *s) {
     char *end = base;
     s->packed =
         take(&end, (plan->channels_packed * plan->segments * plan->plane + slack) * plan->bytes);
+    s->peaks = take(&end, plan->segments * plan->plane * plan->bytes);
     s->input = take(&end, form->elements * plan->input_step * plan->bytes);
     s->sums = take(&end, form->elements * plan->sums_step * plan->bytes);
     s->outputs = take(&end, form->rows * form->columns * plan->lanes * plan->bytes);
-    s->not_finite = take(&end, plan->lanes * plan->bytes);
+    s->unfit = take(&end, plan->lanes * plan->bytes);
     return (size_t)(end - base);
 }
 
@@ -67,6 +68,16 @@ static segment find_segment(const winograd_plan *plan, const task *t, int64_t la
     return s;
 }
 
+/* Raises the peaks of a segment to some of its channels. */
+static void find_peaks(const winograd_plan *plan, const char *packed, int64_t channels,
+                       char *peaks) {
+    winograd_peaks part = {.count = plan->tile.rows.count * plan->tile.row_pitch, .to = peaks};
+    for (int64_t c = 0; c < channels; c++) {
+        part.x = packed + c * plan->plane * plan->bytes;
+        plan->kernels->peaks(&part);
+    }
+}
+
 /* Packs some channels of all segments and transforms them, segment after segment in each channel: a
  * segment is written in whole vectors, and what that spills over belongs to those that follow. */
 static void transform_channels(const job *j, const task *t, const scratch *s, int64_t first,
@@ -74,7 +85,7 @@ static void transform_channels(const job *j, const task *t, const scratch *s, in
     const winograd_plan *plan = j->plan;
     const winograd_form *form = plan->form;
     const int64_t bytes = plan->bytes, pitch = plan->channels_packed * plan->plane;
-    char *packed = s->packed;
+    char *packed = s->packed, *peaks = s->peaks;
     for (int64_t lane = 0; lane < t->lanes; packed += pitch * bytes) {
         const segment g = find_segment(plan, t, lane);
         const tile_place at = {.image = g.image,
@@ -86,6 +97,8 @@ static void transform_channels(const job *j, const task *t, const scratch *s, in
                                .first_plane = first,
                                .planes = channels};
         tile_pack(&plan->tile, &at, j->x, packed);
+        find_peaks(plan, packed, channels, peaks);
+        peaks += plan->plane * bytes;
         lane += g.tiles;
     }
     for (int64_t c = 0; c < channels; c++, to += plan->lanes * bytes) {
@@ -163,10 +176,20 @@ static void transform_output(const job *j, const task *t, const scratch *s, int6
                                       .element = plan->sums_step,
                                       .vectors = ceil_div(t->lanes, plan->kernels->lanes),
                                       .to = s->outputs,
-                                      .not_finite = s->not_finite,
+                                      .unfit = s->unfit,
                                       .lanes = plan->lanes};
         plan->form->output(&part);
         put_channel(j, t, s, k);
+    }
+}
+
+static void find_quiet(const winograd_plan *plan, const task *t, const scratch *s) {
+    winograd_quiet part = {.peaks = s->peaks, .x_row = plan->tile.row_pitch};
+    for (int64_t lane = 0; lane < t->lanes; lane += part.tiles) {
+        part.tiles = find_segment(plan, t, lane).tiles;
+        part.unfit = s->unfit + lane * plan->bytes;
+        plan->form->quiet(&part);
+        part.peaks = (const char *)part.peaks + plan->plane * plan->bytes;
     }
 }
 
@@ -175,10 +198,11 @@ static int is_nan(const winograd_plan *plan, const char *sample) {
                                          : isnan(*(const float *)sample);
 }
 
+/* Tiles that are not to be had this way. */
 static void mark(const job *j, const task *t, const scratch *s) {
     unsigned char *marks = j->marks + t->group * j->plan->tiles + t->first;
     for (int64_t lane = 0; lane < t->lanes; lane++)
-        if (is_nan(j->plan, s->not_finite + lane * j->plan->bytes))
+        if (is_nan(j->plan, s->unfit + lane * j->plan->bytes))
             __atomic_store_n(marks + lane, 1, __ATOMIC_RELAXED); /* by any part of the channels */
 }
 
@@ -199,7 +223,8 @@ static void do_task(const void *context, int64_t index, void *memory) {
     task t;
     lay_out(plan, memory, &s);
     locate(plan, index, &t);
-    memset(s.not_finite, 0, (size_t)(plan->lanes * plan->bytes));
+    memset(s.unfit, 0, (size_t)(plan->lanes * plan->bytes));
+    memset(s.peaks, 0, (size_t)(plan->segments * plan->plane * plan->bytes));
     for (int64_t b = t.first_block; b < t.end_block; b++) {
         for (int64_t c = 0; c < all; c += plan->channels_at_once) {
             const int64_t channels = min64(plan->channels_at_once, all - c);
@@ -209,6 +234,7 @@ static void do_task(const void *context, int64_t index, void *memory) {
         }
         transform_output(j, &t, &s, b);
     }
+    find_quiet(plan, &t, &s);
     mark(j, &t, &s);
 }
 

@@ -2,8 +2,9 @@
  *
  * A block of tiles is packed with the boundary rule applied (tile.c), transformed for all input
  * channels, multiplied by the transformed weights of some output channels, and transformed back;
- * what lies between the stages is a task's own and stays in its cache. A tile of which an output is
- * NaN or infinite is computed again by the direct method, so that such values stay local.
+ * what lies between the stages is a task's own and stays in its cache. A tile is computed again by
+ * the direct method if an output is NaN or infinite, so that such values stay local, and if a sum
+ * over quiet samples would be lost beside the loudest sample of the tile.
  */
 #ifndef PYCONVC_WINOGRAD_H
 #define PYCONVC_WINOGRAD_H
@@ -61,7 +62,7 @@ size_t winograd_scratch(const winograd_plan *plan);
 /* Tiles to be computed again, one byte each: [group][image][down][across]. */
 int64_t winograd_marks(const winograd_plan *plan);
 
-/* Computes y, and sets the marks, zero before, of tiles that are not finite. */
+/* Computes y, and sets the marks, zero before, of tiles to be computed again. */
 pyconvc_status winograd_run(const winograd_plan *plan, const void *x, const void *bias, void *y,
                             unsigned char *marks, const pyconvc_run *run);
 

@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: BSD-3-Clause
- * winograd_rest.c -- what a tile's arithmetic cannot give: tiles with values that are not finite
- * (see winograd.h). */
+ * winograd_rest.c -- tiles whose arithmetic would spoil an output (see winograd.h). */
 #include <string.h>
 
 #include "winograd.h"

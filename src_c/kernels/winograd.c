@@ -180,6 +180,48 @@ INLINE void input(const int MH, const int MW, const winograd_input *job) {
                   vectors - n < CHUNK ? vectors - n : CHUNK, (elem *)job->to + n * VL);
 }
 
+static void peaks(const winograd_peaks *job) {
+    const elem *restrict x = job->x;
+    elem *restrict to = job->to;
+    for (int64_t i = 0; i < job->count; i++) {
+        const elem a = (elem)__builtin_fabs(x[i]);
+        to[i] = to[i] < a ? a : to[i];
+    }
+}
+
+/* How much louder the loudest sample of a tile may be: 1 / (4 sqrt(u)), which leaves half of the
+ * digits; u is the unit roundoff. */
+#define LOUDER ((elem)(sizeof(elem) == 4 ? 1 << 10 : 1 << 24))
+
+INLINE elem larger(elem a, elem b) {
+    return a < b ? b : a;
+}
+
+/* Whether a kernel meets only samples that are lost beside the loudest of the tile. */
+INLINE int has_quiet(const int MH, const int MW, const elem *x, int64_t x_row) {
+    elem along[MOST][4], loudest = 0;
+    int quiet = 0;
+    for (int i = 0; i < ELEMENTS(MH); i++, x += x_row)
+        for (int j = 0; j < MW; j++) {
+            along[i][j] = larger(x[j], larger(x[j + 1], x[j + 2]));
+            loudest = larger(loudest, along[i][j]);
+        }
+    for (int i = 0; i < MH; i++)
+        for (int j = 0; j < MW; j++) {
+            elem met = along[i][j];
+            if (MH > 1) met = larger(met, larger(along[i + 1][j], along[i + 2][j]));
+            quiet |= met > 0 && met * LOUDER < loudest;
+        }
+    return quiet;
+}
+
+INLINE void quiet(const int MH, const int MW, const winograd_quiet *job) {
+    const elem *x = job->peaks;
+    elem *unfit = job->unfit;
+    for (int64_t t = 0; t < job->tiles; t++)
+        if (has_quiet(MH, MW, x + t * MW, job->x_row)) unfit[t] = (elem)__builtin_nan("");
+}
+
 /* A register tile of CHANNELS x N vectors over all input channels. */
 INLINE void multiply(const int N, const winograd_product *job, const elem *w, const elem *v,
                      elem *sums) {
@@ -228,14 +270,14 @@ static void product(const winograd_product *job) {
     }
 }
 
-/* Outputs of a channel, [MH][MW][lanes]; not_finite gets NaN for tiles that have one. */
+/* Outputs of a channel, [MH][MW][lanes]; unfit gets NaN for tiles that have one. */
 INLINE void output(const int MH, const int MW, const winograd_output *job) {
     const int EH = ELEMENTS(MH), EW = ELEMENTS(MW);
     const vec bias = set1(job->bias ? *(const elem *)job->bias : 0);
     const elem *sums = job->sums;
-    elem *to = job->to, *not_finite = job->not_finite;
+    elem *to = job->to, *unfit = job->unfit;
     for (int64_t n = 0; n < job->vectors; n++) {
-        vec half[MOST][MOST], watch = load(not_finite + n * VL);
+        vec half[MOST][MOST], watch = load(unfit + n * VL);
         for (int j = 0; j < EW; j++) {
             vec s[MOST];
             for (int i = 0; i < EH; i++)
@@ -254,7 +296,7 @@ INLINE void output(const int MH, const int MW, const winograd_output *job) {
                 store(to + (i * MW + j) * job->lanes + n * VL, y[j]);
             }
         }
-        store(not_finite + n * VL, watch);
+        store(unfit + n * VL, watch);
     }
 }
 
@@ -288,6 +330,9 @@ INLINE void place(const int MW, const winograd_place *job) {
     static void input_##MH##MW(const winograd_input *job) {                                        \
         input(MH, MW, job);                                                                        \
     }                                                                                              \
+    static void quiet_##MH##MW(const winograd_quiet *job) {                                        \
+        quiet(MH, MW, job);                                                                        \
+    }                                                                                              \
     static void output_##MH##MW(const winograd_output *job) {                                      \
         output(MH, MW, job);                                                                       \
     }                                                                                              \
@@ -300,11 +345,12 @@ FORM(1, 4)
 
 #define ENTRY(MH, MW)                                                                              \
     {                                                                                              \
-        MH, MW, ELEMENTS(MH) * ELEMENTS(MW), weights_##MH##MW, input_##MH##MW, output_##MH##MW,    \
-            place_##MH##MW                                                                         \
+        MH, MW, ELEMENTS(MH) * ELEMENTS(MW), weights_##MH##MW, input_##MH##MW, quiet_##MH##MW,     \
+            output_##MH##MW, place_##MH##MW                                                        \
     }
 
 const winograd_kernels NAME(winograd) = {.form = {ENTRY(2, 2), ENTRY(4, 4), ENTRY(1, 4)},
+                                         .peaks = peaks,
                                          .product = product,
                                          .lanes = VL,
                                          .channels = CHANNELS,

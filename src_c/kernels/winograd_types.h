@@ -9,8 +9,11 @@
  * - input: to[e * to_element + t] is tile t transformed, whose samples begin at x + t * columns.
  * The caller grants that for tiles rounded up to whole vectors `to` can be written, and x be read
  * with a vector beyond them.
+ * - peaks: to[i] is raised to |x[i]| for i < count: over all channels, the loudest samples.
+ * - quiet: unfit[t] turns NaN for tile t if one of its kernels meets only samples that are quiet
+ *   beside the loudest of the tile, and not all zero; peaks lie as x does in input.
  * - product: sums[k][t] (+)= sum_c w[panel][c][k of panel] * v[c][t] for k < panels * channels.
- * - output: to[row][column][t] are the outputs of one channel; not_finite[t] turns NaN if one of
+ * - output: to[row][column][t] are the outputs of one channel; unfit[t] turns NaN if one of
  *   them is NaN or infinite.
  * - place: the first rows x columns outputs of a row of tiles, from those to y.
  */
@@ -34,6 +37,18 @@ typedef struct {
 } winograd_input;
 
 typedef struct {
+    const void *x;
+    int64_t count;
+    void *to;
+} winograd_peaks;
+
+typedef struct {
+    const void *peaks;
+    int64_t x_row, tiles;
+    void *unfit;
+} winograd_quiet;
+
+typedef struct {
     const void *w, *v;
     void *sums;
     int64_t lanes; /* from one channel to the next in v and in sums */
@@ -44,7 +59,7 @@ typedef struct {
 typedef struct {
     const void *sums, *bias; /* one sample, or NULL: zero */
     int64_t element, vectors;
-    void *to, *not_finite;
+    void *to, *unfit;
     int64_t lanes;
 } winograd_output;
 
@@ -59,6 +74,7 @@ typedef struct {
     int32_t rows, columns, elements;
     void (*weights)(const winograd_weights *job);
     void (*input)(const winograd_input *job);
+    void (*quiet)(const winograd_quiet *job);
     void (*output)(const winograd_output *job);
     void (*place)(const winograd_place *job);
 } winograd_form;
@@ -67,6 +83,7 @@ enum { WINOGRAD_FORMS = 3 };
 
 typedef struct winograd_kernels {
     winograd_form form[WINOGRAD_FORMS];
+    void (*peaks)(const winograd_peaks *job);
     void (*product)(const winograd_product *job);
     int32_t lanes, channels, vectors; /* tiles in a vector; the product's channels and vectors */
 } winograd_kernels;
