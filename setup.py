@@ -50,8 +50,8 @@ ROUNDED = {"shifted": ["-ffp-contract=off"]}
 LOWER = {"avx512vl": ["pool_*", "*_u8", "*_u16", "*_u32", "*_b8"], "avx512": ["*_b8"]}
 
 # Kernels spell out their vectors and unroll by themselves: -O3 takes up to twice as long for
-# nothing, but that complex filters spill less.
-OPTIMIZE = {kernel: "-O2" for kernel in KERNELS} | {"filter": "-O3"}
+# nothing, but that complex filters spill less, and that shuffles take lines of tiles apart.
+OPTIMIZE = {kernel: "-O2" for kernel in KERNELS} | {"filter": "-O3", "winograd": "-O3"}
 BASE = ["-std=gnu11", "-g0", "-fvisibility=hidden", "-ffp-contract=fast", "-Wall"]
 # Predictive commoning carries loaded vectors from one pass of a tap loop to the next and spills the
 # taps.
