@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause
  * mix_plan.c -- sizes of tiles, passes and tasks of the dense method (see mix.h). */
+#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -99,6 +100,17 @@ static double met(const mix_plan *plan, int64_t pixels) {
     return (double)phases * covered(p->kernel[H], sample * (double)(down * plan->columns), bytes);
 }
 
+/* Taps of an axis that an output meets, of those that there are. */
+static double taps_met(const mix_plan *plan, int a) {
+    int64_t outputs = 0, met = 0;
+    for (const mix_region *r = plan->axis[a].regions;
+         r < plan->axis[a].regions + plan->axis[a].region_count; r++) {
+        outputs += r->count;
+        met += r->count * (r->end_tap - r->first_tap);
+    }
+    return (double)met / (double)(outputs * plan->p.kernel[a]);
+}
+
 /* Input channels of a pass: as many as stay near, for a whole image if it is so small that few taps
  * of it do, else for one tile of outputs. Nothing here may depend on the batch or the workers. */
 static void size_pass(mix_plan *plan) {
@@ -106,8 +118,9 @@ static void size_pass(mix_plan *plan) {
     const int64_t lanes = plan->kernels->lanes, tile = lanes * plan->kernels->vectors;
     const int64_t taps = p->kernel[D] * p->kernel[H] * p->kernel[W];
     const int64_t pixels = largest(&plan->axis[H]) * largest(&plan->axis[W]);
-    const double image = (double)p->kernel[D] * met(plan, round_up(pixels, lanes)),
-                 piece = (double)p->kernel[D] * met(plan, tile);
+    const double planes = (double)p->kernel[D] * fmax(0.1, taps_met(plan, H) * taps_met(plan, W)),
+                 image = planes * met(plan, round_up(pixels, lanes)),
+                 piece = planes * met(plan, tile);
     const int whole = image / (double)taps * LEAST_TAPS <= NEAR_BYTES;
     const int64_t fitting = (int64_t)(NEAR_BYTES / (whole ? image : piece)),
                   of_weights =
@@ -236,6 +249,7 @@ static pyconvc_status make(mix_plan *plan, const void *w, int again, const pycon
     const int64_t taps = p->channels_in * p->kernel[D] * p->kernel[H] * p->kernel[W];
     plan->bytes = pyconvc_sample_bytes(p->dtype);
     plan->parts = parts_of(p->dtype);
+    plan->p.conjugate &= plan->parts == 2;
     plan->in_place = reads_in_place(p, plan->kernels->lanes);
     plan->blocks = ceil_div(p->channels_out, plan->kernels->channels);
     plan->block_samples = taps * plan->kernels->channels;

@@ -6,6 +6,8 @@
 #include "mix_parts.h"
 #include "parallel.h"
 
+#define BLOCKS_AT_ONCE 8 /* of output channels, packed by one task */
+
 enum { D, H, W };
 
 static int64_t flipped(const pyconvc_problem *p, int a, int64_t tap) {
@@ -66,11 +68,14 @@ pyconvc_status mix_place_taps(mix_plan *plan) {
     return PYCONVC_OK;
 }
 
+/* Taps are packed in runs: all of an output channel at once where they lie in order, else those of
+ * one input channel, for some blocks before the next one, so that what lies side by side in w is
+ * read together. */
 typedef struct {
     const mix_plan *plan;
     const char *w;
-    int64_t *taps; /* where each lies, from the first sample of an output channel on */
-    int64_t count;
+    int64_t *taps; /* where each lies, from the first of its run on */
+    int64_t count, runs;
     int in_order; /* one after the other, as packed */
 } packing;
 
@@ -85,6 +90,8 @@ static void find_taps(packing *k) {
     k->in_order = 1;
     for (int64_t t = 0; t < k->count; t++)
         k->in_order &= k->taps[t] == t;
+    k->runs = k->in_order ? 1 : p->channels_in;
+    k->count /= k->runs;
 }
 
 /* Channels that lie `step` apart: to[t][i] = from[i * step + taps[t]], t < count. Four at a time in
@@ -138,28 +145,39 @@ static void pack_channels(const packing *k, int64_t at, int64_t channels, char *
 #undef PACK
 }
 
-static void pack_block(const void *context, int64_t index, void *scratch) {
-    const packing *k = context;
+/* One run of a block. */
+static void pack_run(const packing *k, int64_t group, int64_t b, int64_t run) {
     const mix_plan *plan = k->plan;
     const pyconvc_problem *p = &plan->p;
-    const int64_t pitch = plan->kernels->channels, group = index / plan->blocks,
-                  first = index % plan->blocks * pitch,
+    const int64_t pitch = plan->kernels->channels, first = b * pitch,
                   channels = min64(pitch, p->channels_out - first);
-    const int64_t bytes = plan->block_samples * plan->bytes;
-    char *block = plan->weights + index * bytes;
-    (void)scratch;
-    if (channels < pitch) memset(block, 0, (size_t)bytes);
-    pack_channels(k, group * p->w_step[0] + first * p->w_step[1], channels, block);
+    const int64_t bytes = k->count * pitch * plan->bytes;
+    char *to = plan->weights + (group * plan->blocks + b) * plan->block_samples * plan->bytes +
+               run * bytes;
+    if (channels < pitch) memset(to, 0, (size_t)bytes);
+    pack_channels(k, group * p->w_step[0] + first * p->w_step[1] + run * p->w_step[2], channels,
+                  to);
     if (p->conjugate)
         for (int64_t i = 0; i < bytes; i += plan->bytes)
-            pyconvc_conjugate(p->dtype, block + i);
+            pyconvc_conjugate(p->dtype, to + i);
+}
+
+static void pack_blocks(const void *context, int64_t index, void *scratch) {
+    const packing *k = context;
+    const int64_t tasks = ceil_div(k->plan->blocks, BLOCKS_AT_ONCE), group = index / tasks,
+                  first = index % tasks * BLOCKS_AT_ONCE,
+                  end = min64(first + BLOCKS_AT_ONCE, k->plan->blocks);
+    (void)scratch;
+    for (int64_t run = 0; run < k->runs; run++)
+        for (int64_t b = first; b < end; b++)
+            pack_run(k, group, b, run);
 }
 
 pyconvc_status mix_pack_weights(mix_plan *plan, const void *w, const pyconvc_run *run) {
-    const pyconvc_problem *p = &plan->p;
     const int64_t taps = plan->block_samples / plan->kernels->channels,
-                  blocks = p->groups * plan->blocks, bytes = mix_weight_bytes(plan);
-    packing k = {plan, w, malloc((size_t)taps * sizeof *k.taps), taps, 0};
+                  tasks = plan->p.groups * ceil_div(plan->blocks, BLOCKS_AT_ONCE),
+                  bytes = mix_weight_bytes(plan);
+    packing k = {plan, w, malloc((size_t)taps * sizeof *k.taps), taps, 1, 0};
     if (posix_memalign((void **)&plan->weights, 64, (size_t)bytes)) plan->weights = NULL;
     if (!k.taps || !plan->weights) {
         free(k.taps);
@@ -167,7 +185,7 @@ pyconvc_status mix_pack_weights(mix_plan *plan, const void *w, const pyconvc_run
     }
     find_taps(&k);
     const pyconvc_status status =
-        parallel_for(blocks, parallel_workers(run, (double)bytes * 4), 0, pack_block, &k, run);
+        parallel_for(tasks, parallel_workers(run, (double)bytes * 4), 0, pack_blocks, &k, run);
     free(k.taps);
     return status;
 }
