@@ -26,18 +26,23 @@ static pyconvc_problem exchange(const pyconvc_problem *p) {
     return q;
 }
 
-/* Outer products have channels as lanes, which must be packed: so rather the fewer ones, but
- * enough to fill a vector. Lines have pixels as lanes. */
+/* Whether outer products serve so many channels as lanes, and so many samples against each: fewer
+ * would leave most of a tile empty. */
+static int fills_tile(const dot_plan *plan, int64_t lanes, int64_t samples) {
+    return lanes >= plan->outer->lanes && samples * plan->parts >= plan->outer->columns;
+}
+
+/* Outer products have channels as lanes, which must be packed: so rather the fewer ones, where x
+ * and y can be exchanged. Else lines have pixels as lanes. */
 static void choose_form(dot_plan *plan) {
     const pyconvc_problem *p = plan->p;
-    const int64_t lanes = plan->outer->lanes, k = p->channels_out, c = p->channels_in;
-    plan->swapped = is_symmetric(p) && c >= lanes && (k < lanes || c < k);
+    const int64_t k = p->channels_out, c = p->channels_in;
+    plan->taps_per_plane = p->kernel[H] * p->kernel[W];
+    const int fills = fills_tile(plan, k, c * p->kernel[D] * plan->taps_per_plane);
+    plan->swapped = is_symmetric(p) && fills_tile(plan, c, k) && (!fills || c < k);
+    plan->form = fills || plan->swapped ? &dot_outer : &dot_lines;
     plan->q = plan->swapped ? exchange(p) : *p;
     plan->planes = plan->q.channels_in * p->kernel[D];
-    plan->taps_per_plane = p->kernel[H] * p->kernel[W];
-    const int64_t sums = plan->planes * plan->taps_per_plane * plan->parts;
-    plan->form =
-        plan->q.channels_out >= lanes && sums >= plan->outer->columns ? &dot_outer : &dot_lines;
 }
 
 void dot_cut(dot_plan *plan, int64_t columns, int64_t samples) {
