@@ -32,6 +32,9 @@ MANY_CHANNELS = {
     "channels in parts": ((1, 330, 6, 5), (330, 19, 5, 3), {"stride": (2, 3)}),
     "few pixels": ((2, 70, 7, 7), (70, 33, 3, 3), {"padding": 1}),
     "one tap": ((2, 60, 11, 13), (60, 23, 1, 1), {}),
+    "one tap, from few channels": ((2, 3, 9, 11), (3, 37, 1, 1), {}),
+    "one tap, to few channels": ((2, 37, 9, 11), (37, 3, 1, 1), {}),
+    "one tap, groups": ((1, 20, 9, 11), (20, 9, 1, 1), {"groups": 4}),
     "one tap, more channels": ((1, 21, 14, 25), (21, 50, 1, 1), {}),
     "border": (
         (1, 17, 9, 9),
