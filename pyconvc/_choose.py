@@ -7,7 +7,7 @@ ratios matter. A method is taken only where it keeps the documented accuracy.
 """
 
 import math
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
 
@@ -205,7 +205,7 @@ def layer(p, dtype, wanted="auto", *, packed=False):
     """What a convolution layer of the numbers `p` takes; a method asked for is taken.
 
     One sample decides, so that results have the same bits however a batch is split. `packed` says
-    that the direct method finds its weights packed, as in a plan.
+    that weights are packed or transformed already, as in a plan.
     """
     if wanted not in LAYER_METHODS:
         raise _check.bad("method", wanted, "must be one of " + ", ".join(map(repr, LAYER_METHODS)))
@@ -228,29 +228,27 @@ def layer(p, dtype, wanted="auto", *, packed=False):
         return Choice("direct", "so little work that nothing else could be faster", seconds)
     if dtype.char not in BLAS_DTYPES:
         return Choice("direct", "the one that is exact for integers", seconds)
-    tile = 0 if obstacle else _winograd_tile(p, dtype, seconds, packed)
-    best = "winograd" if tile else _fastest(seconds)
+    tile = 0
+    if not obstacle:
+        seconds["winograd"], tile = _winograd.fastest(p, _rate(dtype), packed=packed)
+    best = min(seconds, key=lambda name: DOUBT[name] * seconds[name])
     reasons = {
         "direct": "reads every sample once and needs no columns",
         "winograd": f"tiles of {tile} outputs along an axis take fewer products",
         "gemm": "few outputs for many weights, which BLAS packs faster",
         "fft": "so many taps that transforms cost less",
     }
-    return Choice(best, reasons[best], seconds, tile)
+    return Choice(best, reasons[best], seconds, tile if best == "winograd" else 0)
 
 
 def adjoint_tile(p, dtype):
     """Outputs of a tile of Winograd's method for the gradient of the input; 0: directly."""
-    one = _one_image(p)
-    if _winograd.obstacle(p, dtype) or one.multiply_adds < _core.SMALL:
+    p = p.of_batch(1)
+    if _winograd.obstacle(p, dtype) or p.multiply_adds < _core.SMALL:
         return 0
     seconds, tile = _winograd.fastest(p, _rate(dtype), adjoint=True)
-    direct = _layer_direct(one, dtype, packed=False)
+    direct = _layer_direct(p, dtype, packed=False)
     return tile if DOUBT["winograd"] * seconds < direct else 0
-
-
-def _one_image(p):
-    return replace(p, x_shape=(1, *p.x_shape[1:]), y_shape=(1, *p.y_shape[1:]))
 
 
 def _layer_seconds(p, dtype, packed):
@@ -261,23 +259,6 @@ def _layer_seconds(p, dtype, packed):
         if math.prod(p.reach) >= LARGE_KERNEL:
             seconds["fft"] = _layer_fft(p, dtype)
     return seconds
-
-
-def _winograd_tile(p, dtype, seconds, packed):
-    """Tile of Winograd's method where that is the fastest for one image, else 0.
-
-    Of one image, so that no batch changes a bit. Adds its estimate to `seconds`.
-    """
-    one, (each, tile) = _one_image(p), _winograd.fastest(p, _rate(dtype), packed=packed)
-    seconds["winograd"] = p.x_shape[0] * each
-    if one.multiply_adds < _core.SMALL:
-        return 0
-    rivals = _layer_seconds(one, dtype, packed)
-    return tile if _fastest({**rivals, "winograd": each}) == "winograd" else 0
-
-
-def _fastest(seconds):
-    return min(seconds, key=lambda name: DOUBT[name] * seconds[name])
 
 
 def _rate(dtype):

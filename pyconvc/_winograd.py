@@ -40,7 +40,7 @@ def obstacle(p, dtype):
 def fastest(p, rate, *, packed=False, adjoint=False):
     """(seconds, tile) of one worker for one image, at so many direct multiply-adds a nanosecond.
 
-    Of one image, so that no batch changes the choice. `packed` says that weights are transformed
+    `packed` says that weights are transformed
     already, `adjoint` asks for the gradient of the input.
     """
     tiles = TILES[sum(taps == 3 for taps in p.w_shape[2:])]

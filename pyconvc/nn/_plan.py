@@ -35,7 +35,9 @@ def plan(
     weight, bias : array_like
         Their values now: later changes to the arrays do not matter.
     stride, padding, dilation, groups, padding_mode, flip_filters, method, accumulate
-        As in `conv1d`, `conv2d` and `conv3d`.
+        As in `conv1d`, `conv2d` and `conv3d`. ``method="auto"`` counts what weights cost that are
+        prepared at each call, so a plan may take ``"winograd"``, or larger tiles of it, where a
+        function does not.
     workers : int, optional
         Threads for each call. Default: what `pyconvc.get_num_threads` says at the call.
 
