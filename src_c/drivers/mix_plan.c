@@ -1,13 +1,12 @@
 /* SPDX-License-Identifier: BSD-3-Clause
  * mix_plan.c -- sizes of tiles, passes and tasks of the dense method (see mix.h). */
-#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "mix_parts.h"
 #include "parallel.h"
 
-#define NEAR_BYTES       (12 << 10)  /* of x, in the nearest cache beside weights and taps */
+#define NEAR_BYTES       (19 << 10)  /* of x, taps and a block's weights, in the nearest cache */
 #define WEIGHT_BYTES     (192 << 10) /* of a pass: part of an L2 cache */
 #define TILE_BYTES       (256 << 10) /* a task's packed input: the same */
 #define OUTPUT_BYTES     (512 << 10) /* what a task adds to in several passes */
@@ -111,33 +110,42 @@ static double taps_met(const mix_plan *plan, int a) {
     return (double)met / (double)(outputs * plan->p.kernel[a]);
 }
 
+/* Bytes that one input channel takes near: of x for so many pixels, and of its taps and their
+ * weights in a block of output channels. */
+static double near_bytes(const mix_plan *plan, int64_t pixels) {
+    const pyconvc_problem *p = &plan->p;
+    const int64_t taps = p->kernel[H] * p->kernel[W],
+                  of_tap = (int64_t)sizeof(mix_tap) + plan->kernels->channels * plan->bytes;
+    const double fraction = taps_met(plan, H) * taps_met(plan, W);
+    return (double)p->kernel[D] * (fraction > 0.1 ? fraction : 0.1) *
+           (met(plan, pixels) + (double)(taps * of_tap));
+}
+
 /* Input channels of a pass: as many as stay near, for a whole image if it is so small that few taps
  * of it do, else for one tile of outputs. Nothing here may depend on the batch or the workers. */
 static void size_pass(mix_plan *plan) {
     const pyconvc_problem *p = &plan->p;
-    const int64_t lanes = plan->kernels->lanes, tile = lanes * plan->kernels->vectors;
-    const int64_t taps = p->kernel[D] * p->kernel[H] * p->kernel[W];
-    const int64_t pixels = largest(&plan->axis[H]) * largest(&plan->axis[W]);
-    const double planes = (double)p->kernel[D] * fmax(0.1, taps_met(plan, H) * taps_met(plan, W)),
-                 image = planes * met(plan, round_up(pixels, lanes)),
-                 piece = planes * met(plan, tile);
+    const int64_t lanes = plan->kernels->lanes, tile = plan->kernels->vectors;
+    const int64_t taps = p->kernel[D] * p->kernel[H] * p->kernel[W],
+                  pixels = largest(&plan->axis[H]) * largest(&plan->axis[W]);
+    const double image = near_bytes(plan, round_up(pixels, lanes));
     const int whole = image / (double)taps * LEAST_TAPS <= NEAR_BYTES;
-    const int64_t fitting = (int64_t)(NEAR_BYTES / (whole ? image : piece)),
-                  of_weights =
-                      max64(LEAST_TAPS, WEIGHT_BYTES / (p->channels_out * plan->bytes)) / taps,
-                  most = max64(1, min64(fitting, of_weights)),
-                  passes = ceil_div(p->channels_in, most);
+    const int64_t fitting =
+        (int64_t)(NEAR_BYTES / (whole ? image : near_bytes(plan, tile * lanes)));
+    const int64_t of_weights =
+        max64(LEAST_TAPS, WEIGHT_BYTES / (p->channels_out * plan->bytes)) / taps;
+    const int64_t passes = ceil_div(p->channels_in, max64(1, min64(fitting, of_weights)));
     plan->channels_at_once = ceil_div(p->channels_in, passes);
     plan->depth_at_once = p->kernel[D];
     while (plan->depth_at_once > 1 && plan->channels_at_once == 1 && !plan->in_place &&
            plan->depth_at_once * tile_plane(plan->tiles, 1, plan->columns) * plan->bytes >
                TILE_MOST)
         plan->depth_at_once = ceil_div(plan->depth_at_once, 2);
-    plan->group = whole ? ceil_div(pixels, lanes) + largest(&plan->axis[H]) : tile / lanes;
-    while (!whole && (double)plan->channels_at_once * (double)p->kernel[D] *
-                             met(plan, (plan->group + plan->kernels->vectors) * lanes) <=
-                         NEAR_BYTES)
-        plan->group += plan->kernels->vectors;
+    plan->group = whole ? ceil_div(pixels, lanes) + largest(&plan->axis[H]) : tile;
+    while (!whole &&
+           (double)plan->channels_at_once * near_bytes(plan, (plan->group + tile) * lanes) <=
+               NEAR_BYTES)
+        plan->group += tile;
 }
 
 static int64_t planes_at_once(const mix_plan *plan) {
