@@ -12,6 +12,8 @@
 #define OUTPUT_BYTES     (512 << 10) /* what a task adds to in several passes */
 #define TILE_MOST        (8 << 20)
 #define CACHE_LINE       64
+#define NEAR_SETS        64 /* of the nearest cache, and how many of its lines a set may give */
+#define NEAR_WAYS        4
 #define MOST_COLUMNS     1024
 #define LEAST_TAPS       96 /* of a pass that holds a whole image near */
 #define TASKS_PER_WORKER 4
@@ -51,7 +53,18 @@ static void collapse(pyconvc_problem *p) {
     }
 }
 
+/* Whether the planes of x begin in so few sets of the nearest cache that those of a pass would
+ * drive each other out. */
+static int planes_collide(const pyconvc_problem *p) {
+    const int64_t step = p->x_step[2] * pyconvc_sample_bytes(p->dtype);
+    int64_t sets = NEAR_SETS;
+    for (int64_t part = step / CACHE_LINE; sets > 1 && part % 2 == 0; part /= 2)
+        sets /= 2;
+    return step % CACHE_LINE == 0 && p->channels_in > NEAR_WAYS * sets;
+}
+
 static int reads_in_place(const pyconvc_problem *p, int64_t lanes) {
+    if (planes_collide(p)) return 0;
     for (int a = 0; a < PYCONVC_RANK; a++)
         if (p->kernel[a] != 1 || p->pad_before[a] || p->pad_after[a]) return 0;
     return p->stride[W] == 1 && p->x_step[5] == 1 && p->output[W] >= lanes;
