@@ -42,7 +42,7 @@ KERNELS |= {
     "pool_max": [*FLOATS, "u8", "u16", "u32", "u64"],
     "pool_argmax": [*FLOATS, "u64"],
 }
-KERNELS |= {"shifted": FLOATS, "convert": FLOATS}
+KERNELS |= {"shifted": FLOATS, "fused": FLOATS, "convert": FLOATS}
 # Kernels whose products are rounded before they are added.
 ROUNDED = {"shifted": ["-ffp-contract=off"]}
 

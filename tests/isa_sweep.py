@@ -22,6 +22,13 @@ SHAPES = [
     ((3, 8, 70), (2, 2, 5)),
     ((3, 9000), (2, 3)),
 ]
+NDIMAGE_DTYPES = [*cases.INTEGERS[::2], *cases.FLOATS, *cases.COMPLEXES]
+NDIMAGE_CALLS = [
+    ("gaussian_filter", (1.5,)),
+    ("uniform_filter", (9,)),
+    ("correlate", (np.arange(24.0).reshape(2, 3, 4),)),
+    ("sobel", ()),
+]
 
 
 def main():
@@ -54,6 +61,13 @@ def main():
         )
         cases.assert_same(got, want, terms=x.size, scale=np.abs(want).max(), name=name)
         count += 2
+    for dtype, boundary in itertools.product(NDIMAGE_DTYPES, ["reflect", "constant", "wrap"]):
+        x = (100 * cases.values(np.random.default_rng(count), (11, 23, 150), float)).astype(dtype)
+        for name, args in NDIMAGE_CALLS:
+            got = getattr(pyconvc.ndimage, name)(x, *args, mode=boundary)
+            want = getattr(pyconvc.reference.ndimage, name)(x, *args, mode=boundary)
+            cases.assert_same(got, want, terms=200, name=name, boundary=boundary)
+            count += 1
     print(pyconvc.isa(), count)
 
 

@@ -21,6 +21,7 @@ from .. import _check, _choose, _core, _methods
 
 TINY = np.finfo(np.float64).eps  # scipy takes smaller weights of a kernel of any rank for zero
 ZERO = np.zeros(())
+FEW_TAPS = 32  # of kernels of any rank that are added up in blocks
 FUSED_TAPS = 8  # a third axis is fused up to so many taps beside its sample
 
 
@@ -159,10 +160,14 @@ def _split(group):
 
 def _block(x, f, y, work, ordered, workers):
     """A correlation along several axes."""
+    long_axes = sum(n > 1 for n in f.size)
+    if work == np.float32 and math.prod(f.size) <= FEW_TAPS and long_axes <= 3:
+        _chain(x, [f], y, work, True, workers)  # whose blocks keep lines apart in the cache
+        return
     if not ordered:
         ordered = bool((f.weights == 0).any()) and not _check.finite(x)  # zero times NaN
     if ordered and work.kind == "f":
-        if sum(n > 1 for n in f.size) > 3:
+        if long_axes > 3:
             _by_terms(x, f, y)
         else:
             _chain(x, [f], y, np.dtype(np.float64), True, workers)

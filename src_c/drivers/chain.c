@@ -5,6 +5,8 @@
 #include "gather.h"
 #include "parallel.h"
 
+#define ROWS_BYTES (12 << 10) /* rows between two passes: some part of an L1 cache */
+
 enum { D, H, W };
 
 typedef struct {
@@ -15,7 +17,7 @@ typedef struct {
 
 /* What a worker's scratch holds. */
 typedef struct {
-    char *buffer[2], *level; /* blocks; partial sums, one buffer after the other */
+    char *buffer[3], *level; /* blocks; partial sums, one buffer after the other */
     char *line;              /* a line as it is in memory */
     const void **table;
 } scratch;
@@ -40,6 +42,7 @@ static size_t lay_out(const chain_plan *plan, char *base, scratch *s) {
     size_t at = 0;
     s->buffer[0] = base + at, at += buffer;
     s->buffer[1] = base + at, at += buffer;
+    s->buffer[2] = base + at, at += plan->stores_itself ? 0 : buffer;
     s->level = base + at, at += buffer * (size_t)plan->levels;
     s->line = base + at, at += aligned(line + 64);
     s->table = (const void **)(base + at);
@@ -141,27 +144,6 @@ typedef struct {
     int flags;
 } step;
 
-static void filter_rows(const step *p, int64_t count, int64_t pitch, int64_t height, char *to,
-                        int64_t to_pitch, const char *from) {
-    const int64_t parts = p->plan->parts;
-    for (int64_t i = 0; i < count; i++)
-        p->s->table[i] = from + i * pitch * p->plan->bytes;
-    p->filter->kernel(&p->filter->program, p->filter->taps, NULL, p->s->table, to, to_pitch * parts,
-                      height, p->n[W] * parts, p->flags);
-}
-
-static void sum(const step *p) {
-    const chain_plan *plan = p->plan;
-    const int axis = chain_axis(p->pass);
-    const int64_t more = axis == W ? 0 : p->pass->kernel[axis] - 1;
-    const int64_t outer = axis == D ? p->n[H] : p->n[D], inner = axis == D ? p->n[D] : p->n[H];
-    for (int64_t i = 0; i < outer; i++)
-        filter_rows(p, inner + more, axis == D ? p->from.plane : p->from.row, inner,
-                    axis == D ? sample(plan, &p->to, 0, i, 0) : sample(plan, &p->to, i, 0, 0),
-                    axis == D ? p->to.plane : p->to.row,
-                    axis == D ? sample(plan, &p->from, 0, i, 0) : sample(plan, &p->from, i, 0, 0));
-}
-
 static shifted_job shifted(const step *p, const void *w, int64_t count, int64_t height) {
     const int64_t parts = p->plan->parts;
     return (shifted_job){.from = p->s->table,
@@ -172,6 +154,42 @@ static shifted_job shifted(const step *p, const void *w, int64_t count, int64_t 
                          .height = height,
                          .width = p->n[W] * parts,
                          .stream = (p->flags & FILTER_STREAM) != 0};
+}
+
+/* Along an axis, with the filter that is planned for it. */
+static void filter_lines(const step *p, int axis) {
+    const chain_plan *plan = p->plan;
+    const int64_t parts = plan->parts, pitch = axis == D ? p->from.plane : p->from.row;
+    const int64_t outer = axis == D ? p->n[H] : p->n[D], inner = axis == D ? p->n[D] : p->n[H];
+    const int64_t rows = inner + (axis == W ? 0 : p->pass->kernel[axis] - 1);
+    for (int64_t i = 0; i < outer; i++) {
+        const int64_t d = axis == D ? 0 : i, h = axis == D ? i : 0;
+        for (int64_t r = 0; r < rows; r++)
+            p->s->table[r] = sample(plan, &p->from, d, h, r * pitch);
+        p->filter->kernel(
+            &p->filter->program, p->filter->taps, NULL, p->s->table, sample(plan, &p->to, d, h, 0),
+            (axis == D ? p->to.plane : p->to.row) * parts, inner, p->n[W] * parts, p->flags);
+    }
+}
+
+/* Rows or planes added up. */
+static void add_lines(const step *p, int axis) {
+    const int64_t taps = p->pass->kernel[axis];
+    shifted_job job = shifted(p, p->pass->w, taps, p->n[H]);
+    for (int64_t d = 0; d < p->n[D]; d++) {
+        for (int64_t i = 0; i < taps; i++)
+            p->s->table[i] = axis == D ? sample(p->plan, &p->from, d + i, 0, 0)
+                                       : sample(p->plan, &p->from, d, i, 0);
+        job.y = sample(p->plan, &p->to, d, 0, 0);
+        p->plan->fused->terms(&job);
+    }
+}
+
+static void sum(const step *p) {
+    if (p->filter->taps)
+        filter_lines(p, chain_axis(p->pass));
+    else
+        add_lines(p, chain_axis(p->pass));
 }
 
 static void add_terms(const step *p, shifted_fn *kernel, int64_t pointers) {
@@ -185,11 +203,11 @@ static void add_terms(const step *p, shifted_fn *kernel, int64_t pointers) {
     }
 }
 
-/* Sums of 4^level samples from each of `n` planes and rows on, made of those of the level below. */
+/* Sums of radix^level samples from each of `n` planes and rows on, of those of the level below. */
 typedef struct {
     const char *from;
     char *to;
-    int64_t between; /* samples from one to the next of the four */
+    int64_t radix, between; /* how many are added, samples from one to the next */
     int64_t n[PYCONVC_RANK];
 } level;
 
@@ -198,59 +216,83 @@ static void add_level(const step *p, const level *l) {
     static const double one_f64 = 1;
     const chain_plan *plan = p->plan;
     const int is_double = plan->bytes / plan->parts == sizeof one_f64;
-    shifted_job job = shifted(p, is_double ? (const void *)&one_f64 : &one_f32, 4, l->n[H]);
+    shifted_job job = shifted(p, is_double ? (const void *)&one_f64 : &one_f32, l->radix, l->n[H]);
     job.y_pitch = job.pitch;
     job.width = l->n[W] * plan->parts;
     job.stream = 0;
     for (int64_t d = 0; d < l->n[D]; d++) {
         const int64_t plane = d * p->from.plane * plan->bytes;
-        for (int i = 0; i < 4; i++)
+        for (int64_t i = 0; i < l->radix; i++)
             p->s->table[i] = l->from + plane + i * l->between * plan->bytes;
         job.y = l->to + plane;
         plan->shifted->mean(&job);
     }
 }
 
-/* A region of whole lines along the axis: partial sums of 4, 16, ... samples, then of them the sum
- * of `kernel`. The order of a sum is the same wherever it stands. */
-static void add_region(const step *p, shifted_fn *kernel, int axis, char *from, char *to,
-                       const int64_t *n) {
+/* A region with its partial sums; n planes, rows and columns of sums. */
+typedef struct {
+    int axis, levels;
+    int64_t radix, unit; /* samples from one to the next along the axis */
+    char *sums[20];      /* of each level */
+    int64_t n[PYCONVC_RANK];
+} region;
+
+static void add_levels(const step *p, region *r, char *from) {
     const chain_plan *plan = p->plan;
-    const int64_t taps = p->pass->kernel[axis];
-    const int64_t unit = axis == D ? p->from.plane : axis == H ? p->from.row : 1;
+    const int64_t taps = p->pass->kernel[r->axis];
     const int64_t buffer = (int64_t)aligned(plan->buffer * plan->bytes) + 64;
-    const int levels = chain_levels(taps);
-    char *sums[33] = {from};
+    r->unit = r->axis == D ? p->from.plane : r->axis == H ? p->from.row : 1;
+    r->sums[0] = from;
     int64_t samples = 1;
-    for (int i = 1; i <= levels; i++) {
-        level l = {sums[i - 1], p->s->level + (i - 1) * buffer, samples * unit, {n[D], n[H], n[W]}};
-        samples *= 4;
-        l.n[axis] += taps - samples;
-        sums[i] = l.to;
+    for (int i = 1; i <= r->levels; i++) {
+        level l = {r->sums[i - 1],
+                   p->s->level + (i - 1) * buffer,
+                   r->radix,
+                   samples * r->unit,
+                   {r->n[D], r->n[H], r->n[W]}};
+        samples *= r->radix;
+        l.n[r->axis] += taps - samples;
+        r->sums[i] = l.to;
         add_level(p, &l);
     }
-    shifted_job job = shifted(p, p->pass->w, 0, n[H]);
-    for (int64_t d = 0; d < n[D]; d++) {
-        int64_t at = 0, piece = samples;
+}
+
+/* The sums; the order of each is the same wherever it stands. */
+static void combine(const step *p, shifted_fn *kernel, const region *r, const block *to) {
+    const chain_plan *plan = p->plan;
+    const int64_t taps = p->pass->kernel[r->axis];
+    shifted_job job = shifted(p, p->pass->w, 0, r->n[H]);
+    job.y_pitch = to->row * plan->parts;
+    for (int64_t d = 0; d < r->n[D]; d++) {
+        int64_t at = 0, piece = 1;
         job.count = 0;
-        for (int i = levels; i >= 0; i--, piece /= 4)
+        for (int i = 0; i < r->levels; i++)
+            piece *= r->radix;
+        for (int i = r->levels; i >= 0; i--, piece /= r->radix)
             for (; at + piece <= taps; at += piece)
-                p->s->table[job.count++] = sums[i] + (d * p->from.plane + at * unit) * plan->bytes;
-        job.y = to + d * p->to.plane * plan->bytes;
+                p->s->table[job.count++] =
+                    r->sums[i] + (d * p->from.plane + at * r->unit) * plan->bytes;
+        job.y = sample(plan, to, d, 0, 0);
         kernel(&job);
     }
 }
 
 static void add_box(const step *p, shifted_fn *kernel) {
-    const int axis = chain_axis(p->pass);
-    int64_t n[] = {p->n[D], p->n[H], p->n[W]};
-    const int64_t planes = axis == D ? 1 : n[D], rows = axis == W ? n[H] : 1;
-    if (axis != D) n[D] = 1;
-    if (axis == W) n[H] = 1;
+    region r = {.axis = chain_axis(p->pass), .n = {p->n[D], p->n[H], p->n[W]}};
+    const int64_t taps = p->pass->kernel[r.axis];
+    r.levels = chain_levels(taps);
+    r.radix = chain_radix(taps);
+    const int whole =
+        r.axis == D || !r.levels; /* else partial sums of one line or plane at a time */
+    const int64_t planes = whole ? 1 : p->n[D], rows = whole || r.axis == H ? 1 : p->n[H];
+    if (planes > 1) r.n[D] = 1;
+    if (rows > 1) r.n[H] = 1;
     for (int64_t d = 0; d < planes; d++)
-        for (int64_t h = 0; h < rows; h++)
-            add_region(p, kernel, axis, sample(p->plan, &p->from, d, h, 0),
-                       sample(p->plan, &p->to, d, h, 0), n);
+        for (int64_t h = 0; h < rows; h++) {
+            const block to = {sample(p->plan, &p->to, d, h, 0), p->to.plane, p->to.row};
+            add_levels(p, &r, sample(p->plan, &p->from, d, h, 0));
+            combine(p, kernel, &r, &to);
+        }
 }
 
 static void run_pass(const step *p) {
@@ -261,7 +303,7 @@ static void run_pass(const step *p) {
         sum(p);
         break;
     case PYCONVC_TERMS:
-        add_terms(p, k->terms, terms);
+        add_terms(p, p->plan->c->dtype == PYCONVC_F32 ? p->plan->fused->terms : k->terms, terms);
         break;
     case PYCONVC_PAIRS:
         add_terms(p, k->pairs, 2 * terms - 1);
@@ -288,36 +330,82 @@ static void settle(const step *p) {
         }
 }
 
+static void take(step *p, int i) {
+    p->pass = &p->plan->c->pass[i];
+    p->filter = &p->plan->filter[i];
+    for (int a = 0; a < PYCONVC_RANK; a++)
+        p->n[a] -= p->pass->kernel[a] - 1;
+}
+
+static void write_to(step *p, const block *y) {
+    p->to = *y;
+    p->flags = p->plan->flags;
+}
+
+/* The last two passes in turn, some rows at a time, which stay in the nearest cache: pass i, whose
+ * input is whole, then one along rows. `last` is where that one writes. */
+static void run_by_rows(const step *whole, int i, const task *t, const block *last, int itself) {
+    const chain_plan *plan = whole->plan;
+    const int64_t most = max64(1, ROWS_BYTES / (plan->row * plan->bytes));
+    for (int64_t d = 0; d < whole->n[D]; d++)
+        for (int64_t h = 0; h < whole->n[H]; h += most) {
+            step p = *whole;
+            p.from.first = sample(plan, &whole->from, d, h, 0);
+            p.n[D] = 1;
+            p.n[H] = min64(most, whole->n[H] - h);
+            run_pass(&p);
+            settle(&p);
+            p.from = p.to;
+            put_constant(plan, t, &plan->c->pass[i + 1], &p.from, p.n);
+            take(&p, i + 1);
+            const block rows = {sample(plan, last, d, h, 0), last->plane, last->row};
+            p.to = rows;
+            if (itself) write_to(&p, &rows);
+            run_pass(&p);
+        }
+}
+
+/* Whether the last two passes go by rows: partial sums are of whole blocks. */
+static int goes_by_rows(const chain_plan *plan, int i) {
+    const pyconvc_pass *pass = &plan->c->pass[i];
+    const int is_box = pass->kind == PYCONVC_MEAN || pass->kind == PYCONVC_QUOTIENT;
+    return i == plan->c->passes - 2 && pass->kernel[W] == 1 && chain_axis(pass + 1) == W &&
+           !(is_box && chain_levels(pass->kernel[chain_axis(pass)]));
+}
+
 static void do_task(const void *context, int64_t index, void *memory) {
     const job *j = context;
     const chain_plan *plan = j->plan;
     const pyconvc_chain *c = plan->c;
+    const int itself = plan->stores_itself;
     scratch s;
     task t;
     lay_out(plan, memory, &s);
     locate(plan, index, &t);
     const int64_t at = t.image * c->y_step[0] + t.first[D] * c->y_step[1] +
                        t.first[H] * c->y_step[2] + t.first[W] * c->y_step[3];
-    char *y = j->y + at * plan->y_bytes;
+    const block y = {j->y + at * plan->y_bytes, c->y_step[1], c->y_step[2]};
     step p = {.plan = plan, .s = &s, .to = {s.buffer[0], plan->plane, plan->row}};
     for (int a = 0; a < PYCONVC_RANK; a++)
         p.n[a] = t.size[a] + plan->halo[a];
     load_block(j, &t, &s, &p.to);
     for (int i = 0; i < c->passes; i++) {
         const int last = i == c->passes - 1;
-        p.pass = &c->pass[i];
-        p.filter = &plan->filter[i];
+        put_constant(plan, &t, &c->pass[i], &p.to, p.n);
         p.from = p.to;
         p.to.first = s.buffer[(i + 1) % 2];
-        put_constant(plan, &t, p.pass, &p.from, p.n);
-        for (int a = 0; a < PYCONVC_RANK; a++)
-            p.n[a] -= p.pass->kernel[a] - 1;
-        if (last && plan->stores_itself) p.to = (block){y, c->y_step[1], c->y_step[2]};
-        if (last && plan->stores_itself) p.flags = plan->flags;
+        take(&p, i);
+        if (goes_by_rows(plan, i)) {
+            const block after = itself ? y : (block){s.buffer[2], plan->plane, plan->row};
+            run_by_rows(&p, i, &t, &after, itself);
+            p.to = after;
+            break;
+        }
+        if (last && itself) write_to(&p, &y);
         run_pass(&p);
         if (!last) settle(&p);
     }
-    if (!plan->stores_itself) store_block(j, &t, &s, &p.to, y);
+    if (!itself) store_block(j, &t, &s, &p.to, y.first);
 }
 
 pyconvc_status chain_run(const chain_plan *plan, const void *x, void *y, const pyconvc_run *run) {

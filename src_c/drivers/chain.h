@@ -13,7 +13,7 @@
 typedef struct {
     const pyconvc_chain *c;
     const kernel_table *table;
-    const shifted_kernels *shifted;
+    const shifted_kernels *shifted, *fused;
     const convert_kernels *convert;
     int64_t bytes, parts; /* of a sample to compute with */
     int64_t x_bytes, y_bytes;
@@ -27,7 +27,7 @@ typedef struct {
     int64_t tasks;
     int workers;
 
-    /* SUM: a filter along a row or down a column, planned for its taps. */
+    /* SUMs that are filters; no taps where a pass is none. */
     pyconvc_problem problem[PYCONVC_RANK];
     filter_plan filter[PYCONVC_RANK];
 } chain_plan;
@@ -40,8 +40,10 @@ void chain_plan_free(chain_plan *plan);
 /* The axis that a pass has its kernel along. */
 int chain_axis(const pyconvc_pass *pass);
 
-/* Levels of partial sums, of 4, 16, ... samples, that a sum of `kernel` samples is made of. */
+/* Levels of partial sums that a sum of `kernel` samples is made of; those of level i have
+ * radix^i samples, radix being 10 at most. */
 int chain_levels(int64_t kernel);
+int64_t chain_radix(int64_t kernel);
 
 pyconvc_status chain_run(const chain_plan *plan, const void *x, void *y, const pyconvc_run *run);
 

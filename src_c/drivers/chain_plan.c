@@ -18,9 +18,19 @@ int chain_axis(const pyconvc_pass *pass) {
 
 int chain_levels(int64_t kernel) {
     int levels = 0;
-    for (int64_t n = 4; 2 * n <= kernel; n *= 4)
+    for (int64_t n = 10; kernel >= 8 && (levels == 0 || n < kernel); n *= 10)
         levels++;
     return levels;
+}
+
+int64_t chain_radix(int64_t kernel) {
+    const int levels = chain_levels(kernel);
+    for (int64_t radix = 2;; radix++) {
+        int64_t n = radix;
+        for (int i = 0; i < levels; i++)
+            n *= radix;
+        if (n >= kernel) return radix;
+    }
 }
 
 static int is_box(const pyconvc_pass *pass) {
@@ -129,7 +139,7 @@ static void size_buffers(chain_plan *plan) {
     plan->plane = plan->row * (plan->block[H] + plan->halo[H]);
     if (plan->plane * plan->bytes % 512 == 0) plan->plane += line;
     plan->buffer = round_up(plan->plane * (plan->block[D] + plan->halo[D]) + 2 * lanes, line);
-    plan->pointers = 8 + 8 * plan->levels; /* pieces of a sum */
+    plan->pointers = 12 + 12 * plan->levels; /* pieces of a sum */
     for (int a = 0; a < PYCONVC_RANK; a++)
         plan->pointers = max64(plan->pointers, plan->block[a] + plan->halo[a]);
     for (int i = 0; i < plan->c->passes; i++)
@@ -151,7 +161,11 @@ static void find_stores(chain_plan *plan, const char *y) {
     if (aligned && samples * (double)plan->bytes >= STREAM_FROM) plan->flags = FILTER_STREAM;
 }
 
-/* The taps of a SUM along rows as a filter of rows; along any other axis as one of columns. */
+/* SUMs along rows, and complex ones, are filters: of rows, or of columns. */
+static int is_filter(const chain_plan *plan, const pyconvc_pass *pass) {
+    return pass->kind == PYCONVC_SUM && (chain_axis(pass) == W || plan->parts == 2);
+}
+
 static pyconvc_status plan_filter(chain_plan *plan, int i, const pyconvc_run *run) {
     const pyconvc_pass *pass = &plan->c->pass[i];
     const int axis = chain_axis(pass), along = axis == W ? W : H;
@@ -160,11 +174,10 @@ static pyconvc_status plan_filter(chain_plan *plan, int i, const pyconvc_run *ru
     p->channels_in = p->channels_out = 1;
     for (int a = 0; a < PYCONVC_RANK; a++)
         p->input[a] = p->kernel[a] = p->stride[a] = p->dilation[a] = 1;
-    p->kernel[along] = pass->kernel[axis];
-    p->input[H] = along == H ? pass->kernel[axis] : 1;
-    p->input[W] = plan->block[W] + plan->halo[W] + (along == W ? pass->kernel[axis] : 0);
-    p->x_step[5] = p->w_step[5] = p->y_step[5] = 1;
+    p->kernel[along] = p->input[along] = pass->kernel[axis];
+    p->input[W] += plan->block[W] + plan->halo[W];
     p->w_step[4] = 1;
+    p->x_step[5] = p->w_step[5] = p->y_step[5] = 1;
     const pyconvc_status status = pyconvc_complete(p);
     return status ? status : filter_plan_make(&plan->filter[i], p, pass->w, NULL, run);
 }
@@ -189,6 +202,7 @@ pyconvc_status chain_plan_make(chain_plan *plan, const pyconvc_chain *c, const v
     if (status) return status;
     const int element = c->dtype == PYCONVC_F64 || c->dtype == PYCONVC_C128;
     plan->shifted = &plan->table->shifted[element];
+    plan->fused = &plan->table->fused[element];
     plan->convert = &plan->table->convert[element];
     plan->bytes = pyconvc_sample_bytes(c->dtype);
     plan->parts = parts_of(c->dtype);
@@ -202,7 +216,7 @@ pyconvc_status chain_plan_make(chain_plan *plan, const pyconvc_chain *c, const v
     plan->tasks = c->batch * plan->blocks[D] * plan->blocks[H] * plan->blocks[W];
     plan->workers = parallel_workers(run, work(plan));
     for (int i = 0; i < c->passes && !status; i++)
-        if (c->pass[i].kind == PYCONVC_SUM) status = plan_filter(plan, i, run);
+        if (is_filter(plan, &c->pass[i])) status = plan_filter(plan, i, run);
     return status;
 }
 

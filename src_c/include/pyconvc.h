@@ -193,7 +193,7 @@ pyconvc_status pyconvc_correlate_present(const pyconvc_problem *p, const void *x
  * constant:
  *
  *   SUM       sum_t w[t] * X[o + t - pad] along one axis, as pyconvc_correlate sums
- *   TERMS     sum_i w[i] * X[o + at[i]], in this order and with every product and sum rounded
+ *   TERMS     sum_i w[i] * X[o + at[i]], in this order; in F64 every product and sum is rounded
  *   PAIRS     w[0] * X[o + at[0]] + sum_i w[i] * (X[o + at[2*i - 1]] + X[o + at[2*i]]), likewise
  *   ODD_PAIRS the same with differences
  *   MEAN      w[0] * sum_{t < kernel} X[o + t - pad] along one axis

@@ -31,6 +31,7 @@ PYCONVC_FOR_POOLS(DECLARE_POOL)
 
 #define DECLARE_ELEMENT(dtype, index)                                                              \
     extern const shifted_kernels KERNELS(shifted, dtype);                                          \
+    extern const shifted_kernels KERNELS(fused, dtype);                                            \
     extern const convert_kernels KERNELS(convert, dtype);
 PYCONVC_FOR_ELEMENTS(DECLARE_ELEMENT)
 
@@ -52,6 +53,7 @@ const kernel_table *CAT(pyconvc_table_, PYCONVC_TIER)(void) {
     PYCONVC_FOR_POOLS(FILL_POOL)
 #define FILL_ELEMENT(dtype, index)                                                                 \
     table.shifted[index] = KERNELS(shifted, dtype);                                                \
+    table.fused[index] = KERNELS(fused, dtype);                                                    \
     table.convert[index] = KERNELS(convert, dtype);
     PYCONVC_FOR_ELEMENTS(FILL_ELEMENT)
     return &table;

@@ -32,6 +32,7 @@
  *   mean       y[r][j] = w[0] * (from[0] + from[1] + ...)
  *   quotient   y[r][j] = (from[0] + from[1] + ...) / w[0]
  *
+ * The kernels of `fused` are the same sums with the products not rounded, where a tier can.
  * pitches and width count elements. The caller grants: every row readable up to width rounded up to
  * whole vectors; with stream, y and y_pitch aligned to a vector. */
 typedef struct {

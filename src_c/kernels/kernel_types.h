@@ -178,7 +178,7 @@ typedef struct {
     fold_kernels fold[PYCONVC_DTYPE_COUNT];
     const winograd_kernels *winograd[PYCONVC_DTYPE_COUNT]; /* NULL: none for this dtype */
     pool_kernel pool[POOL_OPS][PYCONVC_DTYPE_COUNT];
-    shifted_kernels shifted[PYCONVC_ELEMENTS];
+    shifted_kernels shifted[PYCONVC_ELEMENTS], fused[PYCONVC_ELEMENTS];
     convert_kernels convert[PYCONVC_ELEMENTS];
 } kernel_table;
 

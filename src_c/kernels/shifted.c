@@ -9,6 +9,9 @@
 #include "chain_types.h"
 #include "vec.h"
 
+#ifndef STEM
+#    define STEM shifted
+#endif
 #define RUN 6 /* vectors in registers: enough sums in flight to hide an addition's latency */
 
 typedef enum { TERMS, PAIRS, ODD_PAIRS, MEAN, QUOTIENT } kind;
@@ -65,6 +68,11 @@ INLINE void all(const kind k, const shifted_job *job) {
         int64_t j = 0;
         for (; j + RUN * VL <= job->width; j += RUN * VL)
             run(k, RUN, job, from + j, y + j, VL);
+        if (j < job->width && job->width >= RUN * VL && !job->stream) { /* some of them once more */
+            j = job->width - RUN * VL;
+            run(k, RUN, job, from + j, y + j, VL);
+            j = job->width;
+        }
         for (; j < job->width; j += VL)
             run(k, 1, job, from + j, y + j, job->width - j);
     }
@@ -80,7 +88,7 @@ KERNEL(odd_pairs, ODD_PAIRS)
 KERNEL(mean, MEAN)
 KERNEL(quotient, QUOTIENT)
 
-const shifted_kernels NAME(shifted) = {
+const shifted_kernels NAME_(CAT(pyconvc_, STEM), PYCONVC_DTYPE, PYCONVC_TIER) = {
     .terms = terms,
     .pairs = pairs,
     .odd_pairs = odd_pairs,
