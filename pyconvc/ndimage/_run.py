@@ -22,6 +22,7 @@ from .. import _check, _choose, _core, _methods
 TINY = np.finfo(np.float64).eps  # scipy takes smaller weights of a kernel of any rank for zero
 ZERO = np.zeros(())
 FEW_TAPS = 32  # of kernels of any rank that are added up in blocks
+LONG = 128  # taps from which a line goes alone
 FUSED_TAPS = 8  # a third axis is fused up to so many taps beside its sample
 
 
@@ -148,7 +149,9 @@ def _groups(filters):
 
 
 def _split(group):
-    """Three long windows would load most samples many times over: the first one goes alone."""
+    """Long windows along several axes would load most samples many times over."""
+    if max(f.size[0] for f in group) > LONG and group[0].in_line:
+        return [[f] for f in group]
     if len(group) == 3 and max(f.size[0] for f in group) > FUSED_TAPS + 1:
         return [group[:1], group[1:]]
     return [group]

@@ -8,6 +8,7 @@
 
 #define BLOCK_BYTES (224 << 10) /* of a loaded block: two of them fit in an L2 cache */
 #define MOST_ROWS   256
+#define FAR         256       /* rows of a halo for which blocks are narrow */
 #define STREAM_FROM (4 << 20) /* bytes of y */
 
 enum { D, H, W };
@@ -103,11 +104,12 @@ static double waste(const chain_plan *plan, int a) {
     return plan->block[a] >= plan->c->size[a] ? 0 : (double)plan->halo[a] / (double)plan->block[a];
 }
 
-/* Grows the block where its halo is the largest part, first to whole vectors along rows, and takes
- * rows as long as they are where no axis has a halo to save. */
+/* Grows the block where its halo is the largest part of it: as far as buffers fit in the cache, and
+ * further where the halo would be larger than the block. */
 static void size_blocks(chain_plan *plan) {
     const int64_t *size = plan->c->size, most = BLOCK_BYTES / plan->bytes;
-    const int64_t columns = 64 * plan->table->filter[plan->c->dtype].lanes;
+    const int64_t lines = plan->halo[D] + plan->halo[H] < FAR ? 64 : 16;
+    const int64_t columns = lines * plan->table->filter[plan->c->dtype].lanes;
     int64_t *block = plan->block;
     block[D] = block[H] = 1;
     block[W] = min64(size[W], columns);
@@ -116,10 +118,11 @@ static void size_blocks(chain_plan *plan) {
         double worst = 0;
         for (int a = 0; a < PYCONVC_RANK; a++)
             if (waste(plan, a) > worst) worst = waste(plan, a), grow = a;
+        const int needed = worst > 1;
         if (grow < 0) grow = block[H] < min64(size[H], MOST_ROWS) ? H : block[D] < size[D] ? D : W;
         const int64_t old = block[grow];
         block[grow] = min64(2 * old, size[grow]);
-        if (block[grow] == old || loaded(plan) > most) {
+        if (block[grow] == old || (loaded(plan) > most && !needed)) {
             block[grow] = old;
             break;
         }
