@@ -150,7 +150,7 @@ def _groups(filters):
 
 def _split(group):
     """Long windows along several axes would load most samples many times over."""
-    if max(f.size[0] for f in group) > LONG and group[0].in_line:
+    if group[0].in_line and max(f.size[0] for f in group) > LONG:
         return [[f] for f in group]
     if len(group) == 3 and max(f.size[0] for f in group) > FUSED_TAPS + 1:
         return [group[:1], group[1:]]
