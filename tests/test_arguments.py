@@ -184,7 +184,7 @@ def test_workers(name):
         assert_refused(TypeError, "workers", name, A, B, workers=workers)
 
 
-@pytest.mark.parametrize("name", [*PLAIN, "fftconvolve", "choose"])
+@pytest.mark.parametrize("name", [*PLAIN, "fftconvolve"])
 def test_sizes_that_overflow(name):
     """Each input can be addressed, the result cannot: an error at once, of size or of memory."""
     for n, k in [((HUGE,), (3,)), ((HUGE // 4, 2), (1, HUGE // 4)), ((2 * HUGE,), (2 * HUGE,))]:

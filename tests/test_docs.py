@@ -72,6 +72,7 @@ def test_commands_run(tmp_path, line):
     PIL.Image.fromarray(rng.integers(0, 256, (40, 50, 3), dtype=np.uint8)).save(
         tmp_path / "photo.png"
     )
+    np.save(tmp_path / "volume.npy", rng.standard_normal((8, 9, 10)))
     words = shlex.split(line, comments=True)
     subprocess.run([sys.executable, *words[1:]], cwd=tmp_path, check=True)
 
