@@ -2,9 +2,8 @@
 
     python benchmarks/calibrate.py
 
-For every tier that this processor runs: multiply-adds per nanosecond of one worker, by dtype, in
-an 11x11
-filter; and nanoseconds for a pass over a float32 sample with one tap. Paste the result into
+For every tier that this processor runs: multiply-adds per nanosecond of one worker, by dtype, in an
+11x11 filter; and nanoseconds for a pass over a float32 sample with one tap. Paste the result into
 `pyconvc/_choose.py`. `calibrate_fft.py` does the same for the transforms.
 """
 

@@ -2,8 +2,7 @@
 
 Times are estimated from the numbers of the problem with constants measured by
 ``python benchmarks/calibrate.py``, which prints them anew for the machine that it runs on; only
-their
-ratios matter. A method is taken only where it keeps the documented accuracy.
+their ratios matter. A method is taken only where it keeps the documented accuracy.
 """
 
 import math
@@ -72,8 +71,7 @@ UNMEASURED = (
 SAMPLE_NS = 0.16  # one pass over a sample of the output, whatever the kernel
 
 # Integers go through a float64 transform only where the largest possible sum leaves so many bits
-# for
-# the transform's error, which then stays far below the half that rounding removes.
+# for the transform's error, which then stays far below the half that rounding removes.
 EXACT_BITS = 40
 
 

@@ -70,8 +70,7 @@ def run(f, chosen, vectors=None):
         {"direct": direct, "fft": fft}[chosen](f)
 
 
-# ---- direct
-# ------------------------------------------------------------------------------------------
+# ---- direct --------------------------------------------------------------------------------------
 
 
 def direct(f):
@@ -165,16 +164,14 @@ def boundary_index(i, n, boundary):
     return np.where((i >= 0) & (i < n), i, -1)
 
 
-# ---- separable
-# ---------------------------------------------------------------------------------------
+# ---- separable -----------------------------------------------------------------------------------
 
 
 def factors(w, axes):
     """Vectors whose outer product is `w` along `axes`, to the last digits; None if there are none.
 
     Integers and bool: exactly equal. Floating point: each element of the product within 4 ulp of
-    w's, so
-    that the method adds no more error than rounding the kernel once.
+    w's, so that the method adds no more error than rounding the kernel once.
     """
     taps = tuple(w.shape[a] for a in axes)
     if sum(k > 1 for k in taps) < 2 or w.size != math.prod(taps) or w.size == 0:
@@ -348,8 +345,7 @@ def _pass(f, x, axis, vector, pad, y):
     direct(replace(f, x=x, w=vector.reshape(shape), y=y, axes=(axis,), pad=tuple(only)))
 
 
-# ---- fft
-# ---------------------------------------------------------------------------------------------
+# ---- fft -----------------------------------------------------------------------------------------
 
 
 def fft(f):

@@ -1,8 +1,7 @@
 """Where object and longdouble arrays go: scipy's own functions.
 
 They are taken from a private copy of scipy's module, so they are scipy's also while ours stand in
-for
-them under scipy's names.
+for them under scipy's names.
 """
 
 import functools

@@ -1,8 +1,7 @@
 """The functions of scipy.signal that convolve, call for call, on the kernels of this package.
 
 Beyond scipy: ``boundary=`` and ``axes=`` on `convolve` and `correlate` at any rank, `convolve1d`
-that
-broadcasts, ``workers=`` and ``out=`` everywhere, and exact results in every integer dtype.
+that broadcasts, ``workers=`` and ``out=`` everywhere, and exact results in every integer dtype.
 
 Padding is values: the result is that of `numpy.pad` followed by mode ``"valid"``.
 """
@@ -55,8 +54,8 @@ def convolve(
     ----------
     in1, in2 : array_like
         Arrays of one rank. Any numeric dtype; the result has their common dtype
-        (`numpy.result_type`),
-        integers wrap and bool is the OR of ANDs. Along axes that are not convolved they broadcast.
+        (`numpy.result_type`), integers wrap and bool is the OR of ANDs. Along axes that are not
+        convolved they broadcast.
     mode : {"full", "same", "valid"}
         All ``n + k - 1`` samples; the middle ones, as many as in1 has; or those that need no
         padding.
@@ -65,8 +64,8 @@ def convolve(
         `choose`.
     boundary : str or sequence of str
         What in1 is beyond its edges, for all axes or one for each: ``"fill"``, ``"wrap"``,
-        ``"symm"``
-        (edge repeated), ``"mirror"`` (edge not repeated), ``"edge"`` (last sample repeated).
+        ``"symm"`` (edge repeated), ``"mirror"`` (edge not repeated), ``"edge"`` (last sample
+        repeated).
     fillvalue : scalar
         Value beyond the edges for ``boundary="fill"``.
     axes : int or sequence of int, optional
@@ -93,8 +92,8 @@ def convolve(
     ------
     ValueError
         If ranks differ, an input is empty, a name is unknown, in mode ``"valid"`` neither array
-        contains
-        the other, `mask` or `min_weight` does not fit, NaN is to be refused, or `out` does not fit.
+        contains the other, `mask` or `min_weight` does not fit, NaN is to be refused, or `out` does
+        not fit.
     TypeError
         If a dtype is not numeric or `out` has another.
 
@@ -154,8 +153,8 @@ def correlate(
     ----------
     in1, in2, mode, method, boundary, fillvalue, axes, nan_policy, mask, min_weight, normalize
         As in `convolve`. Mode ``"same"`` is centred as scipy.signal.correlate has it; under a
-        boundary
-        that only scipy's correlate2d knows, as that one has it (one sample later for even sizes).
+        boundary that only scipy's correlate2d knows, as that one has it (one sample later for even
+        sizes).
     workers, out
         As in `convolve`.
 
@@ -223,8 +222,7 @@ def correlate2d(in1, in2, mode="full", boundary="fill", fillvalue=0, *, workers=
     ----------
     in1, in2, mode, boundary, fillvalue, workers, out
         As in `convolve2d`. Mode ``"same"`` starts at ``k // 2`` of the full result, one sample
-        later
-        than `correlate` for even k, as in scipy.
+        later than `correlate` for even k, as in scipy.
 
     Returns
     -------
@@ -269,10 +267,8 @@ def fftconvolve(in1, in2, mode="full", axes=None, *, workers=None, out=None):
     Notes
     -----
     Long inputs are cut into overlapping tiles (overlap-save; Oppenheim & Schafer, "Discrete-Time
-    Signal
-    Processing", section 8.7), so that memory stays bounded; transforms are those of `scipy.fft`,
-    whose
-    backend may be set.
+    Signal Processing", section 8.7), so that memory stays bounded; transforms are those of
+    `scipy.fft`, whose backend may be set.
 
     Examples
     --------
@@ -455,8 +451,7 @@ def correlation_lags(in1_len, in2_len, mode="full"):
     return np.arange(1 - k, n)
 
 
-# ---- from arguments to a filtering
-# -------------------------------------------------------------------
+# ---- from arguments to a filtering ---------------------------------------------------------------
 
 # Boundaries under which mode "same" of a correlation starts at k // 2 of the full result.
 _LATE = frozenset(range(len(_check.BOUNDARIES)))

@@ -36,8 +36,7 @@ def _is_complex(*arrays):
     return any(a.dtype.kind == "c" for a in arrays)
 
 
-# ---- along one axis
-# ------------------------------------------------------------------------------------
+# ---- along one axis ------------------------------------------------------------------------------
 
 
 @public
@@ -270,8 +269,7 @@ def _gaussian_line(x, sigma, axis, order, mode, cval, truncate, radius):
     return _line(x, weights[::-1], axis, mode, cval, 0)
 
 
-# ---- along several axes
-# --------------------------------------------------------------------------------
+# ---- along several axes --------------------------------------------------------------------------
 
 
 @public

@@ -25,8 +25,7 @@ static int is_line(const pyconvc_problem *p, const filter_kernels *k) {
            p->dilation[W] == 1 && p->output[W] >= 4 * k->lanes;
 }
 
-/* ---- taps
- * ---------------------------------------------------------------------------------------- */
+/* ---- taps ------------------------------------------------------------------------------------ */
 
 /* Chunks of nearly equal length, none longer than `most`. */
 static int64_t chunk_length(int64_t count, int64_t most, int64_t chunk) {
@@ -163,8 +162,7 @@ static pyconvc_status pack_taps(filter_plan *plan, const char *w) {
     return PYCONVC_OK;
 }
 
-/* ---- columns
- * ------------------------------------------------------------------------------------- */
+/* ---- columns --------------------------------------------------------------------------------- */
 
 static int64_t halo(const pyconvc_problem *p) {
     return (p->kernel[W] - 1) * p->dilation[W];
@@ -210,8 +208,7 @@ static int may_stream(const filter_plan *plan, const char *y) {
     return aligned && size >= min64(cache_bytes() / 2, 16 << 20);
 }
 
-/* ---- tiling
- * -------------------------------------------------------------------------------------- */
+/* ---- tiling ---------------------------------------------------------------------------------- */
 
 /* Fewest rows of outputs that use a kernel's reuse of rows fully. */
 static int64_t least_rows(const filter_plan *plan) {

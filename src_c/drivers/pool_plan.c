@@ -21,8 +21,7 @@
 
 enum { D, H, W };
 
-/* ---- the problem as windows
- * ------------------------------------------------------------------------ */
+/* ---- the problem as windows ------------------------------------------------------------------ */
 
 static pyconvc_status set_axes(pool_plan *plan, const pyconvc_pool *p, int adjoint) {
     for (int a = 0; a < PYCONVC_RANK; a++) {
@@ -87,8 +86,7 @@ static void join_images(pool_plan *plan, const pyconvc_pool *p) {
     plan->images = 1;
 }
 
-/* ---- ways of folding
- * ------------------------------------------------------------------------------- */
+/* ---- ways of folding ------------------------------------------------------------------------- */
 
 static int64_t binary_digits(int64_t n) {
     return n < 2 ? n : 1 + binary_digits(n / 2);
@@ -128,8 +126,7 @@ static int64_t choose_row_block(const pool_plan *plan) {
     return block > 1 && h->kernel > 2 * h->stride + 4 ? block : 1;
 }
 
-/* ---- columns
- * --------------------------------------------------------------------------------------- */
+/* ---- columns --------------------------------------------------------------------------------- */
 
 /* Whether all windows hold the axis's only sample. */
 static int is_one_row(const pool_axis *axis) {
@@ -212,8 +209,7 @@ static pyconvc_status set_columns(pool_plan *plan, const pyconvc_pool *p, int ad
     return PYCONVC_OK;
 }
 
-/* ---- tasks
- * ----------------------------------------------------------------------------------------- */
+/* ---- tasks ----------------------------------------------------------------------------------- */
 
 void pool_rows(const pool_axis *h, int64_t row, int64_t rows, int64_t *first, int64_t *end) {
     *first = h->from, *end = 0;

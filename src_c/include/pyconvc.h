@@ -4,14 +4,14 @@
  *
  * One problem, three passes over it:
  *
- *   correlate    y[n,g,k,o] = bias[g,k] + sum_{c,t} X[n,g,c, o*stride + t*dilation - pad_before] *
- * w[g,k,c,t] input_grad   x[n,g,c,i] = bias[g,c] + sum of y[n,g,k,o] * w[g,k,c,t] over k and the
- * (o, t) that read i weight_grad  w[g,k,c,t] = sum_{n,o} X[n,g,c, o*stride + t*dilation -
- * pad_before] * y[n,g,k,o]
+ *   correlate    y[n,g,k,o] = bias[g,k] + sum over c,t of X[n,g,c,i] * w[g,k,c,t]
+ *   input_grad   x[n,g,c,i] = bias[g,c] + sum over k,o,t of y[n,g,k,o] * w[g,k,c,t]
+ *   weight_grad  w[g,k,c,t] = sum over n,o of X[n,g,c,i] * y[n,g,k,o]
  *
- * with X the input extended beyond its edges by the boundary rule of each axis. The second and
- * third are the adjoints in x and in w; the second is also the transposed convolution. Convolution
- * in the mathematical sense is the same sums with the taps index-reversed (`flip`).
+ * with i = o*stride + t*dilation - pad_before, and X the input extended beyond its edges by the
+ * boundary rule of each axis. The second and third are the adjoints in x and in w; the second is
+ * also the transposed convolution. Convolution in the mathematical sense is the same sums with the
+ * taps index-reversed (`flip`).
  *
  * Units: sizes, strides, pads and steps count samples, never bytes; a complex sample is one. The
  * spatial axes are depth, height, width; a problem of lower rank has size 1 on the leading ones.
@@ -62,9 +62,9 @@ typedef struct {
     int32_t dtype;     /* pyconvc_dtype */
     int32_t flip;      /* nonzero: index-reverse the taps (convolution) */
     int32_t conjugate; /* nonzero: conjugate the taps (complex dtypes) */
-    int32_t
-        winograd; /* outputs of a tile of Winograd's method along the width, 2 or 4: for 3 taps,
-                     of stride and dilation 1, along the width and maybe the height; 0: direct */
+    /* Outputs of a tile of Winograd's method along the width, 2 or 4: for 3 taps, of stride and
+     * dilation 1, along the width and maybe the height; 0: direct. */
+    int32_t winograd;
     int32_t boundary[PYCONVC_RANK]; /* pyconvc_boundary of each axis */
     unsigned char fill[16];         /* one element: the value beyond a CONSTANT edge */
     int64_t batch, groups;
@@ -75,8 +75,7 @@ typedef struct {
     int64_t output[PYCONVC_RANK];                              /* set by pyconvc_complete */
     /* Samples from one item to the next; any sign, zero allowed in x and w. */
     int64_t x_step[3 + PYCONVC_RANK]; /* batch, group, input channel, depth, height, width */
-    int64_t
-        w_step[3 + PYCONVC_RANK]; /* group, output channel, input channel, depth, height, width */
+    int64_t w_step[3 + PYCONVC_RANK]; /* group, output, input channel, depth, height, width */
     int64_t y_step[3 + PYCONVC_RANK]; /* batch, group, output channel, depth, height, width */
 } pyconvc_problem;
 

@@ -27,8 +27,10 @@ typedef struct {
 
 enum { FILTER_ACCUMULATE = 1, FILTER_STREAM = 2 };
 
-/* filter: y[r][j] = (accumulate ? y[r][j] : bias) + sum over blocks b, columns c < b.columns, i <
- * b.length: taps[b][c][i] * rows[r + b.row + i][b.column + c * b.step + j],  r < height, j < width
+/* filter: for r < height, j < width
+ *      y[r][j] = (accumulate ? y[r][j] : bias)
+ *              + sum over blocks b, columns c < b.columns, i < b.length of
+ *                taps[b][c][i] * rows[r + b.row + i][b.column + c * b.step + j]
  *
  * rows points to a table of row pointers; y_pitch and width count elements (a complex sample has
  * two). The caller grants: block lengths within the kernel's chunk; every row readable up to column
@@ -87,8 +89,8 @@ typedef struct {
 } mix_kernels;
 
 /* dot: for k < channels, t < offsets of the kernel, with all lengths in elements,
- *      sums[k][t] += sum over r < height, j < width of g[k * g_channel + r * g_pitch + j] * x[r *
- * x_pitch + offsets[t] + j]
+ *      sums[k][t] += sum over r < height, j < width of
+ *          g[k * g_channel + r * g_pitch + j] * x[r * x_pitch + offsets[t] + j]
  *
  * each of sums a vector of partial sums. The caller grants: lines of g and, from each
  * offset, of x readable up to width rounded up to whole vectors, g zero from width on. */

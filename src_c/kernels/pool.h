@@ -48,8 +48,7 @@ INLINE line moved(line l, int64_t elements) {
     return l;
 }
 
-/* ---- down
- * ---------------------------------------------------------------------------------------- */
+/* ---- down ------------------------------------------------------------------------------------ */
 
 /* Rows to fold: count of them in each of depth planes. */
 typedef struct {
@@ -149,8 +148,7 @@ static void fold_window(const job *j, int64_t first, int64_t count, line to, lin
         }
 }
 
-/* ---- along
- * --------------------------------------------------------------------------------------- */
+/* ---- along ----------------------------------------------------------------------------------- */
 
 INLINE item fold_taps(line l, int64_t k, int64_t kernel, int64_t step) {
     item sum = load_item(l, k);
@@ -226,8 +224,7 @@ INLINE item fold_run(const source *s, int64_t k, int64_t n) {
     return sum;
 }
 
-/* ---- outputs
- * ------------------------------------------------------------------------------------- */
+/* ---- outputs --------------------------------------------------------------------------------- */
 
 #if POOL_OP == SUM
 INLINE vec quotient(vec a, vec by, int is_unsigned) {
@@ -394,8 +391,7 @@ static void put_row(const job *j, const target *to, line l) {
         put_picked(j, to, l);
 }
 
-/* ---- rows of outputs
- * ----------------------------------------------------------------------------- */
+/* ---- rows of outputs ------------------------------------------------------------------------- */
 
 INLINE target row_of(const job *j, int64_t plane, int64_t r) {
     const pool_call *c = j->c;
