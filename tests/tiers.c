@@ -163,6 +163,7 @@ static void compare_passes(int dtype) {
 
 /* ---- pools */
 
+/* Averages without dilation: every window has a sample. */
 static pyconvc_pool random_pool(int dtype, int op, int64_t *samples) {
     pyconvc_pool p = {.op = op, .dtype = dtype, .count_pad = (int32_t)up_to(0, 1)};
     int64_t x[2 + PYCONVC_RANK], y[2 + PYCONVC_RANK];
@@ -171,8 +172,12 @@ static pyconvc_pool random_pool(int dtype, int op, int64_t *samples) {
     p.is_signed = (int32_t)up_to(0, 1);
     for (int a = 0; a < PYCONVC_RANK; a++) {
         pyconvc_pool_axis *axis = &p.axis[a];
-        *axis =
-            (pyconvc_pool_axis){up_to(1, a ? 50 : 4), 0, up_to(1, 6), up_to(1, 4), up_to(1, 2), 0};
+        *axis = (pyconvc_pool_axis){up_to(1, a ? 50 : 4),
+                                    0,
+                                    up_to(1, 6),
+                                    up_to(1, 4),
+                                    op == PYCONVC_AVERAGE ? 1 : up_to(1, 2),
+                                    0};
         axis->pad = up_to(0, axis->kernel / 2);
         const int64_t room = axis->input + 2 * axis->pad - axis->dilation * (axis->kernel - 1) - 1;
         if (room < 0) *axis = (pyconvc_pool_axis){axis->input, 0, 1, 1, 1, 0};
@@ -218,6 +223,7 @@ static int has_index(int dtype) {
 }
 
 int main(void) {
+    setvbuf(stdout, NULL, _IOLBF, 0);
     for (int i = 0; pyconvc_isa_available(i); i++)
         printf("%s%s", i ? ", " : "tiers: ", pyconvc_isa_available(i));
     printf("\n");
