@@ -16,7 +16,7 @@ import numpy as np
 
 from . import _check, _core
 
-BAND_BYTES = 4 << 20  # what one intermediate of the separable method takes
+BAND_BYTES = 3 << 20  # what one intermediate of the separable method takes
 
 
 @dataclass(frozen=True, slots=True)

@@ -35,7 +35,8 @@ def twin(name):
 
 
 def theirs(name):
-    return getattr(scipy.signal, name)
+    """scipy's function, which may cast memory that it has not yet written, NaN among it."""
+    return np.errstate(invalid="ignore")(getattr(scipy.signal, name))
 
 
 def ours(name):
