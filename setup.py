@@ -47,7 +47,11 @@ KERNELS |= {"shifted": FLOATS, "fused": FLOATS, "convert": FLOATS}
 ROUNDED = {"shifted": ["-ffp-contract=off"]}
 
 # What a tier takes from the next lower one, for it would gain little: patterns of kernel_dtype.
-LOWER = {"avx512vl": ["pool_*", "*_u8", "*_u16", "*_u32", "*_b8"], "avx512": ["*_b8"]}
+LOWER = {
+    "sse2": ["*_u64"],
+    "avx512vl": ["pool_*", "*_u8", "*_u16", "*_u32", "*_b8"],
+    "avx512": ["pool_*", "*_u8", "*_u16", "*_b8"],
+}
 
 # Kernels spell out their vectors and unroll by themselves: -O3 takes up to twice as long for
 # nothing, but that complex filters spill less, and that shuffles take lines of tiles apart.
