@@ -38,8 +38,12 @@ SETUP = """
 FFT, OTHERS = ["signal fft", "nn fft"], ["signal direct", "nn direct", "nn gemm"]
 
 
+# OpenBLAS asks for the buffers of further threads again and again until there is memory for them.
+MEMORY = ["signal direct", "nn direct"]
+
+
 @pytest.mark.parametrize(
-    ("kind", "name"), [*(("processes", n) for n in OTHERS + FFT), *(("memory", n) for n in OTHERS)]
+    ("kind", "name"), [*(("processes", n) for n in OTHERS + FFT), *(("memory", n) for n in MEMORY)]
 )
 def test_call_with_fewer_threads_than_asked_for(kind, name, tmp_path):
     code = (
