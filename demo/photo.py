@@ -43,7 +43,12 @@ Convolve = Callable[..., Plane]  # (plane, taps) -> plane
 
 BLUR, SHARPEN, RIGHT, DOWN = (
     taps.astype(np.float32)
-    for taps in (kernels.gaussian(2), kernels.sharpen(), kernels.sobel_x(), kernels.sobel_y())
+    for taps in (
+        kernels.gaussian(2, 2),
+        kernels.sharpen(2),
+        kernels.sobel(2, -1),
+        kernels.sobel(2, -2),
+    )
 )
 ROW = BLUR.sum(axis=0, keepdims=True)
 SIZE = f"{BLUR.shape[0]} x {BLUR.shape[1]}"

@@ -5,6 +5,7 @@ import importlib
 import importlib.util
 import pkgutil
 import re
+import runpy
 import shlex
 import subprocess
 import sys
@@ -95,3 +96,10 @@ def test_ratio_table_is_rewritten_between_its_marks():
     assert table.replaced(once, "newer\n") == table.replaced(README, "newer\n")
     with pytest.raises(SystemExit, match="marks"):
         table.replaced("no marks here", "new\n")
+
+
+def test_demo_begins():
+    """Its kernels are there; the photograph is read later."""
+    demo = runpy.run_path(str(ROOT / "demo" / "photo.py"), run_name="demo")
+    assert demo["BLUR"].shape == (17, 17)
+    np.testing.assert_allclose(demo["RIGHT"], demo["DOWN"].T)
