@@ -452,12 +452,6 @@ def has_openmp():
 # ---- pools -------------------------------------------------------------------------------------------
 
 
-cdef pyconvc_run _new_run(int workers) noexcept:
-    cdef pyconvc_run run
-    run.workers, run.flush_denormals, run.interrupted, run.data = workers, _flush, _interrupted, NULL
-    return run
-
-
 cdef int _pool_dtype(cnp.ndarray x, int32_t stored) noexcept:
     """pyconvc_dtype to compute in, or -1."""
     if stored == PYCONVC_AS_COMPUTED:
@@ -501,7 +495,7 @@ def pool(cnp.ndarray x, cnp.ndarray y, cnp.ndarray index=None, *, axes, bint max
     maxima, is contiguous int64 of y's shape. `stored` is a pyconvc_stored.
     """
     cdef pyconvc_pool p
-    cdef pyconvc_run run = _new_run(workers)
+    cdef pyconvc_run run = _run_with(workers)
     cdef pyconvc_status status
     cdef void *source = cnp.PyArray_DATA(x)
     cdef void *target = cnp.PyArray_DATA(y)
@@ -517,7 +511,7 @@ def pool(cnp.ndarray x, cnp.ndarray y, cnp.ndarray index=None, *, axes, bint max
 def pool_adjoint(cnp.ndarray y, cnp.ndarray x, *, axes, int workers=1):
     """The adjoint of an average without its division: reads y, writes x and returns it; see `pool`."""
     cdef pyconvc_pool p
-    cdef pyconvc_run run = _new_run(workers)
+    cdef pyconvc_run run = _run_with(workers)
     cdef pyconvc_status status
     cdef void *source = cnp.PyArray_DATA(y)
     cdef void *target = cnp.PyArray_DATA(x)
@@ -531,7 +525,7 @@ def pool_adjoint(cnp.ndarray y, cnp.ndarray x, *, axes, int workers=1):
 
 def by_index(how, cnp.ndarray source, cnp.ndarray index, cnp.ndarray target, *, int workers=1):
     """``how`` "pick", "put" or "add" of pyconvc_by_index: contiguous (planes, n), index int64 and in range."""
-    cdef pyconvc_run run = _new_run(workers)
+    cdef pyconvc_run run = _run_with(workers)
     cdef pyconvc_status status
     cdef int32_t op = {"pick": PYCONVC_PICK, "put": PYCONVC_PUT, "add": PYCONVC_ADD}[how]
     cdef int64_t samples = cnp.PyArray_DIM(source if op == PYCONVC_PICK else target, 1)

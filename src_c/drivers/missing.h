@@ -9,8 +9,8 @@
 
 #include "pyconvc.h"
 
-/* The problem has one image of one channel, F32 or F64. `serial` computes one problem with one
- * worker: the correlate pass. */
+/* The problem has one image of one channel, F32 or F64. `correlate` is the correlate pass, which
+ * every band calls with one worker. */
 typedef pyconvc_status correlate_fn(const pyconvc_problem *p, const void *x, const void *w,
                                     const void *bias, void *y, const pyconvc_run *run);
 
