@@ -53,13 +53,15 @@ LOWER = {
     "avx512": ["pool_*", "*_u8", "*_u16", "*_b8"],
 }
 
-# Kernels spell out their vectors and unroll by themselves: -O3 takes up to twice as long for
-# nothing, but that complex filters spill less, and that shuffles take lines of tiles apart.
-OPTIMIZE = {kernel: "-O2" for kernel in KERNELS} | {"filter": "-O3", "winograd": "-O3"}
+# Kernels spell out their vectors and unroll by themselves: more than -O2 takes up to three times as
+# long for nothing. With GCC alone -O3 pays twice: complex filters spill less, and the shuffles of
+# Winograd's kernels take lines of tiles apart.
+OPTIMIZE = "-O2"
+OPTIMIZE_GCC = {"filter": "-O3", "winograd": "-O3"}
 BASE = ["-std=gnu11", "-g0", "-fvisibility=hidden", "-ffp-contract=fast", "-Wall"]
 # Predictive commoning carries loaded vectors from one pass of a tap loop to the next and spills the
 # taps.
-GCC_ONLY = ["-fno-predictive-commoning"]
+ONLY_GCC = "-fno-predictive-commoning"
 
 
 MACHINE = os.environ.get("PYCONVC_MACHINE") or platform.machine()
@@ -107,7 +109,9 @@ class Build(build_ext):
         """The names of the library's objects."""
         # The whole command: CC may have a wrapper such as ccache in front.
         compiler = self.compiler.compiler_so
-        self.base = [f for f in BASE + GCC_ONLY if f in BASE or accepts(compiler, [f])]
+        gcc = accepts(compiler, [ONLY_GCC])
+        self.base = [*BASE, ONLY_GCC] if gcc else BASE
+        self.optimize = OPTIMIZE_GCC if gcc else {}
         openmp = accepts(
             compiler,
             ["-fopenmp"],
@@ -133,7 +137,7 @@ class Build(build_ext):
                     yield (
                         f"{name}__{tier}",
                         SRC / "kernels" / f"{kernel}.c",
-                        [OPTIMIZE[kernel], *flags, *ROUNDED.get(kernel, [])],
+                        [self.optimize.get(kernel, OPTIMIZE), *flags, *ROUNDED.get(kernel, [])],
                         macros,
                     )
             yield f"table__{tier}", SRC / "isa" / "table.c", [], [("PYCONVC_TIER", tier), *owners]

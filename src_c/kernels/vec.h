@@ -22,7 +22,7 @@
 #define INLINE        static inline __attribute__((always_inline))
 #define PRAGMA_(text) _Pragma(#text)
 #ifdef __clang__
-#    define UNROLL(n) PRAGMA_(unroll)
+#    define UNROLL(n) PRAGMA_(clang loop unroll(full))
 #else
 #    define UNROLL(n) PRAGMA_(GCC unroll n)
 #endif
