@@ -42,6 +42,7 @@ typedef struct {
     int64_t *offsets;
     int64_t *first[2]; /* first depth and row of y that meet each depth and row of x, or -1 */
     int dense;         /* the taps of successive channels lie in w one after the other */
+    int alone;         /* each sample of x meets one tap: the columns are the phases of its lines */
     /* Tasks: image x group x part of the blocks x part of the bands. A part is one band where no
      * two bands meet the same line of x, and else all. */
     int64_t parts_of_blocks, parts_of_bands;
@@ -120,6 +121,12 @@ static int keeps_apart(const pyconvc_problem *p, int a) {
     return (p->kernel[a] - 1) * p->dilation[a] < p->stride[a];
 }
 
+/* Whether the taps of a row are the stride phases of a line of x, one each. */
+static int meets_alone(const pyconvc_problem *p) {
+    return keeps_apart(p, H) && p->kernel[W] == p->stride[W] && p->dilation[W] == 1 &&
+           !p->pad_before[W] && p->input[W] <= p->output[W] * p->stride[W];
+}
+
 static void size_blocks(columns_plan *plan) {
     const pyconvc_problem *p = plan->p;
     const int64_t pixels = min64(PIXELS, Y_BYTES / (p->channels_out * plan->bytes));
@@ -149,6 +156,7 @@ static pyconvc_status make(columns_plan *plan, const pyconvc_problem *p) {
     plan->bytes = pyconvc_sample_bytes(p->dtype);
     plan->parts = parts_of(p->dtype);
     plan->dense = is_dense(p);
+    plan->alone = meets_alone(p);
     size_blocks(plan);
     plan->offsets =
         malloc((size_t)(plan->columns + p->input[D] + p->input[H]) * sizeof *plan->offsets);
@@ -249,33 +257,44 @@ static const char *column(const columns_plan *plan, const scratch *s, int64_t c,
     return s->columns + ((c * plan->taps + t) * plan->pitch + r * plan->p->output[W]) * plan->bytes;
 }
 
-/* What the band adds to row h of depth d of a channel of x, met by depth tap kd. */
-static void fold_line_of(const job *j, const band *b, const scratch *s, int64_t c, int64_t d,
-                         int64_t kd, int64_t h) {
-    const columns_plan *plan = j->plan;
+/* The sum of what the band's columns from depth tap kd on hold of row h of a channel of x: the
+ * stride phases of its line, *pitch samples apart; NULL where they hold nothing. */
+static const char *sum_line(const columns_plan *plan, const band *b, const scratch *s, int64_t c,
+                            int64_t kd, int64_t h, int64_t *pitch) {
     const pyconvc_problem *p = plan->p;
-    const fold_line line = {p->input[W], p->x_step[5], p->stride[W], plan->line};
     int met = 0;
+    *pitch = plan->alone ? plan->pitch : plan->line;
     for (int64_t kh = 0; kh < p->kernel[H]; kh++) {
         const int64_t at = h + p->pad_before[H] - kh * p->dilation[H],
                       r = at / p->stride[H] - b->row;
         if (at < 0 || at % p->stride[H] || r < 0 || r >= b->rows) continue;
-        if (!met++) memset(s->lines, 0, (size_t)(p->stride[W] * plan->line * plan->bytes));
         const char *from = column(plan, s, c, (kd * p->kernel[H] + kh) * p->kernel[W], r);
+        if (plan->alone) return from;
+        if (!met++) memset(s->lines, 0, (size_t)(p->stride[W] * plan->line * plan->bytes));
         for (const tap_run *run = plan->runs; run < plan->runs + p->kernel[W];
              run++, from += plan->pitch * plan->bytes)
             plan->fold->add(s->lines + run->to * plan->bytes, from + run->from * plan->bytes,
                             run->count);
     }
-    if (!met) return;
+    return met ? s->lines : NULL;
+}
+
+/* What the band adds to row h of depth d of a channel of x, met by depth tap kd. */
+static void fold_line_of(const job *j, const band *b, const scratch *s, int64_t c, int64_t d,
+                         int64_t kd, int64_t h) {
     static const char zero[16] = {0};
+    const columns_plan *plan = j->plan;
+    const pyconvc_problem *p = plan->p;
+    fold_line line = {p->input[W], p->x_step[5], p->stride[W], 0};
+    const char *sums = sum_line(plan, b, s, c, kd, h, &line.pitch);
+    if (!sums) return;
     const int64_t channel = b->channel + c;
     const int is_first = plan->first[D][d] == b->depth && plan->first[H][h] >= b->row;
     const char *start =
         j->bias ? j->bias + (b->group * p->channels_in + channel) * plan->bytes : zero;
     const int64_t to = b->image * p->x_step[0] + b->group * p->x_step[1] + channel * p->x_step[2] +
                        d * p->x_step[3] + h * p->x_step[4];
-    plan->fold->weave(&line, s->lines, is_first ? start : NULL, j->x + to * plan->bytes);
+    plan->fold->weave(&line, sums, is_first ? start : NULL, j->x + to * plan->bytes);
 }
 
 static void fold_band(const job *j, const band *b, const scratch *s) {
