@@ -11,6 +11,7 @@ from pyconvc._cli.bench.case import PEERS
 from pyconvc._cli.bench.families import CASES
 
 README = Path(__file__).parents[1] / "README.md"
+FAMILIES = "signal", "conv"
 BEGIN, END = "<!-- ratio table: make readme-table -->\n", "<!-- end of ratio table -->\n"
 
 
@@ -20,7 +21,8 @@ def main() -> None:
     parser.add_argument("--threads", type=int, default=1)
     arguments = parser.parse_args()
     with machine.threads(arguments.threads):
-        rows = [measure.one(case, PEERS, arguments.seconds) for case in CASES]
+        cases = [case for case in CASES if case.family in FAMILIES]
+        rows = [measure.one(case, PEERS, arguments.seconds) for case in cases]
     head, body = table(rows)
     text = "\n".join([caption(arguments.threads), "", *markdown(head, body), ""])
     README.write_text(replaced(README.read_text(encoding="utf-8"), text), encoding="utf-8")

@@ -1,5 +1,6 @@
 """The command line: kernels by name, files in and out, bands, mistakes, tables."""
 
+import dataclasses
 import json
 import os
 import subprocess
@@ -14,7 +15,9 @@ import scipy.signal
 import pyconvc
 import pyconvc.signal
 from pyconvc._cli import console, filter, images, kernels, main
-from pyconvc._cli.bench import families, measure, table
+from pyconvc._cli.bench import case, families, measure, table
+from pyconvc._cli.bench.case import PEERS
+from pyconvc._cli.bench.conv import ConvCase
 from pyconvc._cli.bench.signal import SignalCase
 
 SIZES = [((7, 9), (3, 3)), ((7, 9), (4, 2)), ((7, 9), (1, 6))]
@@ -462,16 +465,71 @@ def test_table_marks_losses_and_leaves_gaps():
         ("bench --against matlab", "--against matlab"),
         ("bench --only small --threads 0", "--threads 0"),
         ("bench --only small --seconds 0 --json nowhere/rows.json", "cannot write"),
+        ("bench --against scipy,scypi", "--against scypi: wants some of scipy,"),
+        ("bench --cases nowhere.json", "--cases nowhere.json: No such file"),
+        ("bench --cases broken.json", "--cases broken.json: JSONDecodeError"),
+        ("bench --cases strange.json", "--cases strange.json: KeyError: 'strange'"),
+        ("bench --cases misspelt.json", "'widht'"),
     ],
 )
 def test_bench_mistakes(small_case, place, capsys, line, message):
+    (place / "broken.json").write_text("[")
+    (place / "strange.json").write_text('[{"family": "strange"}]')
+    (place / "misspelt.json").write_text('[{"family": "signal", "widht": 3}]')
     assert run(*line.split()) == 2
     assert message in capsys.readouterr().err
 
 
+def test_bench_needs_no_peer(small_case, place, monkeypatch, capsys):
+    monkeypatch.setitem(case.PEERS, "torch", lambda: None)
+    assert run("bench", "--against", "torch") == 2
+    assert "--against torch: not installed" in capsys.readouterr().err
+    assert run("bench", "--seconds", "0") == 0
+    assert "torch" not in capsys.readouterr().out
+
+
+def test_bench_reads_cases(place, capsys):
+    rows = [
+        {"family": "signal", "name": "line", "x": [90], "h": [5], "mode": "full"},
+        {"family": "ndimage", "name": "blur", "call": "gaussian_filter", "x": [9, 8], "args": [1]},
+        {"family": "conv", "name": "layer", "x": [1, 4, 9], "w": [6, 2, 3], "groups": 2},
+        {"family": "pool", "name": "most", "kind": "max", "x": [1, 2, 8, 8], "kernel": 2},
+    ]
+    (place / "cases.json").write_text(json.dumps(rows))
+    line = "bench --cases cases.json --seconds 0 --threads 1 --json rows.json"
+    assert run(*line.split()) == 0
+    report = json.loads((place / "rows.json").read_text())["rows"]
+    assert [row["name"] for row in report] == ["line", "blur", "layer", "most"]
+    assert all(row["right"] for row in report)
+
+
+def small(case):
+    """The same work on fewer samples."""
+    least = [3 * n for n in case.h] if getattr(case, "h", None) else [40] * len(case.x)
+    if case.family in ("conv", "pool"):
+        taps = case.w[2:] if case.family == "conv" else [case.kernel] * 2
+        wide = [case.dilation * (n - 1) + 3 for n in taps] if case.family == "conv" else taps
+        least = [*case.x[:2], *wide]
+    shape = tuple(min(n, limit) for n, limit in zip(case.x, least, strict=True))
+    return dataclasses.replace(case, x=shape)
+
+
 @pytest.mark.parametrize("case", families.CASES, ids=lambda case: case.name)
-def test_case_can_be_made(case):
-    assert {"pyconvc", "scipy"} <= set(case.calls())
+def test_case_agrees_with_every_peer(case):
+    row = measure.one(small(case), PEERS, 0)
+    assert row.right, row
+    assert set(row.seconds) >= set(case.libraries())
+    assert case.bytes > 0 <= case.flops
+
+
+def test_work_of_cases():
+    layer = ConvCase("layer", (2, 4, 9, 9), (6, 2, 3, 3), groups=2)
+    assert layer.flops == 2 * 2 * 6 * 7 * 7 * 2 * 3 * 3
+    assert layer.bytes == 4 * (2 * 4 * 81 + 6 * 2 * 9 + 2 * 6 * 49)
+    back = ConvCase("back", (2, 6, 7, 7), (6, 2, 3, 3), "transposed", groups=2)
+    assert (back.flops, back.bytes) == (layer.flops, layer.bytes)
+    line = SignalCase("line", (10,), (3,), "complex64", mode="full")
+    assert (line.flops, line.bytes) == (2 * 4 * 12 * 3, 8 * (10 + 3 + 12))
 
 
 def test_turns_alternate_and_a_long_call_is_not_repeated(monkeypatch):

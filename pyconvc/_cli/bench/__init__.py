@@ -1,9 +1,9 @@
 """Time pyconvc beside the peers that are installed, on the same inputs, turn by turn.
 
 Each row shows our time, then for every peer its time divided by ours: 2.00 means the peer takes
-twice as long, and below 1 (marked) it is faster than we are. A result that differs from the first
-peer's by more than the row's tolerance is marked WRONG. Peers keep their own limits: scipy's and
-NumPy's direct methods use one thread whatever --threads says.
+twice as long, and below 1 (marked) it is faster than we are. Our result is compared with each
+peer's first: one that differs by more than the row's tolerance is marked WRONG. Peers keep their
+own limits: scipy's and NumPy's direct methods use one thread whatever --threads says.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ import re
 from pathlib import Path
 
 from pyconvc._cli.bench import families, machine, measure
-from pyconvc._cli.bench.case import PEERS
+from pyconvc._cli.bench.case import PEERS, Case
 from pyconvc._cli.console import UsageError, progress, show_table
 
 HELP = "time pyconvc beside its peers"
@@ -26,12 +26,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add("--threads", type=int, help="for us and every peer that takes it; default: see info")
     add("--seconds", type=float, default=0.5, help="spent on a row, about (default 0.5)")
     add("--against", metavar="A,B", help=f"of {', '.join(PEERS)}; default: those installed")
+    add("--cases", type=Path, metavar="FILE", help="rows of a JSON file in place of our own")
     add("--json", type=Path, metavar="FILE", help="write machine and rows there")
 
 
 def run(arguments: argparse.Namespace) -> None:
     against = _peers(arguments.against)
-    cases = _cases(arguments.only)
+    cases = _matching(_cases(arguments.cases), arguments.only)
     rows = []
     with machine.threads(arguments.threads) as count, progress("bench", len(cases)) as advance:
         for case in cases:
@@ -53,7 +54,7 @@ def table(rows: list[measure.Row]) -> tuple[list[str], list[list[str]]]:
 
 def _time(row: measure.Row) -> str:
     text = f"{row.seconds['pyconvc'] * 1e3:.3g} ms"
-    return text if row.right else f"*{text} WRONG {row.error:.0e}"
+    return text if row.right else f"*{text} WRONG {row.error:.0e} {row.furthest}"
 
 
 def _ratio(row: measure.Row, peer: str) -> str:
@@ -73,15 +74,24 @@ def _peers(text: str | None) -> tuple[str, ...]:
     return names
 
 
-def _cases(only: str) -> list:
+def _cases(path: Path | None) -> tuple[Case, ...]:
+    try:
+        return families.read(path) if path else families.CASES
+    except OSError as error:
+        raise UsageError(f"--cases {path}: {error.strerror}") from error
+    except (ValueError, TypeError, KeyError) as error:
+        raise UsageError(f"--cases {path}: {type(error).__name__}: {error}") from error
+
+
+def _matching(cases: tuple[Case, ...], only: str) -> list[Case]:
     try:
         pattern = re.compile(only)
     except re.error as error:
         raise UsageError(f"--only {only!r}: {error}") from error
-    cases = [case for case in families.CASES if pattern.search(f"{case.family} {case.name}")]
-    if not cases:
+    found = [case for case in cases if pattern.search(f"{case.family} {case.name}")]
+    if not found:
         raise UsageError(f"--only {only!r}: matches no row")
-    return cases
+    return found
 
 
 def _write(path: Path, text: str) -> None:

@@ -15,6 +15,8 @@ import pyconvc
 from pyconvc._cli.bench.case import PEERS, optional
 from pyconvc._cli.console import UsageError
 
+LABELS = {"OpenCV": "opencv", "PyTorch": "torch", "ONNX Runtime": "onnxruntime"}
+
 
 @contextlib.contextmanager
 def threads(count: int | None) -> Iterator[int]:
@@ -43,8 +45,8 @@ def describe() -> str:
     versions += [f"NumPy {np.__version__}", f"SciPy {scipy.__version__}"]
     versions += [
         f"{label} {module.__version__.partition('+')[0]}"
-        for label, module in (("OpenCV", PEERS["opencv"]()), ("PyTorch", PEERS["torch"]()))
-        if module
+        for label, peer in LABELS.items()
+        if (module := PEERS[peer]())
     ]
     return f"{processor()} ({pyconvc.isa()}), {', '.join(versions)}"
 

@@ -16,22 +16,26 @@ LEAST_TURNS = 3
 
 
 class Row(NamedTuple):
-    """Best seconds by library, and how far our result is from the first peer's."""
+    """Best seconds by library, and how far our result is from that of the furthest peer."""
 
     family: str
     name: str
     seconds: dict[str, float]
     error: float
     right: bool
+    furthest: str = ""
 
 
 def one(case: Case, against: Iterable[str], seconds: float) -> Row:
-    """Check our result against the first peer's, then time all of them."""
+    """Check our result against every peer's, then time all of them."""
     calls = {k: call for k, call in case.calls().items() if k in ("pyconvc", *against)}
-    results = iter(calls.values())
-    ours, reference = next(results)(), next(results, calls["pyconvc"])()
-    error = difference(ours, reference)
-    return Row(case.family, case.name, take_turns(calls, seconds), error, error <= case.tolerance)
+    results = {name: call() for name, call in calls.items()}
+    ours = results.pop("pyconvc")
+    errors = {name: difference(ours, result) for name, result in results.items()}
+    furthest = max(errors, key=errors.get, default="")
+    error = errors.get(furthest, 0.0)
+    best = take_turns(calls, seconds)
+    return Row(case.family, case.name, best, error, error <= case.tolerance, furthest)
 
 
 def difference(result: np.ndarray, reference: np.ndarray) -> float:

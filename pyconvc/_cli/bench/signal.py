@@ -7,11 +7,13 @@ import math
 from dataclasses import dataclass
 
 import numpy as np
+import scipy.signal
 
 import pyconvc.signal
-from pyconvc._cli.bench.case import PEERS, Call, tolerance_of
+from pyconvc._cli.bench.case import PEERS, Call, random, tolerance_of
 
-LONGEST_DIRECT = 2e10  # multiplications a peer without an FFT is asked for
+# Multiplications that peers without an FFT are asked for: about a second.
+LONGEST = {"numpy": 2e10, "torch": 1e9}
 
 
 @dataclass(frozen=True)
@@ -31,32 +33,47 @@ class SignalCase:
     def tolerance(self) -> float:
         return tolerance_of(np.dtype(self.dtype))
 
+    @property
+    def flops(self) -> int:
+        parts = 4 if np.dtype(self.dtype).kind == "c" else 1
+        return 2 * parts * math.prod(self._y()) * math.prod(self.h)
+
+    @property
+    def bytes(self) -> int:
+        samples = sum(math.prod(shape) for shape in (self.x, self.h, self._y()))
+        return samples * np.dtype(self.dtype).itemsize
+
     def libraries(self) -> list[str]:
         return ["pyconvc", *(peer for peer in PEERS if PEERS[peer]() and self._suits(peer))]
 
     def calls(self) -> dict[str, Call]:
         rng = np.random.default_rng(0)
-        x, h = (_random(rng, shape, np.dtype(self.dtype)) for shape in (self.x, self.h))
+        x, h = (random(rng, shape, np.dtype(self.dtype)) for shape in (self.x, self.h))
         return {library: self._call(library, x, h) for library in self.libraries()}
+
+    def _y(self) -> list[int]:
+        """Size of the result."""
+        more = {"full": 1, "same": 0, "valid": -1}[self.mode]
+        return [n + more * (k - 1) for n, k in zip(self.x, self.h, strict=True)]
 
     def _suits(self, peer: str) -> bool:
         """Whether a peer knows this work; OpenCV and PyTorch: zero-padded odd filters of floats."""
         plain = self.mode == "same" and not self.boundary and np.dtype(self.dtype).kind == "f"
         centred = plain and all(size % 2 for size in self.h)
-        direct = math.prod(self.x) * math.prod(self.h) <= LONGEST_DIRECT
+        short = math.prod(self.x) * math.prod(self.h) <= LONGEST.get(peer, math.inf)
         return {
             "scipy": True,
-            "numpy": len(self.x) == 1 and not self.boundary and direct,
+            "numpy": len(self.x) == 1 and not self.boundary and short,
             "opencv": len(self.x) == 2 and centred,
-            "torch": centred and direct,
-        }[peer]
+            "torch": centred and short,
+        }.get(peer, False)
 
     def _call(self, library: str, x: np.ndarray, h: np.ndarray) -> Call:
         if library == "opencv":
             return self._opencv(PEERS["opencv"](), x, h)
         if library == "torch":
             return self._torch(PEERS["torch"](), x, h)
-        module = pyconvc.signal if library == "pyconvc" else PEERS[library]()
+        module = {"pyconvc": pyconvc.signal, "scipy": scipy.signal, "numpy": np}[library]
         options = {"mode": self.mode} | ({"boundary": self.boundary} if self.boundary else {})
         return functools.partial(getattr(module, self.call), x, h, **options)
 
@@ -72,15 +89,6 @@ class SignalCase:
 
     def _correlated(self, h: np.ndarray) -> np.ndarray:
         return np.ascontiguousarray(np.flip(h)) if self.call.startswith("convolve") else h
-
-
-def _random(rng: np.random.Generator, shape: tuple[int, ...], dtype: np.dtype) -> np.ndarray:
-    if dtype.kind in "iu":
-        return rng.integers(0, 100, shape, dtype=dtype)
-    values = rng.standard_normal(shape)
-    if dtype.kind == "c":
-        values = values + 1j * rng.standard_normal(shape)
-    return values.astype(dtype)
 
 
 CASES = (
