@@ -17,17 +17,9 @@ from pyconvc import _choose, _core, _winograd
 from pyconvc.nn import _geometry
 
 # Channels in and out, size of the image.
-LAYERS = [
-    (3, 64, 112),
-    (64, 3, 112),
-    (16, 16, 56),
-    (64, 64, 28),
-    (64, 64, 56),
-    (32, 128, 56),
-    (128, 32, 56),
-    (128, 128, 28),
-]
-LAYERS += [(256, 256, 14), (256, 64, 28), (64, 256, 28), (512, 512, 7), (256, 512, 14)]
+LAYERS = [(3, 64, 112), (64, 3, 112), (16, 16, 56), (64, 64, 28), (64, 64, 56), (32, 128, 56)]
+LAYERS += [(128, 32, 56), (128, 128, 28), (256, 64, 28), (64, 256, 28), (32, 32, 14), (64, 64, 14)]
+LAYERS += [(128, 128, 14), (256, 256, 14), (256, 512, 14), (256, 256, 10), (512, 512, 7)]
 MOST_WEIGHTS = 5e6  # transformed: beyond, memory and not the processor sets the time
 SECONDS = 0.4  # for each
 

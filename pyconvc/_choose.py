@@ -7,6 +7,7 @@ their ratios matter. A method is taken only where it keeps the documented accura
 
 import math
 from dataclasses import dataclass
+from operator import mul
 
 import numpy as np
 
@@ -189,12 +190,15 @@ def _largest(a, *more):
 LAYER_METHODS = ("auto", "direct", "winograd", "gemm", "fft")
 BLAS_DTYPES = "fdFD"
 
-# Nanoseconds of one worker for each weight that the direct method packs, for each that BLAS packs
-# (once a tile), for each sample of a column that is made and packed, for each call of a tile.
-PACK_NS, BLAS_PACK_NS, COLUMN_NS, TILE_NS = 0.15, 0.5, 0.6, 20e3
-BLAS_RATE = 0.9  # multiply-adds of BLAS where those of DIRECT_RATE are 1
-FULL_FILTERS = 16  # filters of a group from which BLAS runs at that rate
-SPECTRUM_NS, SPECTRA_NS = 0.08, 600e3  # each point and byte of a sum of spectra, each call
+# Measured by benchmarks/calibrate_layers.py, for one worker: nanoseconds for each weight that the
+# direct method packs; what BLAS takes for a multiply-add, in those of DIRECT_RATE, and nanoseconds
+# for each weight that it packs (once a tile), for each sample of a column that is made and packed,
+# for each call of a tile; nanoseconds for each point and byte of a sum of spectra, of filters that
+# are spread and rearranged, for each call.
+PACK_NS = 0.058
+GEMM_COSTS = 0.88, 0.36, 0.83, 5.2e4
+SPECTRA_COSTS = 0, 0.64, 0
+FULL_FILTERS = 12  # filters of a group from which BLAS runs at its rate
 LARGE_KERNEL = 64  # taps, the gaps of dilation counted, below which transforms are not weighed
 DOUBT = {"direct": 1.0, "winograd": 1.1, "gemm": 1.1, "fft": 1.5}  # what estimates are taken times
 
@@ -245,8 +249,7 @@ def adjoint_tile(p, dtype):
     if _winograd.obstacle(p, dtype) or p.multiply_adds < _core.SMALL:
         return 0
     seconds, tile = _winograd.fastest(p, _rate(dtype), adjoint=True)
-    direct = _layer_direct(p, dtype, packed=False)
-    return tile if DOUBT["winograd"] * seconds < direct else 0
+    return tile if seconds < _layer_direct(p, dtype, packed=False) else 0  # rather more, if small
 
 
 def _layer_seconds(p, dtype, packed):
@@ -255,7 +258,7 @@ def _layer_seconds(p, dtype, packed):
     if p.multiply_adds >= _core.SMALL and dtype.char in BLAS_DTYPES:
         seconds["gemm"] = _layer_gemm(p, dtype)
         if math.prod(p.reach) >= LARGE_KERNEL:
-            seconds["fft"] = _layer_fft(p, dtype)
+            seconds["fft"] = _layer_fft(p, dtype, packed)
     return seconds
 
 
@@ -270,26 +273,38 @@ def _layer_direct(p, dtype, packed):
 
 
 def _layer_gemm(p, dtype):
+    counts = gemm_counts(p, dtype)
+    return 1e-9 * (SAMPLE_NS * math.prod(p.y_shape) + sum(map(mul, counts, GEMM_COSTS)))
+
+
+def gemm_counts(p, dtype):
+    """How many of each of GEMM_COSTS a layer takes, multiply-adds in their direct nanoseconds."""
     from .nn._tiling import tiling
 
     cut = tiling(p, dtype.itemsize)
-    outputs, weights = math.prod(p.y_shape[2:]), math.prod(p.w_shape)
+    outputs = math.prod(p.y_shape[2:])
     products = p.y_shape[0] * -(-outputs // cut.columns)
     filters = p.w_shape[0] // p.groups
-    rate = BLAS_RATE * _rate(dtype) * min(1, filters / FULL_FILTERS)
     columns = 0.5 if cut.pointwise else math.prod(p.w_shape[2:])
-    return 1e-9 * (
-        p.multiply_adds / rate
-        + SAMPLE_NS * math.prod(p.y_shape)
-        + BLAS_PACK_NS * weights * products
-        + COLUMN_NS * p.y_shape[0] * p.x_shape[1] * columns * outputs
-        + TILE_NS * p.groups * products
+    return (
+        p.multiply_adds / _rate(dtype) * max(1, FULL_FILTERS / filters),
+        math.prod(p.w_shape) * products,
+        p.y_shape[0] * p.x_shape[1] * columns * outputs,
+        p.groups * products,
     )
 
 
-def _layer_fft(p, dtype):
+def _layer_fft(p, dtype, packed):
+    from .nn._spectral import plan
+
+    counts = spectra_counts(p, dtype, packed=packed)
+    return plan(p, dtype).seconds + 1e-9 * sum(map(mul, counts, SPECTRA_COSTS))
+
+
+def spectra_counts(p, dtype, *, packed=False):
+    """How many of each of SPECTRA_COSTS a layer takes beside its transforms."""
     from .nn._spectral import plan, points
 
-    products = p.y_shape[0] * math.prod(p.w_shape[:2]) * points(p, dtype)
-    sums = SPECTRUM_NS * dtype.itemsize * products
-    return plan(p, dtype).seconds + 1e-9 * (SPECTRA_NS + sums)
+    filters = math.prod(p.w_shape[:2])
+    spectra = 0 if packed else filters * math.prod(plan(p, dtype).fft)
+    return dtype.itemsize * p.y_shape[0] * filters * points(p, dtype), dtype.itemsize * spectra, 1

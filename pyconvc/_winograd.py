@@ -13,7 +13,7 @@ TILES = {1: (4,), 2: (2, 4)}  # outputs of a tile along an axis, by how many axe
 # What an element of the transforms costs, in multiply-adds of the direct method: a product; a
 # sample of the input; of the output; a weight that is transformed; a weight that is read, once for
 # a block of tiles. Measured by benchmarks/calibrate_winograd.py.
-COSTS = 0.37, 28, 9.6, 19, 14
+COSTS = 0.31, 29, 9.8, 15, 15
 LANES, BLOCK = 8, 24  # tiles of a vector and of a block, about
 
 
