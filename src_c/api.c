@@ -127,7 +127,7 @@ pyconvc_status pyconvc_input_grad(const pyconvc_problem *p, const void *y, const
     pyconvc_problem checked = *p;
     pyconvc_status status = pyconvc_complete(&checked);
     if (!status && run->workers >= 1 && !no_outputs(&checked) && !no_inputs(&checked) &&
-        columns_suits(&checked))
+        !checked.winograd && columns_suits(&checked))
         return columns_input_grad(&checked, y, w, bias, x, run);
     int64_t phase[PYCONVC_RANK];
     const int64_t phases[] = {adjoint_phases(p, 0), adjoint_phases(p, 1), adjoint_phases(p, 2)};

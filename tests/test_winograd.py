@@ -268,9 +268,11 @@ def test_auto_takes_it_whatever_the_batch():
 
 @pytest.mark.parametrize("mode", ["zeros", "replicate"])
 @pytest.mark.parametrize("dtype", cases.FLOATS)
-def test_gradient_of_the_input(dtype, mode):
-    """Taken unasked where it is faster."""
-    x, w = cases.random((2, 64, 40, 37), dtype), cases.random((48, 64, 3, 3), dtype, 1)
+@pytest.mark.parametrize(("size", "channels"), [((40, 37), 64), ((14, 14), 256)])
+def test_gradient_of_the_input(size, channels, dtype, mode):
+    """Taken unasked where it is faster, for few pixels too; a transposed layer is one."""
+    x = cases.random((2, channels, *size), dtype)
+    w = cases.random((channels - 16, channels, 3, 3), dtype, 1)
     options = {"padding": (1, 0), "padding_mode": mode}
     g = cases.random(nn.conv2d(x, w, **options).shape, dtype, 2)
     with patch.object(_winograd, "obstacle", return_value="is not asked"):
@@ -280,6 +282,7 @@ def test_gradient_of_the_input(dtype, mode):
     got = nn.grad.conv2d_input(x.shape, w, g, **options)
     assert not np.array_equal(got, direct)
     cases.assert_same(got, direct, terms=20, scale=np.abs(direct).max())
+    np.testing.assert_array_equal(nn.conv_transpose2d(g, w, **options), got)
 
 
 MEMORY = {

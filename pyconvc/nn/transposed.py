@@ -2,9 +2,8 @@
 """Transposed convolution layers: the adjoint of a convolution in its input, by stride phases."""
 
 from .. import _check, _threads
-from . import _geometry
+from . import _geometry, _methods
 from ._families import named
-from ._passes import input_grad
 from ._storage import convert, cut_inputs
 
 __all__ = ["conv_transpose1d", "conv_transpose2d", "conv_transpose3d"]
@@ -106,9 +105,9 @@ def _conv_transpose(rank):
         _check.layer_bias(b, p.x_shape[1])
         shape = p.x_shape if xs is x else p.x_shape[1:]
         y = _check.output(out, shape, dtype, input=x, weight=w, bias=b)
-        workers = _threads.resolve(workers)
+        run, workers = _methods.input_grad(p, work), _threads.resolve(workers)
         convert(
-            lambda p, x, w, b, y: input_grad(p, x, w, b, y, flip=flip_filters, workers=workers),
+            lambda p, x, w, b, y: run(p, x, w, b, y, flip=flip_filters, workers=workers),
             p,
             xs,
             w,
