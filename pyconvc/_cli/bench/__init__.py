@@ -11,6 +11,7 @@ from __future__ import annotations
 import argparse
 import json
 import re
+from collections.abc import Sequence
 from pathlib import Path
 
 from pyconvc._cli.bench import families, machine, measure
@@ -32,17 +33,21 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> None:
     against = _peers(arguments.against)
-    cases = _matching(_cases(arguments.cases), arguments.only)
+    report(matching(_cases(arguments.cases), arguments.only), against, arguments)
+
+
+def report(cases: Sequence[Case], against: Sequence[str], options: argparse.Namespace) -> None:
+    """Time the cases with the threads and seconds of the options; print, and write their json."""
     rows = []
-    with machine.threads(arguments.threads) as count, progress("bench", len(cases)) as advance:
+    with machine.threads(options.threads) as count, progress("bench", len(cases)) as advance:
         for case in cases:
-            rows.append(measure.one(case, against, arguments.seconds))
+            rows.append(measure.one(case, against, options.seconds))
             advance()
         title = f"{machine.describe()}, threads: {count}"
     show_table(f"{title}\nOur time, and each peer's divided by it", *table(rows))
-    if arguments.json:
-        report = {"machine": title, "threads": count, "rows": [row._asdict() for row in rows]}
-        _write(arguments.json, json.dumps(report, indent=1))
+    if options.json:
+        written = {"machine": title, "threads": count, "rows": [row._asdict() for row in rows]}
+        _write(options.json, json.dumps(written, indent=1))
 
 
 def table(rows: list[measure.Row]) -> tuple[list[str], list[list[str]]]:
@@ -83,7 +88,8 @@ def _cases(path: Path | None) -> tuple[Case, ...]:
         raise UsageError(f"--cases {path}: {type(error).__name__}: {error}") from error
 
 
-def _matching(cases: tuple[Case, ...], only: str) -> list[Case]:
+def matching(cases: Sequence[Case], only: str) -> list[Case]:
+    """Those of which "family name" has a match; a mistake if there is none."""
     try:
         pattern = re.compile(only)
     except re.error as error:
