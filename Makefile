@@ -24,7 +24,7 @@ C_FILES = $(shell git ls-files 'src_c/*.c' 'src_c/*.h')
 
 AARCH64 = aarch64-linux-gnu
 
-.PHONY: help demo test neon style format docs bench readme-table clean
+.PHONY: help demo test neon style format docs bench readme-table performance clean
 .NOTPARALLEL:
 
 help:
@@ -35,6 +35,7 @@ help:
 	@echo 'make docs          docs/_build/html, warnings are errors'
 	@echo 'make bench         python -m pyconvc bench; BENCH_ARGS="--only 2-D --threads 1"'
 	@echo 'make readme-table  measure again and rewrite the table in README.md'
+	@echo 'make performance   measure again what docs/performance.rst shows'
 	@echo 'make clean         remove what these made'
 
 # $(call install,WHAT): a fresh environment with WHAT in it. Old copies of modules are not reused.
@@ -77,6 +78,10 @@ bench:
 readme-table:
 	$(call install,'.[bench]' $(BENCH_PEERS))
 	$(BIN)/python benchmarks/readme_table.py $(BENCH_ARGS)
+
+performance:
+	$(call install,'.[bench]' $(BENCH_PEERS))
+	$(BIN)/python benchmarks/performance.py $(BENCH_ARGS)
 
 .venv-style/done: .ci/style-requirements.txt
 	$(PYTHON) -m venv --clear .venv-style

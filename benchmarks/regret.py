@@ -50,14 +50,18 @@ class Row(NamedTuple):
 
 def weigh(case: Case, seconds: float) -> Row | None:
     """A row, where the case has a choice."""
-    alternatives = {"signal": signal, "conv": layer}.get(case.family)
-    chosen, calls = alternatives(case) if alternatives else ("", {})
+    chosen, calls = alternatives(case)
     if len(calls) < 2:
         return None
     first = take_turns(calls, 0.0)
     hope = {name: calls[name] for name in calls if first[name] < HOPELESS * min(first.values())}
     times = take_turns({chosen: calls[chosen], **hope}, seconds)
     return Row(f"{case.family} {case.name}", chosen, times)
+
+
+def alternatives(case: Case) -> tuple[str, dict[str, Call]]:
+    """The method chosen, and a call for each that applies; nothing where there is no choice."""
+    return {"signal": signal, "conv": layer}.get(case.family, lambda case: ("", {}))(case)
 
 
 def signal(case: Case) -> tuple[str, dict[str, Call]]:

@@ -41,14 +41,18 @@ def threads(count: int | None) -> Iterator[int]:
 
 def describe() -> str:
     """One line: processor, instruction set, and the versions that were timed."""
-    versions = [f"Python {platform.python_version()}", f"pyconvc {pyconvc.__version__}"]
-    versions += [f"NumPy {np.__version__}", f"SciPy {scipy.__version__}"]
-    versions += [
+    return f"{processor()} ({pyconvc.isa()}), {', '.join(versions())}"
+
+
+def versions() -> list[str]:
+    """Of Python, of pyconvc and of the peers that are installed."""
+    found = [f"Python {platform.python_version()}", f"pyconvc {pyconvc.__version__}"]
+    found += [f"NumPy {np.__version__}", f"SciPy {scipy.__version__}"]
+    return found + [
         f"{label} {module.__version__.partition('+')[0]}"
         for label, peer in LABELS.items()
         if (module := PEERS[peer]())
     ]
-    return f"{processor()} ({pyconvc.isa()}), {', '.join(versions)}"
 
 
 def processor() -> str:

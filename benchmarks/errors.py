@@ -1,0 +1,73 @@
+"""How far the result of each method is from the exact sum.
+
+    python benchmarks/errors.py
+
+The exact sum is that of pyconvc.reference in long double. Errors are told over the root mean square
+of the result and in units of the roundoff u of the dtype, 2**-24 or 2**-53: their root mean square
+and the largest.
+"""
+
+from __future__ import annotations
+
+import functools
+
+import numpy as np
+
+import pyconvc.signal
+from pyconvc import _winograd, nn
+from pyconvc._cli.console import show_table
+from pyconvc.nn import _passes
+from pyconvc.nn._geometry import forward
+from pyconvc.reference import nn as exact_nn
+from pyconvc.reference import signal as exact_signal
+
+CHANNELS, SIZE, TAPS = 64, 14, 3  # of the layer
+PLANE, KERNEL = 96, 15  # sides of the filter's arrays
+HEAD = ["work", "method", *(f"{d} {e}" for d in ("float32", "float64") for e in ("rms", "largest"))]
+
+
+def table() -> list[list[str]]:
+    """Rows under HEAD."""
+    layer = f"layer {TAPS}x{TAPS}, {CHANNELS} channels"
+    plane = f"filter {KERNEL}x{KERNEL}"
+    rows = {}
+    for dtype in (np.float32, np.float64):
+        for method, found in _layer(dtype):
+            rows.setdefault((layer, method), []).extend(found)
+        for method, found in _plane(dtype):
+            rows.setdefault((plane, method), []).extend(found)
+    return [[*names, *(f"{value:.3g}" for value in found)] for names, found in rows.items()]
+
+
+def _layer(dtype):
+    rng = np.random.default_rng(0)
+    x = rng.standard_normal((1, CHANNELS, SIZE, SIZE)).astype(dtype)
+    w = rng.standard_normal((CHANNELS, CHANNELS, TAPS, TAPS)).astype(dtype)
+    exact = exact_nn.conv2d(x.astype(np.longdouble), w.astype(np.longdouble), padding=1)
+    for method in ("direct", "gemm", "fft"):
+        yield method, _errors(nn.conv2d(x, w, padding=1, method=method), exact)
+    p = forward(x.shape, w.shape, 1, 1, 1, 1, "zeros")
+    for tile in _winograd.TILES[2]:
+        y = np.empty(p.y_shape, dtype)
+        _passes.correlate(p, x, w, None, y, flip=False, workers=1, winograd=tile)
+        yield f"winograd {tile}x{tile}", _errors(y, exact)
+
+
+def _plane(dtype):
+    rng = np.random.default_rng(1)
+    x = rng.standard_normal((PLANE, PLANE)).astype(dtype)
+    h = np.multiply.outer(*np.round(rng.standard_normal((2, KERNEL)) * 64)).astype(dtype)
+    call = functools.partial(pyconvc.signal.convolve, x, h, "same")
+    exact = exact_signal.convolve(x.astype(np.longdouble), h.astype(np.longdouble), "same")
+    for method in ("direct", "separable", "fft"):
+        yield method, _errors(call(method=method), exact)
+
+
+def _errors(result, exact):
+    unit = np.finfo(result.dtype).eps / 2 * np.sqrt(np.mean(exact**2))
+    errors = np.abs(result - exact) / unit
+    return float(np.sqrt(np.mean(errors**2))), float(errors.max())
+
+
+if __name__ == "__main__":
+    show_table("Errors in units of u, over the rms of the result", HEAD, table())
