@@ -42,7 +42,7 @@ KERNELS |= {
     "pool_max": [*FLOATS, "u8", "u16", "u32", "u64"],
     "pool_argmax": [*FLOATS, "u64"],
 }
-KERNELS |= {"shifted": FLOATS, "fused": FLOATS, "convert": FLOATS}
+KERNELS |= {"shifted": FLOATS, "fused": FLOATS, "convert": FLOATS, "present": FLOATS}
 # Kernels whose products are rounded before they are added.
 ROUNDED = {"shifted": ["-ffp-contract=off"]}
 
@@ -54,10 +54,10 @@ LOWER = {
 }
 
 # Kernels spell out their vectors and unroll by themselves: more than -O2 takes up to three times as
-# long for nothing. With GCC alone -O3 pays twice: complex filters spill less, and the shuffles of
-# Winograd's kernels take lines of tiles apart.
+# long for nothing. With GCC alone -O3 pays for some: complex filters spill less, the shuffles of
+# Winograd's kernels take lines of tiles apart, and plain loops become vectors.
 OPTIMIZE = "-O2"
-OPTIMIZE_GCC = {"filter": "-O3", "winograd": "-O3"}
+OPTIMIZE_GCC = dict.fromkeys(["filter", "winograd", "present", "fold"], "-O3")
 BASE = ["-std=gnu11", "-g0", "-fvisibility=hidden", "-ffp-contract=fast", "-Wall"]
 # Predictive commoning carries loaded vectors from one pass of a tap loop to the next and spills the
 # taps.

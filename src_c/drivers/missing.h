@@ -1,9 +1,9 @@
 /* missing.h -- correlate over inputs with missing samples, which are left out of every sum.
  *
- * Each task takes a band of the output: its input is copied with missing samples as 0, beside it 1
- * where a sample is there and 0 where none is; both are filtered, the second with the absolute
- * values of the taps, and the sums are scaled by what the window lacks. All of it stays in the
- * cache. */
+ * Each task takes a band of the output. Where its input lacks nothing, it is filtered as it is.
+ * Else it is copied with missing samples as 0, beside it 1 where a sample is there and 0 where none
+ * is; both are filtered, the second with the absolute values of the taps, and the sums are scaled
+ * by what the window lacks. All of it stays in the cache. */
 #ifndef PYCONVC_MISSING_H
 #define PYCONVC_MISSING_H
 

@@ -32,7 +32,8 @@ PYCONVC_FOR_POOLS(DECLARE_POOL)
 #define DECLARE_ELEMENT(dtype, index)                                                              \
     extern const shifted_kernels KERNELS(shifted, dtype);                                          \
     extern const shifted_kernels KERNELS(fused, dtype);                                            \
-    extern const convert_kernels KERNELS(convert, dtype);
+    extern const convert_kernels KERNELS(convert, dtype);                                          \
+    extern const present_kernels KERNELS(present, dtype);
 PYCONVC_FOR_ELEMENTS(DECLARE_ELEMENT)
 
 const kernel_table *CAT(pyconvc_table_, PYCONVC_TIER)(void) {
@@ -54,7 +55,8 @@ const kernel_table *CAT(pyconvc_table_, PYCONVC_TIER)(void) {
 #define FILL_ELEMENT(dtype, index)                                                                 \
     table.shifted[index] = KERNELS(shifted, dtype);                                                \
     table.fused[index] = KERNELS(fused, dtype);                                                    \
-    table.convert[index] = KERNELS(convert, dtype);
+    table.convert[index] = KERNELS(convert, dtype);                                                \
+    table.present[index] = KERNELS(present, dtype);
     PYCONVC_FOR_ELEMENTS(FILL_ELEMENT)
     return &table;
 }

@@ -10,6 +10,7 @@
 #include "chain_types.h"
 #include "dtypes.h"
 #include "pool_types.h"
+#include "present_types.h"
 
 /* Runs of taps in `columns` successive kernel columns, the first `column` elements to the right of
  * a row's pointer, the next `step` further: in each, `length` taps meet the input rows row, row +
@@ -182,6 +183,7 @@ typedef struct {
     pool_kernel pool[POOL_OPS][PYCONVC_DTYPE_COUNT];
     shifted_kernels shifted[PYCONVC_ELEMENTS], fused[PYCONVC_ELEMENTS];
     convert_kernels convert[PYCONVC_ELEMENTS];
+    present_kernels present[PYCONVC_ELEMENTS];
 } kernel_table;
 
 #endif
