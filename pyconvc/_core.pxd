@@ -112,6 +112,11 @@ cdef extern from "pyconvc.h" nogil:
     pyconvc_status pyconvc_correlate_present(const pyconvc_problem *p, const void *x, const unsigned char *mask,
                                              const void *w, double least, int normalize, void *y,
                                              const pyconvc_run *run)
+    pyconvc_status pyconvc_lacks(int32_t dtype, const void *x, const unsigned char *mask, int64_t n, int32_t *lacks)
+    pyconvc_status pyconvc_split_present(int32_t dtype, const void *x, const unsigned char *mask, int64_t n,
+                                         void *copy, void *valid, const pyconvc_run *run)
+    pyconvc_status pyconvc_scale_present(int32_t dtype, const void *sums, const void *weight, int64_t n, double total,
+                                         double least, int normalize, void *y, const pyconvc_run *run)
 
     ctypedef enum pyconvc_pass_kind:
         PYCONVC_SUM

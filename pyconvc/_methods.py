@@ -334,6 +334,7 @@ def extended(x, axis, index, boundary, fill):
         return np.full((*x.shape[:axis], len(i), *x.shape[axis + 1 :]), fill, x.dtype)
     before = (slice(None),) * axis
     block = x[(*before, np.maximum(i, 0))]  # take() would copy all of an x that is not C-contiguous
+    block = block.astype(np.result_type(block, fill), copy=False)
     block[(*before, i < 0)] = fill
     return block
 

@@ -16,6 +16,8 @@ Beyond the edges a copied sample is missing where its original is; a constant is
 is NaN.
 """
 
+import functools
+import math
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -23,6 +25,7 @@ import numpy as np
 from . import _check, _choose, _core, _methods
 
 BAND_BYTES = 1 << 20  # of a band of the input
+MOST_BYTES = 14 << 20  # of a band and all that is computed from it
 SURE = 1e-3  # part of the weights from which a Fourier transform's rounding does not matter
 
 POLICIES = ("propagate", "omit", "raise")
@@ -70,31 +73,211 @@ def wanted(x, name, nan_policy, mask, min_weight, normalize):
 
 def floating(x, w, mode):
     """The input as means need it; refused where nothing can be left out of it."""
-    if x.dtype.kind == "O" or w.dtype.kind == "O" or x.dtype.char in "gG" or w.dtype.char in "gG":
-        raise TypeError(f"nan_policy, mask: not for arrays of dtype {x.dtype} and {w.dtype}")
-    if x.ndim == 0:
-        raise ValueError("nan_policy, mask: not for arrays without axes")
+    check_input(x, w)
     if mode == "valid" and any(np.less(x.shape, w.shape)):
         raise ValueError(
             f"nan_policy, mask: in mode 'valid' the first array, of shape {x.shape}, must contain "
             f"the second, of shape {w.shape}"
         )
+    check_weights(w)
+    return x.astype(np.result_type(x, np.float64)) if x.dtype.kind in "biu" else x
+
+
+def check_input(*arrays):
+    """Refuse arrays that nothing can be left out of."""
+    if any(a.dtype.kind == "O" or a.dtype.char in "gG" for a in arrays):
+        kinds = " and ".join(str(a.dtype) for a in arrays)
+        raise TypeError(f"nan_policy, mask: not for arrays of dtype {kinds}")
+    if arrays[0].ndim == 0:
+        raise ValueError("nan_policy, mask: not for arrays without axes")
+
+
+def check_weights(w):
+    """Refuse a kernel whose sums would not be finite."""
     if not _check.finite(w):
         raise ValueError("nan_policy, mask: the kernel has values that are not finite")
-    return x.astype(np.result_type(x, np.float64)) if x.dtype.kind in "biu" else x
+
+
+def have_both_signs(*weights):
+    """Whether the outer product of the weights has."""
+    return any(w.dtype.kind == "c" or ((w > 0).any() and (w < 0).any()) for w in weights)
 
 
 def _nowhere_nan(x):
     return x.dtype.kind not in "fc" or not np.isnan(x).any()
 
 
+# ---- any sums, in bands --------------------------------------------------------------------------
+
+
+class Sums:
+    """Sums over the windows of a filter, computed for one band of outputs after the other.
+
+    Attributes
+    ----------
+    axis : int
+        Axis along which bands are cut.
+    taps, before : int
+        Samples that a window has along it, and how many of them lie before the output.
+    boundary : int
+        Code of that axis's rule.
+    fill : ndarray
+        The value beyond a constant edge, in the dtype to compute in.
+    mixed : bool
+        Whether the weights have both signs.
+    approximate : bool
+        Whether rounding could decide that a window has nothing.
+    workers : int
+        Threads.
+    """
+
+    approximate = False
+
+    def prepare(self, x, y):
+        """Choose how to compute the band from x to y."""
+
+    def prepare_exactly(self):
+        """Choose so that rounding decides nothing."""
+
+    def weighted(self, x, y, fill):
+        """The sums of w x, in y or elsewhere; along the axis x has what the windows of y meet."""
+        raise NotImplementedError
+
+    def sized(self, x, y, fill):
+        """The same with the absolute values of the weights."""
+        raise NotImplementedError
+
+    def total(self, x, y):
+        """Weight of a whole window, added up as in a band like x; broadcasts to y."""
+        raise NotImplementedError
+
+
+def leave_out(sums, x, y, missing):
+    """Write to y the sums over x without what is missing."""
+    axis, rows = sums.axis, y.shape[sums.axis]
+    height = _height(x.shape, axis, sums.taps, sums.fill.itemsize, sums.mixed)
+    for first in range(0, rows, height):
+        last = min(rows, first + height)
+        index = slice(first - sums.before, last - sums.before + sums.taps - 1)
+        part = functools.partial(_methods.extended, axis=axis, index=index, boundary=sums.boundary)
+        band = np.ascontiguousarray(part(x, fill=sums.fill), sums.fill.dtype)
+        mask = missing.mask
+        if mask is not None:
+            mask = np.ascontiguousarray(part(mask, fill=np.False_))
+        target = y[(slice(None),) * axis + (slice(first, last),)]
+        if np.isnan(sums.fill) or _lacks(band, mask):
+            _leave_out_of_band(sums, band, mask, target, missing)
+        else:
+            sums.prepare(band, target)
+            _put(sums.weighted(band, target, sums.fill), target)
+
+
+def axis_of_bands(shape, taps, itemsize, mixed):
+    """The first axis of `taps` (a dict) whose bands are small enough, else that of the smallest."""
+    size = {a: _least_bytes(shape, a, n, itemsize, mixed) for a, n in taps.items()}
+    return next((a for a, bytes in size.items() if bytes <= MOST_BYTES), min(size, key=size.get))
+
+
+def _least_bytes(shape, axis, taps, itemsize, mixed):
+    """Of a band as high as its halo, and what is computed from it."""
+    return (7 if mixed else 5) * _row_bytes(shape, axis, itemsize) * 2 * taps
+
+
+def _row_bytes(shape, axis, itemsize):
+    return max(1, math.prod(n for a, n in enumerate(shape) if a != axis)) * itemsize
+
+
+def _height(shape, axis, taps, itemsize, mixed):
+    """Rows of a band: several times its halo if there is memory for it."""
+    row = _row_bytes(shape, axis, itemsize)
+    most = MOST_BYTES // ((7 if mixed else 5) * row) - (taps - 1)
+    return max(1, min(max(16, 4 * taps, BAND_BYTES // row), most), taps - 1)
+
+
+def _leave_out_of_band(sums, x, mask, y, missing):
+    there = not np.isnan(sums.fill)
+    fill, beyond = (sums.fill if there else np.zeros_like(sums.fill)), np.array(there, x.real.dtype)
+    x, valid = _split(x, mask, sums.workers)
+    sums.prepare(x, y)
+    weight = sums.sized(valid, np.empty(y.shape, valid.dtype), beyond)
+    total = sums.total(valid, weight)
+    if sums.approximate and _is_doubtful(weight, total, missing.min_weight):
+        sums.prepare_exactly()
+        weight = sums.sized(valid, weight, beyond)
+    fits = y.dtype == x.dtype and y.flags.c_contiguous
+    result = sums.weighted(x, y if fits else np.empty(y.shape, x.dtype), fill)
+    normalize = missing.normalize
+    if normalize and sums.mixed:
+        mean = sums.sized(x, np.empty_like(result), fill)
+        np.subtract(1, valid, out=valid)
+        share = sums.weighted(valid.astype(x.dtype, copy=False), np.empty_like(result), 1 - beyond)
+        _add_means(result, mean, share, weight)
+        normalize = False
+    _scale(result, weight, total, missing.min_weight, normalize, sums.workers)
+    _put(result, y)
+
+
+def _put(result, y):
+    if result is not y:
+        y[...] = result
+
+
+def _lacks(x, mask):
+    if x.dtype.kind == "f":
+        return _core.lacks(x, mask)
+    return bool(np.isnan(x).any() or (mask is not None and mask.any()))
+
+
+def _split(x, mask, workers):
+    """x with 0 for what is missing, and 1 where a sample is there."""
+    present, valid = np.empty_like(x), np.empty(x.shape, x.real.dtype)
+    if x.dtype.kind == "f":
+        _core.split_present(x, present, valid, mask=mask, workers=workers)
+        return present, valid
+    there = ~np.isnan(x) if mask is None else ~(np.isnan(x) | mask)
+    valid[...] = there
+    present[...] = np.where(there, x, 0)
+    return present, valid
+
+
+def _is_doubtful(weight, total, least):
+    """Whether rounding could decide if a window has enough, or spoil one that has little."""
+    share = weight / np.where(total > 0, total, np.inf)
+    return bool((share < SURE).any() or (least and (np.abs(share - least) < SURE).any()))
+
+
+def _scale(y, weight, total, least, normalize, workers):
+    """Scale y in place by what windows lack; of a kernel of zeros nothing is missing."""
+    if y.dtype.kind == "f" and total.size == 1:
+        if total > 0:
+            total = float(total.item())
+            by = {"total": total, "least": least * total, "normalize": normalize}
+            _core.scale_present(y, weight, y, **by, workers=workers)
+        return
+    share = np.where(total > 0, weight, 1) / np.where(total > 0, total, 1)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        if normalize:
+            y /= share
+    y[(share == 0) | (share < least)] = np.nan
+
+
+def _add_means(y, mean, share, weight):
+    """Add the mean of its window, a sum over `weight`, for the share of it that is missing."""
+    with np.errstate(divide="ignore", invalid="ignore"):
+        mean /= weight
+        mean *= share
+    np.add(y, mean, out=y, where=share != 0)
+
+
+# ---- filterings ----------------------------------------------------------------------------------
+
+
 def filter(f, missing, method="auto"):
     """Run a filtering; f.y is written."""
-    size = np.abs(f.w)
-    mixed = missing.normalize and not (np.array_equal(f.w, size) or np.array_equal(f.w, -size))
-    plain = f.x.dtype.kind == "f" and f.x.ndim <= 3 and not (mixed or f.grouped())
-    if not plain or not _is_direct(f, method):
-        _by_bands(f, missing, method, size, mixed)
+    mixed = have_both_signs(f.w)
+    plain = f.x.dtype.kind == "f" and f.x.ndim <= 3 and not f.grouped()
+    if not plain or (mixed and missing.normalize) or not _is_direct(f, method):
+        leave_out(FilteringSums(f, method, mixed), f.x, f.y, missing)
         return
     y = f.y if _core.canonical(f.y) is f.y else np.empty(f.y.shape, f.x.dtype)
     _core.correlate_present(
@@ -122,87 +305,59 @@ def _is_direct(f, method):
     return min(seconds, key=seconds.get) == "direct"
 
 
-def _by_bands(f, missing, method, size, mixed):
-    """Any filtering by any method, a band of the input's rows at a time."""
-    lead = f.axes[0]
-    taps, rows = f.w.shape[lead], f.y.shape[lead]
-    row_bytes = max(1, f.x.size // max(1, f.x.shape[lead]) * f.x.itemsize)
-    band = max(16, 4 * taps, BAND_BYTES // row_bytes)
-    pad = tuple(0 if a == lead else p for a, p in enumerate(f.pad))
-    there = not np.isnan(f.fill)
-    fill = f.fill if there else np.zeros_like(f.fill)
-    for first in range(0, rows, band):
-        last = min(rows, first + band)
-        index = slice(first - f.pad[lead], last - f.pad[lead] + taps - 1)
-        x = np.array(_methods.extended(f.x, lead, index, f.boundary[lead], f.fill), order="C")
-        valid = ~np.isnan(x)
-        if missing.mask is not None:
-            mask = _methods.extended(missing.mask, lead, index, f.boundary[lead], np.False_)
-            valid &= ~mask
-        target = f.y[(slice(None),) * lead + (slice(first, last),)]
-        g = replace(f, x=x, y=target, pad=pad, fill=fill)
-        if there and valid.all():
-            _methods.run(g, *_choose.method(g, method))
-        else:
-            x[~valid] = 0
-            _leave_out(g, valid.astype(size.dtype), size, missing, method, mixed, there)
+class FilteringSums(Sums):
+    """The sums of a filtering, by any of its methods, which each band chooses."""
 
+    def __init__(self, f, method, mixed):
+        taps = {a: f.w.shape[a] for a in f.axes}
+        self.axis = axis_of_bands(f.x.shape, taps, f.x.itemsize, mixed)
+        self.boundary = f.boundary[self.axis]
+        self.taps, self.before = taps[self.axis], f.pad[self.axis]
+        self.fill, self.workers, self.mixed = f.fill, f.workers, mixed
+        pad = tuple(0 if a == self.axis else p for a, p in enumerate(f.pad))
+        self._f, self._method, self._size = replace(f, pad=pad), method, np.abs(f.w)
+        self._totals = {}
+        self._choose("direct", None)
 
-def _leave_out(f, valid, size, missing, method, mixed, fill):
-    """The filtering of f.x, which is 0 where `valid` is; `size` are the absolute values of f.w."""
-    chosen, vectors = _choose.method(f, method)
-    sizes = vectors and [np.abs(v) for v in vectors]
-    y = f.y if f.y.flags.c_contiguous else np.empty(f.y.shape, f.y.dtype)
-    weight = np.empty(y.shape, size.dtype)
-    fill = np.array(fill, size.dtype)
-    _methods.run(replace(f, x=valid, w=size, y=weight, fill=fill), chosen, sizes)
-    total = _total(f, size, "direct" if chosen == "fft" else chosen, sizes)
-    weight /= np.where(total > 0, total, 1)
-    weight += total == 0  # of a kernel of zeros nothing is missing
-    if chosen == "fft" and _is_doubtful(weight, missing.min_weight):
-        return _leave_out(f, valid, size, missing, "direct", mixed, fill)
-    _methods.run(replace(f, y=y), chosen, vectors)
-    if mixed:
-        sizes = replace(f, w=size.astype(f.w.dtype))
-        _add_means(sizes, f.w, 1 - valid, 1 - fill, weight * total, y, chosen)
-    with np.errstate(divide="ignore", invalid="ignore"):
-        if missing.normalize and not mixed:
-            y /= weight
-    y[(weight == 0) | (weight < missing.min_weight)] = np.nan
-    if y is not f.y:
-        f.y[...] = y
+    def _choose(self, chosen, vectors):
+        self._chosen, self._vectors = chosen, vectors
+        self._sizes = vectors and [np.abs(v) for v in vectors]
+        self.approximate = chosen == "fft"
 
+    def prepare(self, x, y):
+        if self._chosen != "separable":  # which no values forbid
+            self._choose(*_choose.method(replace(self._f, x=x, y=y), self._method))
 
-def _total(f, size, chosen, sizes):
-    """Weight of a whole window, added up as in any window, so that it is equal to the last bit."""
-    taps = [n if a in f.axes else 1 for a, n in enumerate(size.shape)]
-    outputs = [1 if a in f.axes else n for a, n in enumerate(size.shape)]
-    if f.x.ndim - 1 in f.axes:  # the kernels choose their order of summation by the width
-        outputs[-1] = f.y.shape[-1]
-        taps[-1] += outputs[-1] - 1
-    ones, total = np.ones(taps, size.dtype), np.empty(outputs, size.dtype)
-    none = (0,) * size.ndim
-    whole = replace(
-        f, x=ones, w=size, y=total, pad=none, boundary=none, fill=np.zeros((), size.dtype)
-    )
-    _methods.run(whole, chosen, sizes)
-    return total[..., :1] if f.x.ndim - 1 in f.axes else total
+    def prepare_exactly(self):
+        self._choose("direct", None)
 
+    def weighted(self, x, y, fill):
+        return self._run(x, self._f.w, y, fill, self._vectors)
 
-def _is_doubtful(weight, least):
-    """Whether rounding could decide if a window has enough, or spoil one that has little."""
-    return bool((weight < SURE).any() or (least and (np.abs(weight - least) < SURE).any()))
+    def sized(self, x, y, fill):
+        return self._run(x, self._size, y, fill, self._sizes)
 
+    def _run(self, x, w, y, fill, vectors, **geometry):
+        w, fill = w.astype(x.dtype, copy=False), np.asarray(fill, x.dtype)
+        vectors = vectors and [v.astype(x.dtype, copy=False) for v in vectors]
+        chosen = "direct" if geometry and self.approximate else self._chosen
+        _methods.run(replace(self._f, x=x, w=w, y=y, fill=fill, **geometry), chosen, vectors)
+        return y
 
-def _add_means(f, w, absent, beyond, weight, y, chosen):
-    """Add the mean of its window for each absent sample; f.w has the absolute values of w."""
-    chosen = "direct" if chosen == "separable" else chosen
-    mean, share = np.empty_like(y), np.empty_like(y)
-    _methods.run(replace(f, y=mean), chosen)
-    _methods.run(
-        replace(f, x=absent.astype(y.dtype), w=w, y=share, fill=np.asarray(beyond, y.dtype)), chosen
-    )
-    with np.errstate(divide="ignore", invalid="ignore"):
-        mean /= weight
-    mean *= share
-    np.add(y, mean, out=y, where=share != 0)
+    def total(self, x, y):
+        """Outputs of one place, but a whole line: kernels choose their order by its length."""
+        key = self._chosen, y.shape[-1]
+        if key not in self._totals:
+            self._totals[key] = self._weigh(y)
+        return self._totals[key]
+
+    def _weigh(self, y):
+        f, last = self._f, y.ndim - 1
+        taps = [n if a in f.axes else 1 for a, n in enumerate(f.w.shape)]
+        outputs = [1 if a in f.axes else n for a, n in enumerate(f.w.shape)]
+        if last in f.axes:
+            outputs[last] = y.shape[last]
+            taps[last] += outputs[last] - 1
+        ones, total, none = np.ones(taps, y.dtype), np.empty(outputs, y.dtype), (0,) * y.ndim
+        self._run(ones, self._size, total, 0, self._sizes, pad=none, boundary=none)
+        return total[..., :1] if last in f.axes else total

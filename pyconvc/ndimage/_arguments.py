@@ -118,9 +118,16 @@ def sigma(value):
     return value
 
 
-def result(output, x, *, is_complex=False):
-    """Where the result goes, from scipy's argument `output`: an array, a dtype or its name."""
+def result(output, x, *, is_complex=False, missing=None):
+    """Where the result goes, from scipy's argument `output`: an array, a dtype or its name.
+
+    Where samples may be `missing` it must have room for NaN.
+    """
+    if missing and output is None and x.dtype.kind in "biu":
+        output = np.dtype(np.complex128 if is_complex else np.float64)
     y = _result(output, x, is_complex)
+    if missing and y.dtype.kind in "biu":
+        raise RuntimeError(f"output: with missing samples it must be floating, not {y.dtype}")
     if not _core.serves(y.dtype.newbyteorder("=")):
         raise RuntimeError(f"output: array type {y.dtype!r} not supported")
     return y

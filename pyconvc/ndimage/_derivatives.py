@@ -3,7 +3,8 @@
 import numpy as np
 
 from . import _arguments, _run
-from ._linear import gaussians, public
+from ._linear import gaussians
+from ._public import public
 
 
 def _lines(x, weights, axis, others, mode, cval):

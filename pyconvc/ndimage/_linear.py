@@ -1,29 +1,9 @@
 """Correlations and means with the arguments of scipy.ndimage."""
 
-import functools
-
 import numpy as np
 
-from .. import _core, _scipy, _threads
 from . import _arguments, _gaussian, _run
-
-
-def public(function):
-    """What all functions begin with: the input as an array, threads, precision.
-
-    Input of a dtype that the kernels have not (object, longdouble, float16) goes to scipy's own
-    function.
-    """
-
-    @functools.wraps(function)
-    def call(input, *args, workers=None, precision=None, **kwargs):
-        input = np.asarray(input)
-        workers, precision = _threads.resolve(workers), _arguments.precision(precision)
-        if not _core.serves(input.dtype.newbyteorder("=")):
-            return _scipy.ndimage(function.__name__)(input, *args, **kwargs)
-        return function(input, *args, workers=workers, precision=precision, **kwargs)
-
-    return call
+from ._public import omitting
 
 
 def _weights(values):
@@ -39,7 +19,7 @@ def _is_complex(*arrays):
 # ---- along one axis ------------------------------------------------------------------------------
 
 
-@public
+@omitting
 def correlate1d(
     input,
     weights,
@@ -49,6 +29,7 @@ def correlate1d(
     cval=0.0,
     origin=0,
     *,
+    missing=None,
     workers=None,
     precision=None,
 ):
@@ -73,6 +54,15 @@ def correlate1d(
         Value beyond the edges for ``"constant"``.
     origin : int
         Moves the window: positive to the left, by at most half its size.
+    nan_policy : {"propagate", "omit", "raise"}
+        What NaN in the input is: a value like others, a missing sample, or an error.
+    mask : array_like of bool, optional
+        True where a sample is missing; broadcasts to the input. With it integers are computed in
+        float64, which is their result's dtype by default.
+    min_weight : float
+        Part of the weights, 0 to 1, that a window must have for a result other than NaN.
+    normalize : bool
+        Whether a missing sample counts as the mean of its window, or for nothing.
     workers : int, optional
         Threads for this call. Default: `pyconvc.get_num_threads`.
     precision : {None, "double"}
@@ -87,7 +77,17 @@ def correlate1d(
     RuntimeError
         If there are no weights, `mode` is unknown, or `output` does not fit.
     ValueError
-        If `origin` or `axis` is out of range, or `cval` is complex for a real input.
+        If `origin` or `axis` is out of range, `cval` is complex for a real input, `mask` or
+        `min_weight` does not fit, NaN is to be refused, or weights are not finite where samples are
+        missing.
+
+    Notes
+    -----
+    Missing samples are left out as in `pyconvc.signal.convolve`: with v being 1 where a sample is
+    there and else 0, a result is ``sum(w v x) + m sum(w (1 - v))``, m being the mean of what the
+    window has, weighted by the magnitudes of w. Copies beyond an edge are missing where their
+    originals are; `cval` counts as a sample, unless it is NaN. Filters along several axes are one
+    kernel, the product of theirs.
 
     Examples
     --------
@@ -96,12 +96,12 @@ def correlate1d(
     array([ 8, 26,  8, 12,  7, 28, 36,  9])
     """
     w = _weights(weights)
-    y = _arguments.result(output, input, is_complex=_is_complex(input, w))
+    y = _arguments.result(output, input, is_complex=_is_complex(input, w), missing=missing)
     f = _line(input, w.conj(), axis, mode, cval, origin)
-    return _run.run(input, [f], y, precision, workers)
+    return _run.run(input, [f], y, precision, workers, missing)
 
 
-@public
+@omitting
 def convolve1d(
     input,
     weights,
@@ -111,6 +111,7 @@ def convolve1d(
     cval=0.0,
     origin=0,
     *,
+    missing=None,
     workers=None,
     precision=None,
 ):
@@ -126,9 +127,9 @@ def convolve1d(
     array([14, 24,  4, 13, 12, 36, 27,  0])
     """
     w = _weights(weights)
-    y = _arguments.result(output, input, is_complex=_is_complex(input, w))
+    y = _arguments.result(output, input, is_complex=_is_complex(input, w), missing=missing)
     f = _line(input, w[::-1], axis, mode, cval, _reversed_origin(origin, len(w)))
-    return _run.run(input, [f], y, precision, workers)
+    return _run.run(input, [f], y, precision, workers, missing)
 
 
 def _line(x, w, axis, mode, cval, origin):
@@ -145,7 +146,7 @@ def _reversed_origin(origin, size):
     return -origin - (size % 2 == 0)
 
 
-@public
+@omitting
 def uniform_filter1d(
     input,
     size,
@@ -155,6 +156,7 @@ def uniform_filter1d(
     cval=0.0,
     origin=0,
     *,
+    missing=None,
     workers=None,
     precision=None,
 ):
@@ -169,7 +171,7 @@ def uniform_filter1d(
         Real or complex, of any rank.
     size : int
         Samples of the window.
-    axis, output, mode, cval, origin, workers, precision
+    axis, output, mode, cval, origin, nan_policy, mask, min_weight, normalize, workers, precision
         As in `correlate1d`.
 
     Returns
@@ -192,9 +194,9 @@ def uniform_filter1d(
     """
     axis = _arguments.axis(axis, input.ndim)
     size = _arguments.size(size)
-    y = _arguments.result(output, input, is_complex=_is_complex(input))
+    y = _arguments.result(output, input, is_complex=_is_complex(input), missing=missing)
     f = _mean(input, axis, size, origin, mode, cval)
-    return _run.run(input, [f], y, precision, workers)
+    return _run.run(input, [f], y, precision, workers, missing)
 
 
 def _mean(x, axis, size, origin, mode, cval):
@@ -203,7 +205,7 @@ def _mean(x, axis, size, origin, mode, cval):
     return _run.mean(axis, size, origin, _arguments.mode(mode), cval)
 
 
-@public
+@omitting
 def gaussian_filter1d(
     input,
     sigma,
@@ -215,6 +217,7 @@ def gaussian_filter1d(
     truncate=4.0,
     *,
     radius=None,
+    missing=None,
     workers=None,
     precision=None,
 ):
@@ -230,7 +233,7 @@ def gaussian_filter1d(
         Axis to filter along.
     order : int
         Order of the derivative.
-    output, mode, cval, workers, precision
+    output, mode, cval, nan_policy, mask, min_weight, normalize, workers, precision
         As in `correlate1d`.
     truncate : float
         Where the window ends, in standard deviations.
@@ -259,9 +262,9 @@ def gaussian_filter1d(
     sigma = _arguments.sigma(sigma)
     if sigma == 0:
         raise ZeroDivisionError(f"sigma={sigma}: must be positive")
-    y = _arguments.result(output, input, is_complex=_is_complex(input))
+    y = _arguments.result(output, input, is_complex=_is_complex(input), missing=missing)
     f = _gaussian_line(input, sigma, axis, order, mode, cval, truncate, radius)
-    return _run.run(input, [f], y, precision, workers)
+    return _run.run(input, [f], y, precision, workers, missing)
 
 
 def _gaussian_line(x, sigma, axis, order, mode, cval, truncate, radius):
@@ -272,7 +275,7 @@ def _gaussian_line(x, sigma, axis, order, mode, cval, truncate, radius):
 # ---- along several axes --------------------------------------------------------------------------
 
 
-@public
+@omitting
 def uniform_filter(
     input,
     size=3,
@@ -282,6 +285,7 @@ def uniform_filter(
     origin=0,
     *,
     axes=None,
+    missing=None,
     workers=None,
     precision=None,
 ):
@@ -293,7 +297,7 @@ def uniform_filter(
         Real or complex, of any rank.
     size : int or sequence of int
         Samples of the box along each axis.
-    output, cval, workers, precision
+    output, cval, nan_policy, mask, min_weight, normalize, workers, precision
         As in `correlate1d`.
     mode : str or sequence of str
         As in `correlate1d`, for all axes or for each.
@@ -320,7 +324,7 @@ def uniform_filter(
     array([[3.25, 3.25],
            [3.25, 3.25]])
     """
-    y = _arguments.result(output, input, is_complex=_is_complex(input))
+    y = _arguments.result(output, input, is_complex=_is_complex(input), missing=missing)
     axes = _arguments.axes(axes, input.ndim)
     settings = zip(
         axes,
@@ -330,10 +334,10 @@ def uniform_filter(
         strict=True,
     )
     filters = [_mean(input, a, int(n), o, m, cval) for a, n, o, m in settings if n > 1]
-    return _run.run(input, filters, y, precision, workers)
+    return _run.run(input, filters, y, precision, workers, missing)
 
 
-@public
+@omitting
 def gaussian_filter(
     input,
     sigma,
@@ -345,6 +349,7 @@ def gaussian_filter(
     *,
     radius=None,
     axes=None,
+    missing=None,
     workers=None,
     precision=None,
 ):
@@ -358,7 +363,7 @@ def gaussian_filter(
         Standard deviation along each axis, in samples; axes with 0 are left out.
     order : int or sequence of int
         Order of the derivative along each axis.
-    output, cval, workers, precision
+    output, cval, nan_policy, mask, min_weight, normalize, workers, precision
         As in `correlate1d`.
     mode : str or sequence of str
         As in `correlate1d`, for all axes or for each.
@@ -392,12 +397,14 @@ def gaussian_filter(
            [20, 22, 24, 25, 27],
            [29, 31, 33, 34, 36],
            [35, 37, 39, 40, 42]])
+    >>> ndimage.gaussian_filter([1.0, 1.0, np.nan, 1.0], sigma=1, nan_policy="omit").round(6)
+    array([1., 1., 1., 1.])
     """
-    y = _arguments.result(output, input)
+    y = _arguments.result(output, input, missing=missing)
     filters = gaussians(input, sigma, order, mode, cval, truncate, radius=radius, axes=axes)
     if filters:
         _arguments.must_be_complex(y.dtype, _is_complex(input))
-    return _run.run(input, filters, y, precision, workers)
+    return _run.run(input, filters, y, precision, workers, missing)
 
 
 def gaussians(x, sigma, order, mode, cval, truncate=4.0, *, radius=None, axes=None):
@@ -418,7 +425,7 @@ def gaussians(x, sigma, order, mode, cval, truncate=4.0, *, radius=None, axes=No
     ]
 
 
-@public
+@omitting
 def correlate(
     input,
     weights,
@@ -428,6 +435,7 @@ def correlate(
     origin=0,
     *,
     axes=None,
+    missing=None,
     workers=None,
     precision=None,
 ):
@@ -440,7 +448,7 @@ def correlate(
     weights : array_like
         As many axes as are filtered, in the order of the input's. Complex ones are conjugated;
         those below 2.3e-16 count as zero, as in scipy.
-    output, mode, cval, workers, precision
+    output, mode, cval, nan_policy, mask, min_weight, normalize, workers, precision
         As in `correlate1d`.
     origin : int or sequence of int
         As in `correlate1d`, for all axes or for each.
@@ -468,11 +476,11 @@ def correlate(
            [55, 60, 65],
            [80, 85, 90]])
     """
-    w = _weights(weights).conj()
-    return _correlate(input, w, output, mode, cval, origin, axes, False, precision, workers)
+    w, how = _weights(weights).conj(), (precision, workers, missing)
+    return _correlate(input, w, output, mode, cval, origin, axes, False, how)
 
 
-@public
+@omitting
 def convolve(
     input,
     weights,
@@ -482,6 +490,7 @@ def convolve(
     origin=0,
     *,
     axes=None,
+    missing=None,
     workers=None,
     precision=None,
 ):
@@ -497,11 +506,11 @@ def convolve(
     array([[3, 2, 0],
            [8, 3, 0]])
     """
-    w = _weights(weights)
-    return _correlate(input, w, output, mode, cval, origin, axes, True, precision, workers)
+    w, how = _weights(weights), (precision, workers, missing)
+    return _correlate(input, w, output, mode, cval, origin, axes, True, how)
 
 
-def _correlate(x, w, output, mode, cval, origin, axes, flip, precision, workers):
+def _correlate(x, w, output, mode, cval, origin, axes, flip, how):
     axes = _arguments.axes(axes, x.ndim)
     if w.ndim != len(axes) or not w.size:
         lengths = w.ndim if w.size else sum(n > 0 for n in w.shape)
@@ -514,7 +523,7 @@ def _correlate(x, w, output, mode, cval, origin, axes, flip, precision, workers)
         w = np.flip(w)
         origins = [_reversed_origin(o, n) for o, n in zip(origins, w.shape, strict=True)]
     origins = [_arguments.origin("origin", o, n) for o, n in zip(origins, w.shape, strict=True)]
-    y = _arguments.result(output, x, is_complex=_is_complex(x, w))
+    y = _arguments.result(output, x, is_complex=_is_complex(x, w), missing=how[-1])
     cval = _arguments.cval(cval, x, w)
     f = _run.block(axes, w, origins, _arguments.one_mode(mode), cval)
-    return _run.run(x, [f], y, precision, workers)
+    return _run.run(x, [f], y, *how)

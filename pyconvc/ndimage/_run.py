@@ -12,12 +12,14 @@ How sums are computed:
   scipy's are: the same bits.
 """
 
+import functools
 import math
 from dataclasses import dataclass
 
 import numpy as np
 
-from .. import _check, _choose, _core, _methods
+from .. import _check, _choose, _core, _methods, _missing
+from . import _omit
 
 TINY = np.finfo(np.float64).eps  # scipy takes smaller weights of a kernel of any rank for zero
 ZERO = np.zeros(())
@@ -87,8 +89,13 @@ def block(axes, weights, origins, mode, cval):
 # ---- running -------------------------------------------------------------------------------------
 
 
-def run(x, filters, y, precision=None, workers=1):
-    """Compute the filters, one after the other, from x to y, which may overlap; returns y."""
+def run(x, filters, y, precision=None, workers=1, missing=None):
+    """Compute the filters, one after the other, from x to y, which may overlap; returns y.
+
+    `missing` says what samples are left out, None that none are.
+    """
+    if missing and not filters:
+        filters = [mean(0, 1, 0, 0, 0.0)]
     if not filters:
         y[...] = x
         return y
@@ -99,6 +106,11 @@ def run(x, filters, y, precision=None, workers=1):
         target = np.empty(y.shape, y.dtype.newbyteorder("="))
     work, ordered = _arithmetic(x.dtype, y.dtype, filters, precision)
     x = _check.served(x)
+    if missing:
+        _leave_out(x, filters, target, work, missing, workers)
+        if target is not y:
+            y[...] = target
+        return y
     if np.result_type(x, work) != work or (work.kind == "c" and x.dtype != work):
         x = x.astype(work)  # complex input of another precision, or real input of complex weights
     if target.dtype != work and work.kind == "c":
@@ -156,6 +168,20 @@ def _split(group):
     return [group]
 
 
+def _leave_out(x, filters, y, work, missing, workers):
+    """The filters without what is missing."""
+    f = filters[0]
+    if not f.in_line and not (bool((f.weights == 0).any()) and bool(np.isinf(x).any())):
+        _missing.check_weights(f.weights)
+        target = y if y.dtype == work else np.empty(y.shape, work)
+        _missing.filter(_filtering(x, f, target, work, workers), missing)
+        if target is not y:
+            y[...] = target
+        return
+    compute = functools.partial(_all, ordered=not f.in_line, workers=workers)
+    _missing.leave_out(_omit.ChainSums(compute, filters, x, work, workers), x, y, missing)
+
+
 # ---- any rank ------------------------------------------------------------------------------------
 
 
@@ -179,27 +205,25 @@ def _block(x, f, y, work, ordered, workers):
         _engine(x, f, y, work, workers)
 
 
-def _engine(x, f, y, work, workers):
-    """By the methods of `pyconvc._methods`, whichever `_choose` finds the fastest."""
+def _filtering(x, f, y, work, workers):
+    """A filter along several axes as `pyconvc._methods` has it."""
     pad, rules, shape = [0] * x.ndim, [0] * x.ndim, [1] * x.ndim
     order = sorted(range(len(f.axes)), key=lambda i: f.axes[i])
     for i in order:
         a = f.axes[i]
         pad[a], rules[a], shape[a] = f.before[i], f.modes[i], f.size[i]
     w = f.weights.transpose(order).reshape(shape).astype(work)
-    fill = np.asarray(f.cval, work)
-    axes = tuple(sorted(f.axes))
-    filtering = _methods.Filtering(
-        x.astype(work, copy=False), w, y, axes, tuple(pad), tuple(rules), fill, False, workers
-    )
-    if not axes or x.ndim == 0:
-        np.multiply(x, w, out=y)
+    x, fill, axes = x.astype(work, copy=False), np.asarray(f.cval, work), tuple(sorted(f.axes))
+    return _methods.Filtering(x, w, y, axes, tuple(pad), tuple(rules), fill, False, workers)
+
+
+def _engine(x, f, y, work, workers):
+    """By the methods of `pyconvc._methods`, whichever `_choose` finds the fastest."""
+    filtering = _filtering(x, f, y, work, workers)
+    if not filtering.axes or x.ndim == 0:
+        np.multiply(filtering.x, filtering.w, out=y)
         return y
-    method, vectors = _choose.method(filtering)
-    if method == "separable":
-        _methods.separable(filtering, vectors)
-    else:
-        getattr(_methods, method)(filtering)
+    _methods.run(filtering, *_choose.method(filtering))
     return y
 
 

@@ -8,11 +8,16 @@ pass after the other, stored in the result's dtype between them.
 A one-dimensional sum begins with the middle tap and adds pairs from the outermost to the innermost,
 where the weights are symmetric or antisymmetric; else it begins with the last tap and goes on from
 the first. Sums of weights of any rank leave out zeros. Integers are cut off towards zero and wrap.
+
+With any of ``mask``, ``min_weight``, ``normalize``, NaN and what the mask has are missing samples,
+see `_missing.leave_out`. Filters along several axes are then one kernel, their outer product.
 """
+
+import functools
 
 import numpy as np
 
-from . import _boundary
+from . import _boundary, _missing
 
 _RULES = {
     "constant": "constant",
@@ -27,7 +32,9 @@ _RULES = {
 _EPSILON = np.finfo(float).eps
 
 
-def correlate1d(input, weights, axis=-1, output=None, mode="reflect", cval=0.0, origin=0):
+def correlate1d(
+    input, weights, axis=-1, output=None, mode="reflect", cval=0.0, origin=0, **missing
+):
     """Correlate along an axis; `output` is a dtype.
 
     Examples
@@ -36,10 +43,12 @@ def correlate1d(input, weights, axis=-1, output=None, mode="reflect", cval=0.0, 
     array([ 8, 26,  8, 12])
     """
     x, w = np.asarray(input), np.asarray(weights)
+    if missing:
+        return _leave_out(x, [(axis, w.conj(), mode, origin)], output, cval, missing)
     return _along(x, w.conj(), axis, _dtype(output, x, w), mode, cval, origin)
 
 
-def convolve1d(input, weights, axis=-1, output=None, mode="reflect", cval=0.0, origin=0):
+def convolve1d(input, weights, axis=-1, output=None, mode="reflect", cval=0.0, origin=0, **missing):
     """Convolve along an axis.
 
     Examples
@@ -49,11 +58,22 @@ def convolve1d(input, weights, axis=-1, output=None, mode="reflect", cval=0.0, o
     """
     x, w = np.asarray(input), np.asarray(weights)
     turned = -origin - (1 if len(w) % 2 == 0 else 0)
+    if missing:
+        return _leave_out(x, [(axis, w[::-1], mode, turned)], output, cval, missing)
     return _along(x, w[::-1], axis, _dtype(output, x, w), mode, cval, turned)
 
 
 def correlate(
-    input, weights, output=None, mode="reflect", cval=0.0, origin=0, *, axes=None, flip=False
+    input,
+    weights,
+    output=None,
+    mode="reflect",
+    cval=0.0,
+    origin=0,
+    *,
+    axes=None,
+    flip=False,
+    **missing,
 ):
     """Correlate with weights of any rank, or convolve with `flip`.
 
@@ -75,20 +95,48 @@ def correlate(
         origins = [-o - (1 - n % 2) for o, n in zip(origins, w.shape, strict=True)]
     else:
         w = w.conj()
-    x = _wide(x)
+    w = np.where(np.abs(w) > _EPSILON, w, 0)
+    modes = [mode] * len(axes)
+    if missing:
+        return _leave_out_of(x, w, axes, modes, origins, output, cval, missing)
+    return _stored(_windows(_wide(x), w, axes, modes, cval, origins), dtype)
+
+
+def _windows(x, w, axes, modes, cval, origins):
+    """Sums of windows with weights of any rank."""
     shape = x.shape
-    for a, n, o in zip(axes, w.shape, origins, strict=True):
-        x = _extended(x, a, n, mode, cval, o)
+    for a, n, m, o in zip(axes, w.shape, modes, origins, strict=True):
+        x = _extended(x, a, n, m, cval, o)
     total = np.zeros(shape, np.result_type(x, w, float))
-    for place in np.argwhere(np.abs(w) > _EPSILON):
+    for place in np.argwhere(w):
         window = [slice(None)] * x.ndim
         for a, i in zip(axes, place, strict=True):
             window[a] = slice(i, i + shape[a])
         total = total + w[tuple(place)] * x[tuple(window)]
-    return _stored(total, dtype)
+    return total
 
 
-def convolve(input, weights, output=None, mode="reflect", cval=0.0, origin=0, *, axes=None):
+def _leave_out(x, filters, output, cval, missing):
+    """Filters (axis, weights, mode, origin) at once, without missing samples."""
+    axes, weights, modes, origins = zip(*filters, strict=True)
+    axes = [a % x.ndim for a in axes]
+    kernel = functools.reduce(np.multiply.outer, map(np.asarray, weights))
+    return _leave_out_of(x, kernel, axes, modes, origins, output, cval, missing)
+
+
+def _leave_out_of(x, w, axes, modes, origins, output, cval, missing):
+    def filtered(x, w, fill):
+        return _windows(x, w, axes, modes, fill, origins)
+
+    dtype = _dtype(output, x, w)
+    if dtype.kind in "biu":
+        dtype = np.dtype(np.float64)
+    return _missing.leave_out(filtered, _wide(x), w, fillvalue=cval, **missing).astype(dtype)
+
+
+def convolve(
+    input, weights, output=None, mode="reflect", cval=0.0, origin=0, *, axes=None, **missing
+):
     """Convolve with weights of any rank.
 
     Examples
@@ -97,10 +145,12 @@ def convolve(input, weights, output=None, mode="reflect", cval=0.0, origin=0, *,
     array([[14, 24],
            [34, 44]])
     """
-    return correlate(input, weights, output, mode, cval, origin, axes=axes, flip=True)
+    return correlate(input, weights, output, mode, cval, origin, axes=axes, flip=True, **missing)
 
 
-def uniform_filter1d(input, size, axis=-1, output=None, mode="reflect", cval=0.0, origin=0):
+def uniform_filter1d(
+    input, size, axis=-1, output=None, mode="reflect", cval=0.0, origin=0, **missing
+):
     """The mean of `size` samples along an axis.
 
     Examples
@@ -109,6 +159,9 @@ def uniform_filter1d(input, size, axis=-1, output=None, mode="reflect", cval=0.0
     array([4, 3, 4, 2])
     """
     x = np.asarray(input)
+    if missing:
+        mean = np.full(size, 1 / size)
+        return _leave_out(x, [(axis, mean, mode, origin)], output, cval, missing)
     dtype = _dtype(output, x)
     axis = axis % x.ndim
     wide = _extended(_wide(x), axis, size, mode, cval, origin)
@@ -119,7 +172,9 @@ def uniform_filter1d(input, size, axis=-1, output=None, mode="reflect", cval=0.0
     return _stored(total / size, dtype)
 
 
-def uniform_filter(input, size=3, output=None, mode="reflect", cval=0.0, origin=0, *, axes=None):
+def uniform_filter(
+    input, size=3, output=None, mode="reflect", cval=0.0, origin=0, *, axes=None, **missing
+):
     """The mean of a box.
 
     Examples
@@ -129,6 +184,10 @@ def uniform_filter(input, size=3, output=None, mode="reflect", cval=0.0, origin=
            [3.25, 3.25]])
     """
     x = np.asarray(input)
+    if missing:
+        each = _each(x, axes, size, mode, origin)
+        filters = [(a, np.full(n, 1 / n), m, o) for a, n, m, o in each]
+        return _leave_out(x, filters, output, cval, missing)
     y = _stored(x, _dtype(output, x))
     for a, n, m, o in _each(x, axes, size, mode, origin):
         if n > 1:
@@ -147,6 +206,7 @@ def gaussian_filter1d(
     truncate=4.0,
     *,
     radius=None,
+    **missing,
 ):
     """Smooth along an axis with a Gaussian, or take a derivative of the smoothed input.
 
@@ -157,7 +217,7 @@ def gaussian_filter1d(
     """
     radius = int(truncate * sigma + 0.5) if radius is None else radius
     weights = gaussian_weights(float(sigma), order, radius)
-    return correlate1d(input, weights[::-1], axis, output, mode, cval)
+    return correlate1d(input, weights[::-1], axis, output, mode, cval, **missing)
 
 
 def gaussian_weights(sigma, order, radius):
@@ -190,6 +250,7 @@ def gaussian_filter(
     *,
     radius=None,
     axes=None,
+    **missing,
 ):
     """Smooth with a Gaussian, or take derivatives of the smoothed input.
 
@@ -201,9 +262,16 @@ def gaussian_filter(
     """
     x = np.asarray(input)
     y = _stored(x, _dtype(output, x))
-    for a, s, n, m, r in _each(x, axes, sigma, order, mode, radius):
-        if s > 1e-15:
-            x = y = gaussian_filter1d(x, s, a, n, y.dtype, m, cval, truncate, radius=r)
+    each = [each for each in _each(x, axes, sigma, order, mode, radius) if each[1] > 1e-15]
+    if missing:
+        filters = [
+            (a, gaussian_weights(s, n, int(truncate * s + 0.5) if r is None else r)[::-1], m, 0)
+            for a, s, n, m, r in each
+        ]
+        identity = [(0, [1.0], "reflect", 0)]
+        return _leave_out(x, filters or identity, output, cval, missing)
+    for a, s, n, m, r in each:
+        x = y = gaussian_filter1d(x, s, a, n, y.dtype, m, cval, truncate, radius=r)
     return y
 
 

@@ -187,6 +187,18 @@ pyconvc_status pyconvc_correlate_present(const pyconvc_problem *p, const void *x
                                          const uint8_t *mask, const void *w, double least,
                                          int normalize, void *y, const pyconvc_run *run);
 
+/* The steps of the above on n samples, F32 or F64 and contiguous, for sums that others compute:
+ * whether one is missing; x with 0 for what is missing, and beside it 1 where a sample is there and
+ * 0 where none is; sums times total / weight where `normalize` is set, and NaN where weight is 0 or
+ * less than `least`. mask may be NULL, x and its copy, sums and y may be the same. */
+pyconvc_status pyconvc_lacks(int32_t dtype, const void *x, const uint8_t *mask, int64_t n,
+                             int32_t *lacks);
+pyconvc_status pyconvc_split_present(int32_t dtype, const void *x, const uint8_t *mask, int64_t n,
+                                     void *copy, void *valid, const pyconvc_run *run);
+pyconvc_status pyconvc_scale_present(int32_t dtype, const void *sums, const void *weight, int64_t n,
+                                     double total, double least, int normalize, void *y,
+                                     const pyconvc_run *run);
+
 /* Chains: passes over one array, one after the other, in blocks that stay in the cache between
  * them. y has the shape of x. A pass extends what the pass before left by its own rule and
  * constant:
