@@ -181,6 +181,8 @@ static void find_inside(filter_plan *plan, const char *y) {
             from++;
     const int64_t to = min64(p->output[W], p->input[W] + p->pad_before[W] - halo(p));
     if (to - from < 2 * plan->kernels->tile_columns) return;
+    /* Short lines cost less to copy whole than their borders do to compute apart. */
+    if (plan->use_line && to - from < 16 * (p->output[W] - (to - from))) return;
     plan->inside_from = from;
     plan->inside_to = from + (to - from) / lanes * lanes;
 }

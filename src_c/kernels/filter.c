@@ -200,13 +200,17 @@ static void filter_line(const filter_program *program, const void *taps, const v
     const elem *const *rows = (const elem *const *)table;
     const vec b = spread(bias);
     const int R = LINE_ROWS / PARTS;
+    const int again = !(flags & (FILTER_ACCUMULATE | FILTER_STREAM));
     for (int64_t r = 0; r < height; r++) {
         elem *y = (elem *)out + r * y_pitch;
         int64_t j = 0;
         for (; j + R * VL <= width; j += R * VL)
             tile(R, 1, 1, program, taps, b, rows + r, j, y + j, 0, VL, flags);
-        for (; j + 4 * VL <= width; j += 4 * VL)
-            tile(4, 1, 1, program, taps, b, rows + r, j, y + j, 0, VL, flags);
+        while (j < width && (j + 4 * VL <= width || (again && width >= 4 * VL))) {
+            const int64_t at = begin(j, 4 * VL, width, again);
+            tile(4, 1, 1, program, taps, b, rows + r, at, y + at, 0, VL, flags);
+            j = at + 4 * VL;
+        }
         for (; j < width; j += VL)
             tile(1, 1, 1, program, taps, b, rows + r, j, y + j, 0, width - j < VL ? width - j : VL,
                  flags);
