@@ -94,30 +94,41 @@ INLINE void add_taps(const int K, const int N, const int packed, const mix_job *
     }
 }
 
-/* Sums of K channels x N vectors over all taps, from `from` and to `to`: y itself, the bias, or a
- * scratch tile. */
-INLINE void sums(const int K, const int N, const int packed, const mix_job *job, const elem *w,
-                 const place *at, const elem *const *from, int64_t from_channel, elem *const *to,
-                 int64_t to_channel) {
-    sum acc[MOST_SUMS];
-    UNROLL(24)
-    for (int i = 0; i < K * N; i++) {
-        acc[i].part[0] = load(from[i % N] + i / N * from_channel);
+/* The bias of the k-th channel in all lanes, zero beyond the block. Never by way of memory: loads of
+ * a tile would wait behind the stores of the one before. */
+INLINE vec bias_of(const block *b, int64_t k) {
+    vec v = {0};
+    if (!b->bias || k >= b->channels) return v;
 #if PARTS == 2
-        acc[i].part[1] = (vec){0};
+    for (int j = 0; j < VL; j++)
+        v[j] = b->bias[k * PARTS + j % PARTS];
+    return v;
+#else
+    return set1(b->bias[k]);
 #endif
+}
+
+/* Sums of K channels x N vectors over all taps, from the bias or from what is in `to`: y itself or
+ * a scratch tile. */
+INLINE void sums(const int K, const int N, const int packed, const mix_job *job, const block *b,
+                 const place *at, elem *const *to, int64_t to_channel) {
+    sum acc[MOST_SUMS];
+    UNROLL(12)
+    for (int k = 0; k < K; k++) {
+        const vec bias = bias_of(b, k);
+        UNROLL(6)
+        for (int n = 0; n < N; n++) {
+            sum *s = acc + k * N + n;
+            s->part[0] = job->flags & FILTER_ACCUMULATE ? load(to[n] + k * to_channel) : bias;
+#if PARTS == 2
+            s->part[1] = (vec){0};
+#endif
+        }
     }
-    add_taps(K, N, packed, job, w, at, acc);
+    add_taps(K, N, packed, job, b->w, at, acc);
     UNROLL(24)
     for (int i = 0; i < K * N; i++)
         store(to[i % N] + i / N * to_channel, finish(&acc[i]));
-}
-
-/* cells[k][j] = bias[k], j < VL, and zero for channels beyond the block. */
-INLINE void fill(const int K, const block *b, elem *cells) {
-    for (int64_t k = 0; k < K; k++)
-        for (int64_t j = 0; j < VL; j++)
-            cells[k * VL + j] = b->bias && k < b->channels ? b->bias[k * PARTS + j % PARTS] : 0;
 }
 
 /* Elements that count, between y and the scratch tile cells[k][n][VL]. */
@@ -134,25 +145,18 @@ INLINE void copy(const int N, const mix_job *job, const block *b, const place *a
 /* A tile, through scratch where not all of its channels or elements count. */
 INLINE void tile(const int K, const int N, const int packed, const mix_job *job, const block *b,
                  const place *at) {
-    elem start[MOST_SUMS * VL], cells[MOST_SUMS * VL];
-    const elem *from[MOST_VECS];
-    elem *to[MOST_VECS];
-    const int accumulate = job->flags & FILTER_ACCUMULATE;
+    elem cells[MOST_SUMS * VL], *to[MOST_VECS];
     int whole = b->channels >= K;
     for (int n = 0; n < N; n++)
         whole &= at[n].elements == VL;
     const int64_t to_channel = whole ? job->y_channel : N * VL;
-    for (int n = 0; n < N; n++) {
+    for (int n = 0; n < N; n++)
         to[n] = whole ? at[n].y + b->y : cells + n * VL;
-        from[n] = accumulate ? to[n] : start;
-    }
-    if (!accumulate)
-        fill(K, b, start);
-    else if (!whole) {
+    if (!whole && job->flags & FILTER_ACCUMULATE) {
         memset(cells, 0, sizeof cells);
         copy(N, job, b, at, cells, 0);
     }
-    sums(K, N, packed, job, b->w, at, from, accumulate ? to_channel : VL, to, to_channel);
+    sums(K, N, packed, job, b, at, to, to_channel);
     if (!whole) copy(N, job, b, at, cells, 1);
 }
 
