@@ -110,7 +110,7 @@ static void add(const dot_plan *plan, const dot_unit *u, const tile_place *at, c
     lay_out(plan, memory, &s);
     pack_lines(plan, u, at, y, s.lines);
     dot_job d = {.g_channel = plan->tile.rows_out * plan->line, .g_pitch = plan->line, .x = x};
-    d.x_pitch = plan->tile.by_row * plan->parts;
+    d.x_pitch = plan->tile.row_pitch * plan->parts;
     d.height = at->rows;
     d.width = at->columns * plan->parts;
     for (int64_t k = 0; k < rows; k += plan->by_channel)

@@ -72,7 +72,7 @@ static void place_offsets(dot_plan *plan) {
     int64_t *to = plan->offsets;
     plan->column_step = plan->parts * (plan->in_place ? q->stride[W] * q->x_step[5] : 1);
     plan->row_step =
-        plan->parts * (plan->in_place ? q->stride[H] * q->x_step[4] : plan->tile.by_row);
+        plan->parts * (plan->in_place ? q->stride[H] * q->x_step[4] : plan->tile.row_pitch);
     for (int64_t plane = 0; plane < plan->planes_of_unit; plane++)
         for (int64_t h = 0; h < q->kernel[H]; h++)
             for (int64_t w = 0; w < q->kernel[W]; w++)
@@ -103,9 +103,7 @@ pyconvc_status dot_plan_make(dot_plan *plan, const pyconvc_problem *p) {
     plan->parts = parts_of(p->dtype);
     choose_form(plan);
     plan->in_place = plan->form == &dot_outer && has_no_borders(&plan->q);
-    const pyconvc_status status =
-        tile_make(&plan->tile, &plan->q, plan->form == &dot_outer ? 0 : plan->dot->vector);
-    if (status) return status;
+    plan->tile = tile_make(&plan->q, plan->form == &dot_outer ? 0 : plan->dot->vector, 0);
     plan->form->size(plan);
     plan->channel_blocks = ceil_div(plan->q.channels_out, plan->channels_of_unit);
     plan->plane_blocks = ceil_div(plan->planes, plan->planes_of_unit);
@@ -125,5 +123,4 @@ pyconvc_status dot_plan_make(dot_plan *plan, const pyconvc_problem *p) {
 void dot_plan_free(dot_plan *plan) {
     free(plan->offsets);
     free(plan->partial);
-    tile_free(&plan->tile);
 }

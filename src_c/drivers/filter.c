@@ -12,7 +12,6 @@
 #include "filter_task.h"
 #include "gather.h"
 #include "parallel.h"
-#include "phases.h"
 
 enum { D, H, W };
 
@@ -28,8 +27,8 @@ typedef struct {
 
 int64_t filter_constant(const filter_plan *plan) {
     const int has_inside = plan->inside_to > plan->inside_from;
-    const int64_t inside = has_inside ? phases_samples(plan->p, plan->block_columns) : 0;
-    return max64(inside, plan->phases * plan->phase_pitch) + plan->kernels->lanes;
+    const int64_t inside = has_inside ? phases_samples(&plan->phases, plan->block_columns) : 0;
+    return max64(inside, plan->phases.count * plan->phase_pitch) + plan->kernels->lanes;
 }
 
 /* Rows of outputs that do not lie side by side. */
@@ -68,7 +67,8 @@ static size_t lay_out(const filter_plan *plan, char *base, scratch *s) {
     s->table = (const void **)(base + at),
     at += aligned(max64(table, plan->band_rows) * (int64_t)sizeof(char *));
     s->constant = base + at, at += aligned(filter_constant(plan) * plan->bytes);
-    s->strips = base + at, at += aligned(rows * plan->phases * plan->phase_pitch * plan->bytes);
+    s->strips = base + at,
+    at += aligned(rows * plan->phases.count * plan->phase_pitch * plan->bytes);
     s->rows = base + at,
     at += plan->p->y_step[5] == 1 ? 0 : aligned(filter_dense(plan) * plan->bytes);
     return at;
@@ -125,18 +125,18 @@ static void see_strips(const filter_job *j, const filter_task *t, const scratch 
     const pyconvc_problem *p = plan->p;
     const gather_line line = {plan->bytes, p->input[W], p->x_step[5], p->boundary[W], p->fill};
     const int64_t first = t->column * p->stride[W] - p->pad_before[W];
-    const int64_t count = phases_samples(p, t->columns);
+    const int64_t count = phases_samples(&plan->phases, t->columns);
     const int64_t slack = min64(plan->phase_pitch - count, plan->kernels->lanes);
     const int64_t pitch = plan->phase_pitch * plan->bytes, rows = t->planes * t->rows_in.count;
-    for (int64_t f = 0; f < plan->phases; f++) {
-        const int64_t phase = first + plan->phase_offset[f];
+    for (int64_t f = 0; f < plan->phases.count; f++) {
+        const int64_t phase = first + phases_first(&plan->phases, f);
         const gather_range range = gather_find(&line, phase, p->stride[W], count);
         char *strip = s->strips + f * pitch;
-        for (int64_t i = 0; i < rows; i++, strip += plan->phases * pitch)
+        for (int64_t i = 0; i < rows; i++, strip += plan->phases.count * pitch)
             if (s->source[i]) gather(&line, &range, s->source[i], slack, strip);
     }
     for (int64_t i = 0; i < rows; i++)
-        s->region[i] = s->source[i] ? s->strips + i * plan->phases * pitch : s->constant;
+        s->region[i] = s->source[i] ? s->strips + i * plan->phases.count * pitch : s->constant;
 }
 
 void filter_apply(const filter_job *j, const filter_task *t, const void *const *table, int64_t row,

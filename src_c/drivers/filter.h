@@ -13,7 +13,22 @@
 #include <stddef.h>
 
 #include "dispatch.h"
-#include "tile.h"
+#include "phases.h"
+#include "problem.h"
+
+/* A band of output rows needs input rows from all its taps. They are numbered densely, or, where
+ * stride or dilation leave gaps, tap by tap: output row o meets tap t in row o * by_output + t *
+ * by_tap. */
+typedef struct {
+    int64_t count, by_output, by_tap;
+    int dense;
+} row_numbering;
+
+row_numbering number_rows(const pyconvc_problem *p, int64_t outputs);
+
+/* Offset of the input row that has number i, from the first one that the band meets. */
+int64_t numbered_row(const pyconvc_problem *p, const row_numbering *rows, int64_t outputs,
+                     int64_t i);
 
 typedef struct {
     const pyconvc_problem *p;
@@ -41,8 +56,8 @@ typedef struct {
     /* Columns: the inside [inside_from, inside_to), empty where lines are always gathered. A strip
      * holds the phases of a strided line one after the other, phase_pitch samples each. */
     int64_t inside_from, inside_to;
-    int64_t phases, phase_pitch;
-    int64_t *phase_offset; /* of each phase that taps use: its first input column, relative */
+    axis_phases phases;
+    int64_t phase_pitch;
 
     /* Tasks: image x output depth x band of rows x block of columns. */
     int64_t band_rows, block_columns, strip_columns;

@@ -9,7 +9,6 @@
 #include "filter_planes.h"
 #include "gather.h"
 #include "parallel.h"
-#include "phases.h"
 
 #define STRIP_BYTES      (1 << 19) /* what strips should fit in: about half an L2 cache */
 #define STRIP_LIMIT      (6 << 20) /* what they may take at most */
@@ -68,7 +67,7 @@ static void put_run(packer *k, int64_t row, int64_t column, int64_t length) {
 
 /* Where tap column t reads, from the pointer of a row or strip. */
 static int64_t tap_column(const filter_plan *plan, int64_t t) {
-    return phases_column(plan->p, plan->phase_offset, plan->phase_pitch, t) * plan->parts;
+    return phases_tap(&plan->phases, plan->phase_pitch, t) * plan->parts;
 }
 
 /* One plane for the tile kernel: classes of kernel rows in chunks, for each the kernel columns. */
@@ -162,6 +161,21 @@ static pyconvc_status pack_taps(filter_plan *plan, const char *w) {
     return PYCONVC_OK;
 }
 
+/* ---- rows of the input ------------------------------------------------------------------------
+ */
+
+row_numbering number_rows(const pyconvc_problem *p, int64_t outputs) {
+    const int64_t dense = (outputs - 1) * p->stride[H] + (p->kernel[H] - 1) * p->dilation[H] + 1;
+    const int64_t sparse = outputs * p->kernel[H];
+    if (dense <= sparse) return (row_numbering){dense, p->stride[H], p->dilation[H], 1};
+    return (row_numbering){sparse, 1, outputs, 0};
+}
+
+int64_t numbered_row(const pyconvc_problem *p, const row_numbering *rows, int64_t outputs,
+                     int64_t i) {
+    return rows->dense ? i : i % outputs * p->stride[H] + i / outputs * p->dilation[H];
+}
+
 /* ---- columns --------------------------------------------------------------------------------- */
 
 static int64_t halo(const pyconvc_problem *p) {
@@ -174,7 +188,7 @@ static void find_inside(filter_plan *plan, const char *y) {
     const pyconvc_problem *p = plan->p;
     const int64_t lanes = plan->kernels->lanes, vector = lanes * plan->bytes;
     plan->inside_from = plan->inside_to = 0;
-    if (p->x_step[5] != 1 || p->stride[W] != 1 || phases_by_tap(p)) return;
+    if (p->x_step[5] != 1 || p->stride[W] != 1 || plan->phases.by_tap) return;
     int64_t from = max64(0, p->pad_before[W]);
     if (plan->flags & FILTER_STREAM)
         while ((intptr_t)(y + from * plan->bytes) % vector)
@@ -219,7 +233,7 @@ static int64_t least_rows(const filter_plan *plan) {
 }
 
 static int64_t strip_pitch(const filter_plan *plan, int64_t columns) {
-    return plan->phases * phases_pitch(plan->p, columns, plan->kernels->lanes);
+    return plan->phases.count * phases_pitch(&plan->phases, columns, plan->kernels->lanes);
 }
 
 static double strip_bytes(const filter_plan *plan, int64_t planes, int64_t rows, int64_t columns) {
@@ -239,7 +253,7 @@ static void size_strips(filter_plan *plan) {
     while (plan->planes_at_once > 1 &&
            strip_bytes(plan, plan->planes_at_once, rows, columns) > STRIP_LIMIT)
         plan->planes_at_once = ceil_div(plan->planes_at_once, 2);
-    plan->phase_pitch = strip_pitch(plan, columns) / plan->phases;
+    plan->phase_pitch = strip_pitch(plan, columns) / plan->phases.count;
 }
 
 static void size_tasks(filter_plan *plan) {
@@ -298,8 +312,7 @@ pyconvc_status filter_plan_make(filter_plan *plan, const pyconvc_problem *p, con
     plan->kernel = plan->use_line ? plan->kernels->line : plan->kernels->tile;
     plan->bytes = pyconvc_sample_bytes(p->dtype);
     plan->parts = parts_of(p->dtype);
-    plan->phases = phases_find(p, &plan->phase_offset);
-    if (!plan->phases) return PYCONVC_NO_MEMORY;
+    plan->phases = phases_across(p);
     plan->workers = parallel_workers(run, multiply_adds(plan) * (double)plan->bytes);
     plan->packed = planes_size(plan);
     if (!plan->packed) size_strips(plan);
@@ -316,5 +329,4 @@ pyconvc_status filter_plan_make(filter_plan *plan, const pyconvc_problem *p, con
 void filter_plan_free(filter_plan *plan) {
     free(plan->blocks);
     free(plan->taps);
-    free(plan->phase_offset);
 }

@@ -4,7 +4,6 @@
 
 #include "filter_task.h"
 #include "gather.h"
-#include "phases.h"
 
 #define SLOT_BYTES   (20 << 10) /* a slot, beside the lines of x and y that come and go: L1 */
 #define SLOTS_BYTES  (12 << 10) /* all slots, where there are several */
@@ -20,8 +19,8 @@ enum { D, H, W };
  */
 
 static double slot_bytes(const filter_plan *plan, int64_t rows) {
-    return (double)plan->planes * (double)number_rows(plan->p, rows).count * (double)plan->phases *
-           (double)plan->phase_pitch * (double)plan->bytes;
+    return (double)plan->planes * (double)number_rows(plan->p, rows).count *
+           (double)plan->phases.count * (double)plan->phase_pitch * (double)plan->bytes;
 }
 
 /* Whether the samples of neighbouring groups are neighbours: then MOST_SLOTS are packed together.
@@ -50,7 +49,7 @@ static void size_slots(filter_plan *plan) {
 
 int planes_size(filter_plan *plan) {
     const pyconvc_problem *p = plan->p;
-    plan->phase_pitch = phases_pitch(p, p->output[W], plan->kernels->lanes);
+    plan->phase_pitch = phases_pitch(&plan->phases, p->output[W], plan->kernels->lanes);
     if (slot_bytes(plan, min64(p->output[H], LEAST_ROWS)) > SLOT_BYTES) return 0;
     size_slots(plan);
     const int64_t others = p->batch * p->output[D] * plan->bands;
@@ -97,7 +96,7 @@ static size_t lay_out(const filter_plan *plan, char *base, scratch *s) {
     s->tables = (const void **)(base + at);
     at += aligned(plan->slots * table_sets(plan) * s->table_pitch * (int64_t)sizeof(char *));
     s->ranges = (gather_range *)(base + at);
-    at += aligned(plan->phases * (int64_t)sizeof(gather_range));
+    at += aligned(plan->phases.count * (int64_t)sizeof(gather_range));
     s->constant = base + at, at += aligned(filter_constant(plan) * plan->bytes);
     s->slots = base + at, at += (size_t)(plan->slots * s->slot_bytes);
     s->dense = base + at;
@@ -112,7 +111,7 @@ size_t planes_scratch(const filter_plan *plan) {
 
 static void find_lines(const filter_plan *plan, const filter_task *t, scratch *s) {
     const pyconvc_problem *p = plan->p;
-    const int64_t row_pitch = plan->phases * plan->phase_pitch;
+    const int64_t row_pitch = plan->phases.count * plan->phase_pitch;
     s->move_count = 0;
     for (int64_t plane = 0, at = 0; plane < plan->planes; plane++) {
         const int64_t z = filter_depth(p, t, plane % p->kernel[D]);
@@ -156,10 +155,10 @@ static gather_line line_of(const filter_plan *plan) {
 static void find_ranges(const filter_plan *plan, const scratch *s) {
     const pyconvc_problem *p = plan->p;
     const gather_line line = line_of(plan);
-    const int64_t count = phases_samples(p, p->output[W]);
-    for (int64_t f = 0; f < plan->phases; f++)
-        s->ranges[f] =
-            gather_find(&line, plan->phase_offset[f] - p->pad_before[W], p->stride[W], count);
+    const int64_t count = phases_samples(&plan->phases, p->output[W]);
+    for (int64_t f = 0; f < plan->phases.count; f++)
+        s->ranges[f] = gather_find(&line, phases_first(&plan->phases, f) - p->pad_before[W],
+                                   p->stride[W], count);
 }
 
 /* What lies beyond the ends of lines, where that is the same for all planes. */
@@ -174,11 +173,11 @@ static void pad_slots(const filter_plan *plan, const scratch *s) {
 static void pack_slot(const filter_plan *plan, const scratch *s, const char *x, char *slot) {
     const gather_line line = line_of(plan);
     const int64_t pitch = plan->phase_pitch * plan->bytes;
-    if (plan->phases == 2) {
+    if (plan->phases.count == 2) {
         gather_pairs(&line, s->ranges, x, s->moves, s->move_count, slot, slot + pitch);
         return;
     }
-    for (int64_t f = 0; f < plan->phases; f++)
+    for (int64_t f = 0; f < plan->phases.count; f++)
         gather_moves(&line, &s->ranges[f], x, s->moves, s->move_count, slot + f * pitch);
 }
 
@@ -186,7 +185,7 @@ static void pack_slot(const filter_plan *plan, const scratch *s, const char *x, 
 static void pack_across(const filter_plan *plan, const scratch *s, const char *x, int64_t groups) {
     const gather_line line = line_of(plan);
     const int64_t pitch = plan->phase_pitch * plan->bytes;
-    for (int64_t f = 0; f < plan->phases; f++)
+    for (int64_t f = 0; f < plan->phases.count; f++)
         gather_across(&line, &s->ranges[f], x, groups, s->moves, s->move_count,
                       s->slot_bytes / plan->bytes, s->slots + f * pitch);
 }

@@ -235,6 +235,45 @@ void gather_moves(const gather_line *line, const gather_range *range, const void
 #undef LOOP
 }
 
+#define ENDS(T)                                                                                    \
+    static void ends_##T(T fill, const gather_range *range, const gather_move *moves,              \
+                         int64_t count, int64_t slack, T *to) {                                    \
+        const T zero = {0};                                                                        \
+        for (int64_t i = 0; i < count; i++) {                                                      \
+            T *line = to + moves[i].to, *after = line + range->before + range->inside;             \
+            for (int64_t j = 0; j < range->before; j++)                                            \
+                line[j] = fill;                                                                    \
+            for (int64_t j = 0; j < range->after; j++)                                             \
+                after[j] = fill;                                                                   \
+            for (int64_t j = range->after; j < range->after + slack; j++)                          \
+                after[j] = zero;                                                                   \
+        }                                                                                          \
+    }
+ENDS(uint8_t)
+ENDS(uint16_t)
+ENDS(uint32_t)
+ENDS(uint64_t)
+ENDS(sample16)
+#undef ENDS
+
+void gather_ends(const gather_line *line, const gather_range *range, const gather_move *moves,
+                 int64_t count, int64_t slack, void *to) {
+    gather_range ends = *range;
+    if (line->rule != PYCONVC_CONSTANT) {
+        ends.inside += ends.before + ends.after;
+        ends.before = ends.after = 0;
+    }
+    if (ends.before + ends.after + slack == 0) return;
+#define LOOP(T)                                                                                    \
+    {                                                                                              \
+        T fill = {0};                                                                              \
+        if (ends.before + ends.after) memcpy(&fill, line->fill, sizeof fill);                      \
+        ends_##T(fill, &ends, moves, count, slack, to);                                            \
+    }
+    FOR_SIZE(line->bytes, LOOP)
+#undef LOOP
+}
+
 /* from[0], from[2], ... and from[1], from[3], ... */
 static inline void split_line(const uint32_t *from, int64_t pairs, uint32_t *even, uint32_t *odd) {
     for (int64_t j = 0; j < pairs && pairs >= 4; j += 4) {

@@ -35,6 +35,10 @@ typedef struct {
 void gather_moves(const gather_line *line, const gather_range *range, const void *from,
                   const gather_move *moves, int64_t count, void *to);
 
+/* What a CONSTANT rule has beyond the ends of these lines, and `slack` zeros after each. */
+void gather_ends(const gather_line *line, const gather_range *range, const gather_move *moves,
+                 int64_t count, int64_t slack, void *to);
+
 /* gather_moves for two ranges that are each other's gaps: every second sample of the lines, and
  * those between. */
 void gather_pairs(const gather_line *line, const gather_range range[2], const void *from,

@@ -99,7 +99,7 @@ static void set_input(const job *j, const task *t, char *tile, mix_job *m) {
     } else {
         tile_pack(t->tile, &t->at, j->x, tile);
         m->x = tile;
-        m->row_step = t->tile->by_row * plan->parts;
+        m->row_step = t->tile->row_pitch * plan->parts;
     }
 }
 

@@ -80,8 +80,9 @@ static int64_t largest(const mix_axis *axis) {
 /* Whether the lanes that a flat tile saves are worth its copies: cycles of a row of a channel. */
 static int flat_pays(const mix_plan *plan) {
     const pyconvc_problem *p = &plan->p;
-    const int64_t lanes = plan->kernels->lanes, rows = p->stride[H] > 1 ? p->kernel[H] : 1;
-    const double copies = (double)(p->kernel[W] * rows - plan->tiles->phases * p->stride[H]);
+    const int64_t lanes = plan->kernels->lanes;
+    const double copies =
+        (double)(phases_find(p, H, 0).count * (p->kernel[W] - plan->tiles->across.count));
     double wasted = 0;
     for (int64_t i = 0; i < plan->axis[W].region_count; i++) {
         const int64_t columns = plan->axis[W].regions[i].count;
@@ -103,13 +104,16 @@ static double covered(int64_t n, double step, double bytes) {
 static double met(const mix_plan *plan, int64_t pixels) {
     const pyconvc_problem *p = &plan->p;
     const double bytes = (double)(pixels * plan->bytes), sample = (double)plan->bytes;
-    const int64_t phases = plan->tiles->phases, taps = ceil_div(p->kernel[W], phases);
+    const axis_phases across = plan->tiles->across, down = phases_find(p, H, 0);
     if (plan->in_place) return covered(1, 0, bytes);
     if (!plan->flat)
-        return (double)(p->kernel[H] * phases) *
-               covered(taps, sample * (double)p->dilation[W], bytes);
-    const int64_t down = p->stride[H] > 1 ? p->output[H] : p->dilation[H];
-    return (double)phases * covered(p->kernel[H], sample * (double)(down * plan->columns), bytes);
+        return (double)(p->kernel[H] * across.count) * covered(ceil_div(p->kernel[W], across.count),
+                                                               sample * (double)p->dilation[W],
+                                                               bytes);
+    return (double)(across.count * down.count) *
+           covered(ceil_div(p->kernel[H], down.count),
+                   sample * (double)(ceil_div(p->dilation[H], p->stride[H]) * plan->columns),
+                   bytes);
 }
 
 /* Taps of an axis that an output meets, of those that there are. */
@@ -243,11 +247,10 @@ static pyconvc_status make_tiles(mix_plan *plan) {
     const int64_t count = plan->axis[W].region_count;
     plan->tiles = calloc((size_t)count, sizeof *plan->tiles);
     if (!plan->tiles) return PYCONVC_NO_MEMORY;
-    for (int64_t i = 0; i < count; i++)
-        if (tile_make(plan->tiles + i, &plan->p, plan->kernels->lanes)) return PYCONVC_NO_MEMORY;
+    plan->tiles[0] = tile_make(&plan->p, plan->kernels->lanes, 0);
     plan->flat = !plan->in_place && plan->columns == largest(&plan->axis[W]) && flat_pays(plan);
-    for (int64_t i = 0; i < count && plan->flat; i++)
-        if (tile_flatten(plan->tiles + i)) return PYCONVC_NO_MEMORY;
+    for (int64_t i = 0; i < count; i++)
+        plan->tiles[i] = tile_make(&plan->p, plan->kernels->lanes, plan->flat);
     return PYCONVC_OK;
 }
 
@@ -304,9 +307,6 @@ pyconvc_status mix_plan_make(mix_plan *plan, const pyconvc_problem *p, const voi
 void mix_plan_free(mix_plan *plan) {
     for (int a = 0; a < PYCONVC_RANK; a++) {
         free(plan->axis[a].spans);
-        if (a == W && plan->tiles)
-            for (int64_t i = 0; i < plan->axis[a].region_count; i++)
-                tile_free(plan->tiles + i);
         free(plan->axis[a].regions);
     }
     free(plan->tiles);

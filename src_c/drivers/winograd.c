@@ -71,7 +71,7 @@ static segment find_segment(const winograd_plan *plan, const task *t, int64_t la
 /* Raises the peaks of a segment to some of its channels. */
 static void find_peaks(const winograd_plan *plan, const char *packed, int64_t channels,
                        char *peaks) {
-    winograd_peaks part = {.count = plan->tile.rows.count * plan->tile.row_pitch, .to = peaks};
+    winograd_peaks part = {.count = plan->tile.rows * plan->tile.row_pitch, .to = peaks};
     for (int64_t c = 0; c < channels; c++) {
         part.x = packed + c * plan->plane * plan->bytes;
         plan->kernels->peaks(&part);
