@@ -12,7 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from pyconvc import _fft
-from pyconvc._fft import _costs, _plan, _save, _threads, _transform
+from pyconvc._fft import _costs, _plan, _safe, _save, _threads, _transform
 
 DTYPES = [np.float32, np.float64, np.complex64, np.complex128]
 PAD_MODES = {
@@ -358,6 +358,16 @@ def test_safe_keeps_the_promise(line):
     error, fft = full_error(x, w)
     if _fft.is_safe(x, w, fft=fft):
         assert (error <= promised(x, w, math.prod(fft))).all()
+
+
+@settings(deadline=None, max_examples=100)
+@given(uneven_lines(), st.floats(0, 1e3))
+def test_few_samples_tell_the_same(line, fill):
+    x, w = line
+    answer = _fft.is_safe(x, w, fill=fill)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(_safe, "FEW_TELL", math.inf)
+        assert _fft.is_safe(x, w, fill=fill) == answer
 
 
 def quiet_half(dtype):

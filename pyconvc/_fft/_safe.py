@@ -1,5 +1,6 @@
 """Whether transforms keep the error bound that is promised for ``method="auto"``."""
 
+import functools
 import itertools
 import math
 
@@ -9,6 +10,7 @@ __all__ = ["is_safe"]
 
 KERNEL_PARTS = 8
 BLOCK_BYTES = 1 << 20  # of values that are looked at together
+FEW_TELL = 64  # samples of a part from which it pays to look at few of them first
 
 
 def is_safe(x, w, *, axes=None, fft=None, boundary="constant", fill=0):
@@ -65,26 +67,52 @@ def is_safe(x, w, *, axes=None, fft=None, boundary="constant", fill=0):
     with np.errstate(all="ignore"):
         w = _without_zero_ends(w, axes)
         lengths = [(w.shape[a] + 1) // 2 for a in axes]
+        taps = _loudest(w, axes, [-(-w.shape[a] // KERNEL_PARTS) for a in axes])
+        points = math.prod(fft or [x.shape[a] + w.shape[a] for a in axes])
+        most = float(np.abs(w).sum(axis=axes, dtype=np.float64).max()) * points
+        ratio = 1 / math.sqrt(8 * np.finfo(x.dtype).eps)  # eps is 2 u
+
+        def is_in_range(loudest, quietest):
+            limits = np.finfo(x.dtype)
+            return loudest * most < limits.max and quietest * _least(taps) / points > limits.tiny
+
+        if not _is_within(taps, taps.max(axis=axes, keepdims=True), 16 * ratio):
+            return False
+        if x.dtype.kind == "f" and max(lengths) >= FEW_TELL:
+            loud, peak = _is_loud(x, fill, axes, lengths, ratio)
+            if loud and is_in_range(peak, peak / ratio):
+                return True
         heard = _loudest(x, axes, lengths)
         peaks = heard
         for a, length, size in zip(axes, lengths, fft or [math.inf] * len(axes), strict=True):
             peaks = _loudest_near(peaks, a, math.inf if boundary == "circular" else size / length)
         peaks = np.maximum(peaks, np.abs(fill))
-        taps = _loudest(w, axes, [-(-w.shape[a] // KERNEL_PARTS) for a in axes])
-        points = math.prod(fft or [x.shape[a] + w.shape[a] for a in axes])
-        sums = np.abs(w).sum(axis=axes, dtype=np.float64)
-        ratio = 1 / math.sqrt(8 * np.finfo(x.dtype).eps)  # eps is 2 u
-        return bool(
-            float(peaks.max()) * float(sums.max()) * points < np.finfo(x.dtype).max
-            and _least(heard) * _least(taps) / points > np.finfo(x.dtype).tiny
-            and _is_within(heard, peaks, ratio)
-            and _is_within(taps, taps.max(axis=axes, keepdims=True), 16 * ratio)
-        )
+        return is_in_range(float(peaks.max()), _least(heard)) and _is_within(heard, peaks, ratio)
+
+
+def _is_loud(x, fill, axes, lengths, ratio):
+    """(whether few samples tell that all parts are loud enough, largest absolute value).
+
+    A part holds a whole interval of half its length. Four samples of each interval are looked at,
+    along the axis of the longest parts: a fraction of the work, and as certain where they tell.
+    """
+    peak = float(np.max([np.abs(fill), x.max(), -x.min()]))
+    axis, length = max(zip(axes, lengths, strict=True), key=lambda pair: pair[1])
+    step, before = length // 2, (slice(None),) * axis
+    end = x.shape[axis] // step * step
+    if not end:
+        return False, peak
+    seen = (np.abs(x[(*before, slice(i * step // 4, end, step))]) for i in range(4))
+    levels = functools.reduce(np.maximum, seen)
+    others = [(a, n) for a, n in zip(axes, lengths, strict=True) if a != axis]
+    if others:
+        levels = _loudest(levels, *zip(*others, strict=True))
+    return bool((levels >= peak / ratio).all()), peak
 
 
 def _is_within(levels, peaks, ratio):
     """Whether all levels but zeros are at least their peak / ratio."""
-    return ((levels == 0) | (levels >= peaks / ratio)).all()
+    return bool(((levels == 0) | (levels >= peaks / ratio)).all())
 
 
 def _least(levels):

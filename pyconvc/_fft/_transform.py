@@ -55,21 +55,22 @@ class FourStep:
         rows = split[0] // 2 + 1 if real else split[0]
         length = split[0] * split[1]
         tables = _kept_twiddles if length <= 1 << 20 else _twiddles
-        self.twiddles = functools.partial(tables, rows, split[1], length)
+        self.twiddles = functools.partial(tables, rows, split[1])
+        self.length = length
 
     def forward(self, a, workers):
         """Spectrum of `a` (..., n), n at most the line's length, as (..., k1, k2)."""
         options = {"workers": workers}
         first = scipy.fft.rfft if self.real else scipy.fft.fft
         a = _threaded(first, _as_rows(a, self.split[1]), self.split[0], axis=-2, **options)
-        a *= self.twiddles(a.dtype.char)
+        a *= self.twiddles(self.length, a.dtype.char)
         return _threaded(scipy.fft.fft, a, axis=-1, overwrite_x=True, **options)
 
     def inverse(self, a, wanted, workers):
         """The slice `wanted` of the inverse; overwrites `a`."""
         options = {"workers": workers, "overwrite_x": True}
         a = _threaded(scipy.fft.ifft, a, axis=-1, **options)
-        a *= self.twiddles(a.dtype.char).conj()
+        a *= self.twiddles(-self.length, a.dtype.char)
         last = scipy.fft.irfft if self.real else scipy.fft.ifft
         a = _threaded(last, a, self.split[0], axis=-2, **options)
         return a.reshape(*a.shape[:-2], -1)[..., wanted[0]]
@@ -99,10 +100,13 @@ def _as_rows(a, columns):
 
 
 def _twiddles(rows, columns, length, char):
-    """exp(-2j pi r c / length), from exact angles of every 16th row and of the first 16."""
+    """exp(-2j pi r c / length), from exact angles of every 16th row and of the first 16.
+
+    A negative length gives the conjugates, for the way back.
+    """
     column = np.arange(columns)
     coarse, fine = (
-        np.exp(-2j * np.pi / length * (np.outer(r, column) % length))
+        np.exp(-2j * np.pi / length * (np.outer(r, column) % abs(length)))
         for r in (np.arange(0, rows, 16), np.arange(16))
     )
     table = coarse[:, None] * fine
