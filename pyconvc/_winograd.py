@@ -1,14 +1,14 @@
 # SPDX-License-Identifier: BSD-3-Clause
 """Winograd's method in plain numbers: what it takes, and how long.
 
-Along an axis a tile of M outputs of 3 taps takes M + 2 products in place of 3 M. See
-src_c/kernels/winograd.c.
+Along an axis a tile of M outputs of 3 taps takes M + 2 products in place of 3 M. That is done along
+the last axes; along the depth taps are summed as channels are. See src_c/kernels/winograd.c.
 """
 
 import math
 from operator import mul
 
-TILES = {1: (4,), 2: (2, 4)}  # outputs of a tile along an axis, by how many axes have taps
+TILES = {1: (4,), 2: (2, 4)}  # outputs of a tile along an axis, by along how many axes
 
 # What an element of the transforms costs, in multiply-adds of the direct method: a product; a
 # sample of the input; of the output; a weight that is transformed; a weight that is read, once for
@@ -22,7 +22,7 @@ def obstacle(p, dtype):
     taps = p.w_shape[2:]
     if dtype.kind != "f":
         return f"computes real floating-point samples, not {dtype}"
-    if taps[-1] != 3 or taps[-2:-1] not in ((), (1,), (3,)) or any(n != 1 for n in taps[:-2]):
+    if taps[-1] != 3 or taps[-2:-1] not in ((), (1,), (3,)):
         return (
             "takes 3 taps along the last axis and one or 3 along the axis before, "
             f"not weight.shape={p.w_shape}"
@@ -31,10 +31,13 @@ def obstacle(p, dtype):
         value = getattr(p, name)
         if any(n != 1 for n in value):
             return f"takes {name} 1, not {name}={value}"
-    if any(p.before[:-2]) or any(p.after[:-2]):
-        pads = tuple(zip(p.before, p.after, strict=True))
-        return f"takes no padding along an axis of one tap, not padding={pads}"
     return ""
+
+
+def _tiled(p):
+    """Whether each axis is cut into tiles."""
+    last_two = len(p.w_shape) - 2
+    return [taps == 3 and axis >= last_two for axis, taps in enumerate(p.w_shape[2:], 2)]
 
 
 def fastest(p, rate, *, packed=False, adjoint=False):
@@ -43,7 +46,7 @@ def fastest(p, rate, *, packed=False, adjoint=False):
     `packed` says that weights are transformed
     already, `adjoint` asks for the gradient of the input.
     """
-    tiles = TILES[sum(taps == 3 for taps in p.w_shape[2:])]
+    tiles = TILES[sum(_tiled(p))]
     return min((_seconds(p, tile, rate, packed, adjoint), tile) for tile in tiles)
 
 
@@ -57,9 +60,11 @@ def counts(p, tile, *, packed=False, adjoint=False):
     space = p.y_shape[2:]
     if adjoint:
         channels, space = channels[::-1], p.x_shape[2:]
-    axes = list(zip(space, p.w_shape[2:], strict=True))
-    tiles = math.prod(-(-n // tile) if taps == 3 else n for n, taps in axes)
-    elements = p.groups * math.prod(tile + 2 for _, taps in axes if taps == 3)
+    tiled = _tiled(p)
+    tiles = math.prod(-(-n // tile) if cut else n for n, cut in zip(space, tiled, strict=True))
+    elements = p.groups * (tile + 2) ** sum(tiled)
+    deep = math.prod(p.w_shape[2:-2])
+    channels = channels[0] * deep, channels[1]
     weights = channels[0] * channels[1]
     counts = (
         weights * -(-tiles // LANES) * LANES,

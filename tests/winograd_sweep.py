@@ -18,6 +18,7 @@ SHAPES = [
     ((2, 4, 30, 41), (10, 2, 3, 3)),
     ((2, 140, 9, 8), (6, 140, 3, 3)),
     ((1, 5, 2, 77), (3, 5, 1, 3)),
+    ((1, 5, 4, 9, 14), (6, 5, 3, 3, 3)),
 ]
 
 
@@ -26,11 +27,12 @@ def main():
     choices = itertools.product(cases.FLOATS, SHAPES, (2, 4), MODES, (False, True))
     for dtype, (x, w), tile, mode, flip in choices:
         x, w = cases.random(x, dtype, count), cases.random(w, dtype, count + 1)
-        options = {"padding": (1, 2), "padding_mode": mode, "flip_filters": flip}
+        ours, plain = (cases.of_rank(module, "conv", x.ndim - 2) for module in (nn, reference))
+        options = {"padding": (2, 1, 2)[5 - x.ndim :], "padding_mode": mode, "flip_filters": flip}
         options["groups"] = x.shape[1] // w.shape[1]
         with tiles_of(tile):
-            got = nn.conv2d(x, w, **options, method="winograd")
-        want = reference.conv2d(x, w, **options)
+            got = ours(x, w, **options, method="winograd")
+        want = plain(x, w, **options)
         cases.assert_same(got, want, terms=20 * w[0].size, tile=tile, options=options)
         count += 1
     print(pyconvc.isa(), count)

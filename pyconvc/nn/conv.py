@@ -54,8 +54,8 @@ def _conv(rank):
         flip_filters : bool
             True is convolution in the mathematical sense, False is correlation.
         method : {"auto", "direct", "winograd", "gemm", "fft"}
-            How to compute; see `pyconvc.nn.choose`. ``"winograd"`` takes 3 taps, of stride and
-            dilation 1, along the last axis and one or 3 along the axis before.
+            How to compute; see `pyconvc.nn.choose`. ``"winograd"`` takes 3 taps along the last
+            axis, one or 3 along the axis before, and stride and dilation 1.
         accumulate : {None, "double"}
             Sum in the precision of the result, or in double precision.
         workers : int, optional

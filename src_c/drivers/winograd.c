@@ -18,7 +18,7 @@ typedef struct {
 
 /* The part of a task's tiles that lies in one row of an image. */
 typedef struct {
-    int64_t lane, tiles, image, row, column;
+    int64_t lane, tiles, image, depth, row, column;
 } segment;
 
 typedef struct {
@@ -26,7 +26,7 @@ typedef struct {
     int64_t first_block, end_block;
 } task;
 
-/* The memory of a task: [segment][channel][rows] as packed; then [element][channel][lane], except
+/* The memory of a task: [segment][plane][rows] as packed; then [element][plane][lane], except
  * outputs [row][column][lane] of one channel and a flag for each lane. */
 typedef struct {
     char *packed, *peaks, *input, *sums, *outputs, *unfit;
@@ -44,7 +44,7 @@ static size_t lay_out(const winograd_plan *plan, char *base, scratch *s) {
     const int64_t slack = plan->kernels->lanes * (form->columns + 1);
     char *end = base;
     s->packed =
-        take(&end, (plan->channels_packed * plan->segments * plan->plane + slack) * plan->bytes);
+        take(&end, (plan->planes_packed * plan->segments * plan->plane + slack) * plan->bytes);
     s->peaks = take(&end, plan->segments * plan->plane * plan->bytes);
     s->input = take(&end, form->elements * plan->input_step * plan->bytes);
     s->sums = take(&end, form->elements * plan->sums_step * plan->bytes);
@@ -61,48 +61,49 @@ size_t winograd_scratch(const winograd_plan *plan) {
 /* The segment that begins at a lane of the task. */
 static segment find_segment(const winograd_plan *plan, const task *t, int64_t lane) {
     const int64_t tile = t->first + lane, in_image = tile % plan->image_tiles;
-    segment s = {.lane = lane, .image = tile / plan->image_tiles};
+    const int64_t depths = plan->p.output[D], image = tile / plan->image_tiles;
+    segment s = {.lane = lane, .image = image / depths, .depth = image % depths};
     s.row = in_image / plan->across;
     s.column = in_image % plan->across;
     s.tiles = min64(plan->across - s.column, t->lanes - lane);
     return s;
 }
 
-/* Raises the peaks of a segment to some of its channels. */
-static void find_peaks(const winograd_plan *plan, const char *packed, int64_t channels,
-                       char *peaks) {
+/* Raises the peaks of a segment to some of its planes. */
+static void find_peaks(const winograd_plan *plan, const char *packed, int64_t planes, char *peaks) {
     winograd_peaks part = {.count = plan->tile.rows * plan->tile.row_pitch, .to = peaks};
-    for (int64_t c = 0; c < channels; c++) {
-        part.x = packed + c * plan->plane * plan->bytes;
+    for (int64_t i = 0; i < planes; i++) {
+        part.x = packed + i * plan->plane * plan->bytes;
         plan->kernels->peaks(&part);
     }
 }
 
-/* Packs some channels of all segments and transforms them, segment after segment in each channel: a
+/* Packs some planes of all segments and transforms them, segment after segment in each plane: a
  * segment is written in whole vectors, and what that spills over belongs to those that follow. */
-static void transform_channels(const job *j, const task *t, const scratch *s, int64_t first,
-                               int64_t channels, char *to) {
+static void transform_planes(const job *j, const task *t, const scratch *s, int64_t first,
+                             int64_t planes, char *to) {
     const winograd_plan *plan = j->plan;
     const winograd_form *form = plan->form;
-    const int64_t bytes = plan->bytes, pitch = plan->channels_packed * plan->plane;
+    const int64_t bytes = plan->bytes, pitch = plan->planes_packed * plan->plane;
     char *packed = s->packed, *peaks = s->peaks;
     for (int64_t lane = 0; lane < t->lanes; packed += pitch * bytes) {
         const segment g = find_segment(plan, t, lane);
         const tile_place at = {.image = g.image,
                                .group = t->group,
+                               .depth = g.depth,
                                .row = g.row * form->rows,
                                .rows = form->rows,
                                .column = g.column * form->columns,
                                .columns = g.tiles * form->columns,
                                .first_plane = first,
-                               .planes = channels};
+                               .planes = planes};
         tile_pack(&plan->tile, &at, j->x, packed);
-        find_peaks(plan, packed, channels, peaks);
+        find_peaks(plan, packed, planes, peaks);
         peaks += plan->plane * bytes;
         lane += g.tiles;
     }
-    for (int64_t c = 0; c < channels; c++, to += plan->lanes * bytes) {
-        packed = s->packed + c * plan->plane * bytes;
+    for (int64_t i = 0; i < planes; i++, to += plan->lanes * bytes) {
+        packed = s->packed + i * plan->plane * bytes;
         for (int64_t lane = 0; lane < t->lanes; packed += pitch * bytes) {
             const segment g = find_segment(plan, t, lane);
             const winograd_input part = {.x = packed,
@@ -117,28 +118,28 @@ static void transform_channels(const job *j, const task *t, const scratch *s, in
 }
 
 static void transform_input(const job *j, const task *t, const scratch *s, int64_t first,
-                            int64_t channels) {
+                            int64_t planes) {
     const winograd_plan *plan = j->plan;
-    for (int64_t c = 0; c < channels; c += plan->channels_packed)
-        transform_channels(j, t, s, first + c, min64(plan->channels_packed, channels - c),
-                           s->input + c * plan->lanes * plan->bytes);
+    for (int64_t i = 0; i < planes; i += plan->planes_packed)
+        transform_planes(j, t, s, first + i, min64(plan->planes_packed, planes - i),
+                         s->input + i * plan->lanes * plan->bytes);
 }
 
-/* Sums of block b of output channels over `channels` input channels from `first` on. */
+/* Sums of block b of output channels over `planes` of them from `first` on. */
 static void multiply(const winograd_plan *plan, const task *t, const scratch *s, int64_t b,
-                     int64_t first, int64_t channels) {
+                     int64_t first, int64_t planes) {
     const int64_t panel = plan->kernels->channels, bytes = plan->bytes;
     const char *w = plan->weights + (t->group * plan->blocks + b) * plan->block_samples * bytes;
     winograd_product m = {.lanes = plan->lanes,
                           .panels = winograd_panels(plan, b),
                           .vectors = ceil_div(t->lanes, plan->kernels->lanes)};
     for (int64_t e = 0; e < plan->form->elements; e++)
-        for (int64_t c = 0; c < channels; c += CHANNELS_SUMMED) {
-            m.channels = min64(CHANNELS_SUMMED, channels - c);
-            m.w = w + (e * plan->weights_step + (first + c) * m.panels * panel) * bytes;
-            m.v = s->input + (e * plan->input_step + c * plan->lanes) * bytes;
+        for (int64_t i = 0; i < planes; i += PLANES_SUMMED) {
+            m.channels = min64(PLANES_SUMMED, planes - i);
+            m.w = w + (e * plan->weights_step + (first + i) * m.panels * panel) * bytes;
+            m.v = s->input + (e * plan->input_step + i * plan->lanes) * bytes;
             m.sums = s->sums + e * plan->sums_step * bytes;
-            m.accumulate = first + c > 0;
+            m.accumulate = first + i > 0;
             plan->kernels->product(&m);
         }
 }
@@ -151,7 +152,7 @@ static void put_channel(const job *j, const task *t, const scratch *s, int64_t k
         const segment g = find_segment(plan, t, lane);
         const int64_t row = g.row * form->rows, column = g.column * form->columns;
         const int64_t at = g.image * p->y_step[0] + t->group * p->y_step[1] + k * p->y_step[2] +
-                           row * p->y_step[4] + column * p->y_step[5];
+                           g.depth * p->y_step[3] + row * p->y_step[4] + column * p->y_step[5];
         const winograd_place part = {.from = s->outputs + lane * plan->bytes,
                                      .lanes = plan->lanes,
                                      .rows = min64(form->rows, p->output[H] - row),
@@ -218,7 +219,7 @@ static void locate(const winograd_plan *plan, int64_t index, task *t) {
 static void do_task(const void *context, int64_t index, void *memory) {
     const job *j = context;
     const winograd_plan *plan = j->plan;
-    const int64_t all = plan->p.channels_in;
+    const int64_t all = plan->planes;
     scratch s;
     task t;
     lay_out(plan, memory, &s);
@@ -226,11 +227,11 @@ static void do_task(const void *context, int64_t index, void *memory) {
     memset(s.unfit, 0, (size_t)(plan->lanes * plan->bytes));
     memset(s.peaks, 0, (size_t)(plan->segments * plan->plane * plan->bytes));
     for (int64_t b = t.first_block; b < t.end_block; b++) {
-        for (int64_t c = 0; c < all; c += plan->channels_at_once) {
-            const int64_t channels = min64(plan->channels_at_once, all - c);
-            if (b == t.first_block || plan->channels_at_once < all)
-                transform_input(j, &t, &s, c, channels);
-            multiply(plan, &t, &s, b, c, channels);
+        for (int64_t i = 0; i < all; i += plan->planes_at_once) {
+            const int64_t planes = min64(plan->planes_at_once, all - i);
+            if (b == t.first_block || plan->planes_at_once < all)
+                transform_input(j, &t, &s, i, planes);
+            multiply(plan, &t, &s, b, i, planes);
         }
         transform_output(j, &t, &s, b);
     }

@@ -1,5 +1,9 @@
 /* winograd.h -- 3 taps of stride 1 by minimal filtering: fewer products, sums of other samples.
  *
+ * Along the width, or the width and the height. Taps along the depth are sums as over channels: what
+ * is transformed are planes, each an input channel at a depth tap, as in tile.h; and each depth of
+ * the output is an image of its own.
+ *
  * A block of tiles is packed with the boundary rule applied (tile.c), transformed for all input
  * channels, multiplied by the transformed weights of some output channels, and transformed back;
  * what lies between the stages is a task's own and stays in its cache. A tile is computed again by
@@ -15,9 +19,9 @@
 #include "kernels/winograd_types.h"
 #include "tile.h"
 
-/* Input channels of one register sum, a part; the sums of parts are added up. Fewer rounding
- * errors, and what is read again for each panel stays in the first cache. */
-#define CHANNELS_SUMMED 128
+/* Planes of one register sum, a part; the sums of parts are added up. Fewer rounding errors, and
+ * what is read again for each panel stays in the first cache. */
+#define PLANES_SUMMED 128
 
 typedef struct {
     pyconvc_problem p;
@@ -26,17 +30,17 @@ typedef struct {
     int64_t bytes;
     tile_shape tile;
 
-    /* Weights: [group][block of output channels][element][part of the input channels][panel][input
-     * channel][channel of panel], the order in which they are read;
-     * from one element to the next it is an odd number of cache lines, here and in the other
+    /* Weights: [group][block of output channels][element][part of the planes][panel][plane][channel
+     * of panel], the order in which they are read; from one element to the next it is an odd number of cache lines, here and in the other
      * stages (`step`), or all elements would compete for a few sets of the cache. */
     char *weights;
     int64_t panels, blocks, block_panels, block_samples, weights_step;
 
+    int64_t planes, images;                   /* planes of an image, images of a group */
     int64_t down, across, image_tiles, tiles; /* of an image, and of all images of a group */
-    int64_t lanes, segments;              /* tiles of a task, and pieces of rows that they are */
-    int64_t channels_at_once, input_step; /* input channels that are transformed at once */
-    int64_t channels_packed, plane;       /* and packed at once; samples of one in a segment */
+    int64_t lanes, segments;            /* tiles of a task, and pieces of rows that they are */
+    int64_t planes_at_once, input_step; /* planes that are transformed at once */
+    int64_t planes_packed, plane;       /* and packed at once; samples of one in a segment */
     int64_t sums_step;
 
     /* Tasks: group x block of tiles x part of the output channels. */
@@ -59,7 +63,7 @@ int64_t winograd_weight_bytes(const winograd_plan *plan);
 
 size_t winograd_scratch(const winograd_plan *plan);
 
-/* Tiles to be computed again, one byte each: [group][image][down][across]. */
+/* Tiles to be computed again, one byte each: [group][sample][depth][down][across]. */
 int64_t winograd_marks(const winograd_plan *plan);
 
 /* Computes y, and sets the marks, zero before, of tiles to be computed again. */

@@ -30,7 +30,7 @@ static const winograd_form *find_form(const winograd_kernels *kernels, const pyc
 int winograd_suits(const pyconvc_problem *p) {
     const kernel_table *table = pyconvc_kernels();
     if (!table || !table->winograd[p->dtype]) return 0;
-    return is_plain(p, D, 1) && !p->pad_before[D] && !p->pad_after[D] && is_plain(p, W, 3) &&
+    return is_plain(p, D, p->kernel[D]) && is_plain(p, W, 3) &&
            (is_plain(p, H, 3) || is_plain(p, H, 1)) && find_form(table->winograd[p->dtype], p);
 }
 
@@ -41,20 +41,19 @@ static int64_t apart(const winograd_plan *plan, int64_t samples) {
 }
 
 static void size_input(winograd_plan *plan) {
-    const pyconvc_problem *p = &plan->p;
     const winograd_form *form = plan->form;
     const int64_t per_tile = form->elements * plan->bytes, lanes = plan->kernels->lanes;
     const int64_t most = ceil_div(plan->tiles, lanes), group = plan->kernels->vectors,
-                  fit = INPUT_BYTES / (p->channels_in * per_tile * lanes);
+                  fit = INPUT_BYTES / (plan->planes * per_tile * lanes);
     plan->lanes = lanes * min64(most, max64(group, fit / group * group));
     plan->segments = ceil_div(plan->lanes - 1, plan->across) + 1;
-    const int64_t parts = MOST_BYTES / (CHANNELS_SUMMED * plan->lanes * per_tile);
-    plan->channels_at_once = min64(p->channels_in, CHANNELS_SUMMED * max64(1, parts));
-    plan->input_step = apart(plan, plan->channels_at_once * plan->lanes + lanes);
+    const int64_t parts = MOST_BYTES / (PLANES_SUMMED * plan->lanes * per_tile);
+    plan->planes_at_once = min64(plan->planes, PLANES_SUMMED * max64(1, parts));
+    plan->input_step = apart(plan, plan->planes_at_once * plan->lanes + lanes);
     tile_size(&plan->tile, form->rows, min64(plan->across, plan->lanes) * form->columns);
     plan->plane = tile_plane(&plan->tile, form->rows, plan->tile.columns);
-    plan->channels_packed =
-        min64(plan->channels_at_once,
+    plan->planes_packed =
+        min64(plan->planes_at_once,
               max64(1, PACKED_BYTES / (plan->plane * plan->segments * plan->bytes)));
 }
 
@@ -64,7 +63,7 @@ static void size_sums(winograd_plan *plan) {
     plan->block_panels = min64(plan->panels, max64(1, BLOCK_CHANNELS / panel));
     plan->blocks = ceil_div(plan->panels, plan->block_panels);
     plan->sums_step = apart(plan, plan->block_panels * panel * plan->lanes);
-    plan->weights_step = apart(plan, plan->block_panels * panel * plan->p.channels_in);
+    plan->weights_step = apart(plan, plan->block_panels * panel * plan->planes);
     plan->block_samples = plan->form->elements * plan->weights_step;
 }
 
@@ -85,6 +84,23 @@ typedef struct {
     const char *w;
 } packing;
 
+/* Some planes of a panel; the taps of a channel along the depth are a run of planes. */
+static void transform_planes(const winograd_plan *plan, winograd_weights job, int64_t first,
+                             int64_t count) {
+    const pyconvc_problem *p = &plan->p;
+    const int64_t deep = p->kernel[D], by_depth = p->flip ? -p->w_step[3] : p->w_step[3];
+    const char *w = job.w;
+    char *to = job.to;
+    job.by_input = deep == 1 ? p->w_step[2] : by_depth;
+    for (int64_t plane = first; plane < first + count; plane += job.channels_in) {
+        const int64_t left = first + count - plane;
+        job.channels_in = deep == 1 ? left : min64(left, deep - plane % deep);
+        job.w = w + (plane / deep * p->w_step[2] + plane % deep * by_depth) * plan->bytes;
+        job.to = to + (plane - first) * plan->kernels->channels * plan->bytes;
+        plan->form->weights(&job);
+    }
+}
+
 static void transform_panel(const void *context, int64_t index, void *scratch) {
     const packing *k = context;
     const winograd_plan *plan = k->plan;
@@ -93,23 +109,22 @@ static void transform_panel(const void *context, int64_t index, void *scratch) {
                   group = index / plan->panels, block = panel / plan->block_panels;
     const int64_t flip = p->flip ? -1 : 1;
     int64_t at = group * p->w_step[0] + panel * channels * p->w_step[1];
-    for (int a = H; a <= W && p->flip; a++)
+    for (int a = D; a <= W && p->flip; a++)
         at += (p->kernel[a] - 1) * p->w_step[3 + a];
     const int64_t panels = winograd_panels(plan, block);
     char *to = plan->weights + (group * plan->blocks + block) * plan->block_samples * plan->bytes;
     (void)scratch;
-    winograd_weights job = {.by_output = p->w_step[1],
-                            .by_input = p->w_step[2],
+    winograd_weights job = {.w = k->w + at * plan->bytes,
+                            .by_output = p->w_step[1],
                             .by_row = flip * p->w_step[4],
                             .by_column = flip * p->w_step[5],
                             .channels = min64(channels, p->channels_out - panel * channels),
                             .to_element = plan->weights_step};
-    for (int64_t c = 0; c < p->channels_in; c += CHANNELS_SUMMED) {
-        job.channels_in = min64(CHANNELS_SUMMED, p->channels_in - c);
-        const int64_t before = panels * c + panel % plan->block_panels * job.channels_in;
-        job.w = k->w + (at + c * p->w_step[2]) * plan->bytes;
+    for (int64_t i = 0; i < plan->planes; i += PLANES_SUMMED) {
+        const int64_t count = min64(PLANES_SUMMED, plan->planes - i);
+        const int64_t before = panels * i + panel % plan->block_panels * count;
         job.to = to + before * channels * plan->bytes;
-        plan->form->weights(&job);
+        transform_planes(plan, job, i, count);
     }
 }
 
@@ -141,12 +156,14 @@ pyconvc_status winograd_plan_make(winograd_plan *plan, const pyconvc_problem *p,
     plan->down = ceil_div(p->output[H], plan->form->rows);
     plan->across = ceil_div(p->output[W], plan->form->columns);
     plan->image_tiles = plan->down * plan->across;
-    plan->tiles = p->batch * plan->image_tiles;
+    plan->planes = p->channels_in * p->kernel[D];
+    plan->images = p->batch * p->output[D];
+    plan->tiles = plan->images * plan->image_tiles;
     plan->tile = tile_make(&plan->p, 0, 0);
     size_input(plan);
     size_sums(plan);
     const double work = (double)plan->tiles * (double)(p->groups * p->channels_out) *
-                        (double)(p->channels_in * plan->form->elements * plan->bytes);
+                        (double)(plan->planes * plan->form->elements * plan->bytes);
     plan->workers = parallel_workers(run, work);
     size_tasks(plan);
     return transform_weights(plan, w, run);

@@ -21,21 +21,25 @@ static void crop(pyconvc_problem *p, int a, int64_t first, int64_t count) {
     p->output[a] = count;
 }
 
-static void state(const winograd_plan *plan, int64_t group, int64_t image, int64_t row,
-                  int64_t rows, int64_t column, int64_t columns, winograd_rest *rest) {
+/* `image` counts those of all groups. */
+static void state(const winograd_plan *plan, int64_t image, int64_t row, int64_t rows,
+                  int64_t column, int64_t columns, winograd_rest *rest) {
     const pyconvc_problem *p = &plan->p;
+    const int64_t group = image / plan->images, depth = image % p->output[D],
+                  sample = image % plan->images / p->output[D];
     const int64_t top = row * plan->form->rows, left = column * plan->form->columns;
     pyconvc_problem *q = &rest->problem;
     *q = *p;
     q->winograd = 0;
     q->batch = q->groups = 1;
+    crop(q, D, depth, 1);
     crop(q, H, top, min64(rows * plan->form->rows, p->output[H] - top));
     crop(q, W, left, min64(columns * plan->form->columns, p->output[W] - left));
-    rest->x_at = image * p->x_step[0] + group * p->x_step[1];
+    rest->x_at = sample * p->x_step[0] + group * p->x_step[1];
     rest->w_at = group * p->w_step[0];
     rest->bias_at = group * p->channels_out;
-    rest->y_at =
-        image * p->y_step[0] + group * p->y_step[1] + top * p->y_step[4] + left * p->y_step[5];
+    rest->y_at = sample * p->y_step[0] + group * p->y_step[1] + depth * p->y_step[3] +
+                 top * p->y_step[4] + left * p->y_step[5];
 }
 
 int winograd_next_rest(const winograd_plan *plan, unsigned char *marks, int64_t *from,
@@ -51,6 +55,6 @@ int winograd_next_rest(const winograd_plan *plan, unsigned char *marks, int64_t 
     while (row + rows < plan->down &&
            marked(marks + first + rows * plan->across, columns) == columns)
         memset(marks + first + rows++ * plan->across, 0, (size_t)columns);
-    state(plan, image / plan->p.batch, image % plan->p.batch, row, rows, column, columns, rest);
+    state(plan, image, row, rows, column, columns, rest);
     return 1;
 }
