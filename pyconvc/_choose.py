@@ -270,7 +270,7 @@ def _rate(dtype):
 
 def _layer_direct(p, dtype, packed):
     packing = 0 if packed else PACK_NS * math.prod(p.w_shape)
-    return 1e-9 * (p.multiply_adds / _rate(dtype) + SAMPLE_NS * math.prod(p.y_shape) + packing)
+    return 1e-9 * (p.products / _rate(dtype) + SAMPLE_NS * math.prod(p.y_shape) + packing)
 
 
 def _layer_gemm(p, dtype):

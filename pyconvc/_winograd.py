@@ -2,7 +2,8 @@
 """Winograd's method in plain numbers: what it takes, and how long.
 
 Along an axis a tile of M outputs of 3 taps takes M + 2 products in place of 3 M. That is done along
-the last axes; along the depth taps are summed as channels are. See src_c/kernels/winograd.c.
+the last axes; along the depth taps are summed as channels are. A dilated kernel is a plain one on
+each of the grids of samples that lie a dilation apart. See src_c/kernels/winograd.c.
 """
 
 import math
@@ -27,10 +28,16 @@ def obstacle(p, dtype):
             "takes 3 taps along the last axis and one or 3 along the axis before, "
             f"not weight.shape={p.w_shape}"
         )
-    for name in ("stride", "dilation"):
-        value = getattr(p, name)
-        if any(n != 1 for n in value):
-            return f"takes {name} 1, not {name}={value}"
+    if any(n != 1 for n in p.stride):
+        return f"takes stride 1, not stride={p.stride}"
+    if any(n != 1 for n in p.dilation[:-2]):
+        return f"takes dilation 1 along the depth, not dilation={p.dilation}"
+    sizes = zip(p.dilation, p.x_shape[2:], p.y_shape[2:], strict=True)
+    if any(n > 1 and n > min(of_input, of_output) for n, of_input, of_output in sizes):
+        return f"takes no dilation beyond the sizes of input and output, not {p.dilation}"
+    pads = zip(p.dilation, p.boundary, p.before, p.after, strict=True)
+    if any(n > 1 and rule and (before or after) for n, rule, before, after in pads):
+        return f"takes padding with dilation in padding_mode='zeros' alone, not {p.dilation}"
     return ""
 
 
@@ -61,7 +68,10 @@ def counts(p, tile, *, packed=False, adjoint=False):
     if adjoint:
         channels, space = channels[::-1], p.x_shape[2:]
     tiled = _tiled(p)
-    tiles = math.prod(-(-n // tile) if cut else n for n, cut in zip(space, tiled, strict=True))
+    grids = [n if cut else 1 for n, cut in zip(p.dilation, tiled, strict=True)]
+    sizes = [-(-n // grid) for n, grid in zip(space, grids, strict=True)]
+    tiles = math.prod(-(-n // tile) if cut else n for n, cut in zip(sizes, tiled, strict=True))
+    tiles *= math.prod(grids)
     elements = p.groups * (tile + 2) ** sum(tiled)
     deep = math.prod(p.w_shape[2:-2])
     channels = channels[0] * deep, channels[1]

@@ -30,6 +30,8 @@ def main():
         ours, plain = (cases.of_rank(module, "conv", x.ndim - 2) for module in (nn, reference))
         options = {"padding": (2, 1, 2)[5 - x.ndim :], "padding_mode": mode, "flip_filters": flip}
         options["groups"] = x.shape[1] // w.shape[1]
+        if x.ndim == 4 and mode == "zeros":
+            options["dilation"] = (2, 3) if flip else 1
         with tiles_of(tile):
             got = ours(x, w, **options, method="winograd")
         want = plain(x, w, **options)

@@ -9,6 +9,8 @@ import math
 from dataclasses import dataclass, replace
 from operator import index
 
+import numpy as np
+
 from .. import _check
 from ..arithmetic import (
     conv_output_size,
@@ -20,6 +22,8 @@ from ..arithmetic._axes import integer
 
 # PyTorch's names of the boundary rules, as codes of `_check.BOUNDARIES`.
 PADDING_MODES = {"zeros": 0, "replicate": 1, "reflect": 2, "circular": 4}
+
+LANES = 8  # samples of a vector, about
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -54,8 +58,29 @@ class Layer:
 
     @property
     def multiply_adds(self):
-        """Products that the direct method computes."""
+        """Products of all outputs and taps, those with added samples counted."""
         return math.prod(self.y_shape) * math.prod(self.w_shape[1:])
+
+    @property
+    def products(self):
+        """Products that the direct method computes: with added zeros there are none.
+
+        Along the width whole vectors are left out, not parts of one.
+        """
+        axes = [self._outputs_met(axis) for axis in range(len(self.stride))]
+        width = self.y_shape[-1]
+        axes[-1] = np.minimum(-(-axes[-1] // LANES) * LANES, width)
+        return math.prod(self.y_shape[:2]) * self.w_shape[1] * math.prod(int(n.sum()) for n in axes)
+
+    def _outputs_met(self, axis):
+        """How many outputs each tap of an axis meets a sample of the input, or one made of them."""
+        taps, outputs, last = (a[2 + axis] for a in (self.w_shape, self.y_shape, self.x_shape))
+        if self.boundary[axis] or self.before[axis] + self.after[axis] == 0:
+            return np.full(taps, outputs)
+        offset = np.arange(taps) * self.dilation[axis] - self.before[axis]
+        first = np.maximum(-(offset // self.stride[axis]), 0)
+        end = np.minimum((last - 1 - offset) // self.stride[axis] + 1, outputs)
+        return np.maximum(end - first, 0)
 
     def of_batch(self, samples):
         """The same of so many samples."""

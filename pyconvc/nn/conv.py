@@ -55,7 +55,7 @@ def _conv(rank):
             True is convolution in the mathematical sense, False is correlation.
         method : {"auto", "direct", "winograd", "gemm", "fft"}
             How to compute; see `pyconvc.nn.choose`. ``"winograd"`` takes 3 taps along the last
-            axis, one or 3 along the axis before, and stride and dilation 1.
+            axis, one or 3 along the axis before, stride 1, and dilation with added zeros only.
         accumulate : {None, "double"}
             Sum in the precision of the result, or in double precision.
         workers : int, optional

@@ -18,7 +18,8 @@ typedef struct {
 
 /* The part of a task's tiles that lies in one row of an image. */
 typedef struct {
-    int64_t lane, tiles, image, depth, row, column;
+    const winograd_grid *grid;
+    int64_t lane, tiles, sample, depth, row, column;
 } segment;
 
 typedef struct {
@@ -61,8 +62,11 @@ size_t winograd_scratch(const winograd_plan *plan) {
 /* The segment that begins at a lane of the task. */
 static segment find_segment(const winograd_plan *plan, const task *t, int64_t lane) {
     const int64_t tile = t->first + lane, in_image = tile % plan->image_tiles;
-    const int64_t depths = plan->p.output[D], image = tile / plan->image_tiles;
-    segment s = {.lane = lane, .image = image / depths, .depth = image % depths};
+    const int64_t image = tile / plan->image_tiles, slice = image / plan->grid_count;
+    segment s = {.grid = plan->grids + image % plan->grid_count,
+                 .lane = lane,
+                 .sample = slice / plan->p.output[D],
+                 .depth = slice % plan->p.output[D]};
     s.row = in_image / plan->across;
     s.column = in_image % plan->across;
     s.tiles = min64(plan->across - s.column, t->lanes - lane);
@@ -71,7 +75,8 @@ static segment find_segment(const winograd_plan *plan, const task *t, int64_t la
 
 /* Raises the peaks of a segment to some of its planes. */
 static void find_peaks(const winograd_plan *plan, const char *packed, int64_t planes, char *peaks) {
-    winograd_peaks part = {.count = plan->tile.rows * plan->tile.row_pitch, .to = peaks};
+    winograd_peaks part = {.count = plan->grids->tile.rows * plan->grids->tile.row_pitch,
+                           .to = peaks};
     for (int64_t i = 0; i < planes; i++) {
         part.x = packed + i * plan->plane * plan->bytes;
         plan->kernels->peaks(&part);
@@ -88,7 +93,7 @@ static void transform_planes(const job *j, const task *t, const scratch *s, int6
     char *packed = s->packed, *peaks = s->peaks;
     for (int64_t lane = 0; lane < t->lanes; packed += pitch * bytes) {
         const segment g = find_segment(plan, t, lane);
-        const tile_place at = {.image = g.image,
+        const tile_place at = {.image = g.sample,
                                .group = t->group,
                                .depth = g.depth,
                                .row = g.row * form->rows,
@@ -97,7 +102,7 @@ static void transform_planes(const job *j, const task *t, const scratch *s, int6
                                .columns = g.tiles * form->columns,
                                .first_plane = first,
                                .planes = planes};
-        tile_pack(&plan->tile, &at, j->x, packed);
+        tile_pack(&g.grid->tile, &at, j->x + g.grid->x_at * bytes, packed);
         find_peaks(plan, packed, planes, peaks);
         peaks += plan->plane * bytes;
         lane += g.tiles;
@@ -107,7 +112,7 @@ static void transform_planes(const job *j, const task *t, const scratch *s, int6
         for (int64_t lane = 0; lane < t->lanes; packed += pitch * bytes) {
             const segment g = find_segment(plan, t, lane);
             const winograd_input part = {.x = packed,
-                                         .x_row = plan->tile.row_pitch,
+                                         .x_row = plan->grids->tile.row_pitch,
                                          .tiles = g.tiles,
                                          .to = to + lane * bytes,
                                          .to_element = plan->input_step};
@@ -146,13 +151,14 @@ static void multiply(const winograd_plan *plan, const task *t, const scratch *s,
 
 static void put_channel(const job *j, const task *t, const scratch *s, int64_t k) {
     const winograd_plan *plan = j->plan;
-    const pyconvc_problem *p = &plan->p;
     const winograd_form *form = plan->form;
     for (int64_t lane = 0; lane < t->lanes;) {
         const segment g = find_segment(plan, t, lane);
+        const pyconvc_problem *p = &g.grid->p;
         const int64_t row = g.row * form->rows, column = g.column * form->columns;
-        const int64_t at = g.image * p->y_step[0] + t->group * p->y_step[1] + k * p->y_step[2] +
-                           g.depth * p->y_step[3] + row * p->y_step[4] + column * p->y_step[5];
+        const int64_t at = g.grid->y_at + g.sample * p->y_step[0] + t->group * p->y_step[1] +
+                           k * p->y_step[2] + g.depth * p->y_step[3] + row * p->y_step[4] +
+                           column * p->y_step[5];
         const winograd_place part = {.from = s->outputs + lane * plan->bytes,
                                      .lanes = plan->lanes,
                                      .rows = min64(form->rows, p->output[H] - row),
@@ -161,7 +167,7 @@ static void put_channel(const job *j, const task *t, const scratch *s, int64_t k
                                      .y = j->y + at * plan->bytes,
                                      .y_row = p->y_step[4],
                                      .y_column = p->y_step[5]};
-        form->place(&part);
+        if (part.rows > 0 && part.columns > 0) form->place(&part);
         lane += g.tiles;
     }
 }
@@ -185,7 +191,7 @@ static void transform_output(const job *j, const task *t, const scratch *s, int6
 }
 
 static void find_quiet(const winograd_plan *plan, const task *t, const scratch *s) {
-    winograd_quiet part = {.peaks = s->peaks, .x_row = plan->tile.row_pitch};
+    winograd_quiet part = {.peaks = s->peaks, .x_row = plan->grids->tile.row_pitch};
     for (int64_t lane = 0; lane < t->lanes; lane += part.tiles) {
         part.tiles = find_segment(plan, t, lane).tiles;
         part.unfit = s->unfit + lane * plan->bytes;
@@ -199,12 +205,24 @@ static int is_nan(const winograd_plan *plan, const char *sample) {
                                          : isnan(*(const float *)sample);
 }
 
+/* Tiles of a segment that have outputs: images may be smaller than the largest. */
+static int64_t tiles_inside(const winograd_plan *plan, const segment *g) {
+    const int64_t *output = g->grid->p.output;
+    if (g->row * plan->form->rows >= output[H]) return 0;
+    return min64(g->tiles, ceil_div(output[W], plan->form->columns) - g->column);
+}
+
 /* Tiles that are not to be had this way. */
 static void mark(const job *j, const task *t, const scratch *s) {
-    unsigned char *marks = j->marks + t->group * j->plan->tiles + t->first;
-    for (int64_t lane = 0; lane < t->lanes; lane++)
-        if (is_nan(j->plan, s->unfit + lane * j->plan->bytes))
-            __atomic_store_n(marks + lane, 1, __ATOMIC_RELAXED); /* by any part of the channels */
+    const winograd_plan *plan = j->plan;
+    unsigned char *marks = j->marks + t->group * plan->tiles + t->first;
+    for (int64_t first = 0, lane; first < t->lanes;) {
+        const segment g = find_segment(plan, t, first);
+        for (lane = first; lane < first + tiles_inside(plan, &g); lane++)
+            if (is_nan(plan, s->unfit + lane * plan->bytes))
+                __atomic_store_n(marks + lane, 1, __ATOMIC_RELAXED); /* by any part of channels */
+        first += g.tiles;
+    }
 }
 
 static void locate(const winograd_plan *plan, int64_t index, task *t) {

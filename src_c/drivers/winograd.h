@@ -23,12 +23,20 @@
  * what is read again for each panel stays in the first cache. */
 #define PLANES_SUMMED 128
 
+/* Some outputs and the samples that they meet: a problem without dilation on the same arrays. */
+typedef struct {
+    pyconvc_problem p;
+    int64_t x_at, y_at; /* first samples in x and y */
+    tile_shape tile;
+} winograd_grid;
+
 typedef struct {
     pyconvc_problem p;
     const winograd_kernels *kernels;
     const winograd_form *form;
     int64_t bytes;
-    tile_shape tile;
+    winograd_grid *grids;
+    int64_t grid_count;
 
     /* Weights: [group][block of output channels][element][part of the planes][panel][plane][channel
      * of panel], the order in which they are read; from one element to the next it is an odd number of cache lines, here and in the other
@@ -37,7 +45,7 @@ typedef struct {
     int64_t panels, blocks, block_panels, block_samples, weights_step;
 
     int64_t planes, images;                   /* planes of an image, images of a group */
-    int64_t down, across, image_tiles, tiles; /* of an image, and of all images of a group */
+    int64_t down, across, image_tiles, tiles; /* of the largest image, and of all of a group */
     int64_t lanes, segments;            /* tiles of a task, and pieces of rows that they are */
     int64_t planes_at_once, input_step; /* planes that are transformed at once */
     int64_t planes_packed, plane;       /* and packed at once; samples of one in a segment */
@@ -63,7 +71,8 @@ int64_t winograd_weight_bytes(const winograd_plan *plan);
 
 size_t winograd_scratch(const winograd_plan *plan);
 
-/* Tiles to be computed again, one byte each: [group][sample][depth][down][across]. */
+/* Tiles to be computed again, one byte each: [group][sample][depth][grid][down]
+ * [across]. */
 int64_t winograd_marks(const winograd_plan *plan);
 
 /* Computes y, and sets the marks, zero before, of tiles to be computed again. */

@@ -15,8 +15,15 @@
 
 enum { D, H, W };
 
+/* A grid has the boundary rule of the whole if that is constant, or never called upon. */
+static int has_grids(const pyconvc_problem *p, int a) {
+    return p->dilation[a] <= p->input[a] &&
+           (p->boundary[a] == PYCONVC_CONSTANT || (p->pad_before[a] <= 0 && p->pad_after[a] <= 0));
+}
+
 static int is_plain(const pyconvc_problem *p, int a, int64_t kernel) {
-    return p->kernel[a] == kernel && p->stride[a] == 1 && p->dilation[a] == 1;
+    return p->kernel[a] == kernel && p->stride[a] == 1 &&
+           (p->dilation[a] == 1 || (a != D && has_grids(p, a)));
 }
 
 static const winograd_form *find_form(const winograd_kernels *kernels, const pyconvc_problem *p) {
@@ -50,8 +57,9 @@ static void size_input(winograd_plan *plan) {
     const int64_t parts = MOST_BYTES / (PLANES_SUMMED * plan->lanes * per_tile);
     plan->planes_at_once = min64(plan->planes, PLANES_SUMMED * max64(1, parts));
     plan->input_step = apart(plan, plan->planes_at_once * plan->lanes + lanes);
-    tile_size(&plan->tile, form->rows, min64(plan->across, plan->lanes) * form->columns);
-    plan->plane = tile_plane(&plan->tile, form->rows, plan->tile.columns);
+    for (winograd_grid *g = plan->grids; g < plan->grids + plan->grid_count; g++)
+        tile_size(&g->tile, form->rows, min64(plan->across, plan->lanes) * form->columns);
+    plan->plane = plan->grids->tile.plane_pitch;
     plan->planes_packed =
         min64(plan->planes_at_once,
               max64(1, PACKED_BYTES / (plan->plane * plan->segments * plan->bytes)));
@@ -144,6 +152,37 @@ static pyconvc_status transform_weights(winograd_plan *plan, const void *w,
     return parallel_for(plan->p.groups * plan->panels, workers, 0, transform_panel, &k, run);
 }
 
+/* The outputs r, r + dilation, ... of an axis. */
+static void take_grid(winograd_grid *g, int a, int64_t r) {
+    pyconvc_problem *p = &g->p;
+    const int64_t d = p->dilation[a], start = r - p->pad_before[a], first = (start % d + d) % d;
+    g->x_at += first * p->x_step[3 + a];
+    g->y_at += r * p->y_step[3 + a];
+    p->input[a] = first < p->input[a] ? (p->input[a] - 1 - first) / d + 1 : 0;
+    p->output[a] = r < p->output[a] ? (p->output[a] - 1 - r) / d + 1 : 0;
+    p->pad_before[a] = (first - start) / d;
+    p->pad_after[a] = p->output[a] + p->kernel[a] - 1 - p->input[a] - p->pad_before[a];
+    p->dilation[a] = 1;
+    p->x_step[3 + a] *= d;
+    p->y_step[3 + a] *= d;
+}
+
+static pyconvc_status make_grids(winograd_plan *plan) {
+    const pyconvc_problem *p = &plan->p;
+    const int64_t *dilation = p->dilation;
+    plan->grid_count = dilation[H] * dilation[W];
+    plan->grids = calloc((size_t)plan->grid_count, sizeof *plan->grids);
+    if (!plan->grids) return PYCONVC_NO_MEMORY;
+    for (int64_t i = 0; i < plan->grid_count; i++) {
+        winograd_grid *g = plan->grids + i;
+        g->p = *p;
+        take_grid(g, H, i / dilation[W]);
+        take_grid(g, W, i % dilation[W]);
+        g->tile = tile_make(&g->p, 0, 0);
+    }
+    return PYCONVC_OK;
+}
+
 pyconvc_status winograd_plan_make(winograd_plan *plan, const pyconvc_problem *p, const void *w,
                                   const pyconvc_run *run) {
     const kernel_table *table = pyconvc_kernels();
@@ -153,13 +192,13 @@ pyconvc_status winograd_plan_make(winograd_plan *plan, const pyconvc_problem *p,
     plan->kernels = table->winograd[p->dtype];
     plan->form = find_form(plan->kernels, p);
     plan->bytes = pyconvc_sample_bytes(p->dtype);
-    plan->down = ceil_div(p->output[H], plan->form->rows);
-    plan->across = ceil_div(p->output[W], plan->form->columns);
+    if (make_grids(plan)) return PYCONVC_NO_MEMORY;
+    plan->down = ceil_div(plan->grids->p.output[H], plan->form->rows);
+    plan->across = ceil_div(plan->grids->p.output[W], plan->form->columns);
     plan->image_tiles = plan->down * plan->across;
     plan->planes = p->channels_in * p->kernel[D];
-    plan->images = p->batch * p->output[D];
+    plan->images = p->batch * p->output[D] * plan->grid_count;
     plan->tiles = plan->images * plan->image_tiles;
-    plan->tile = tile_make(&plan->p, 0, 0);
     size_input(plan);
     size_sums(plan);
     const double work = (double)plan->tiles * (double)(p->groups * p->channels_out) *
@@ -170,5 +209,6 @@ pyconvc_status winograd_plan_make(winograd_plan *plan, const pyconvc_problem *p,
 }
 
 void winograd_plan_free(winograd_plan *plan) {
+    free(plan->grids);
     free(plan->weights);
 }

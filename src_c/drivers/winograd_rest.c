@@ -24,9 +24,10 @@ static void crop(pyconvc_problem *p, int a, int64_t first, int64_t count) {
 /* `image` counts those of all groups. */
 static void state(const winograd_plan *plan, int64_t image, int64_t row, int64_t rows,
                   int64_t column, int64_t columns, winograd_rest *rest) {
-    const pyconvc_problem *p = &plan->p;
-    const int64_t group = image / plan->images, depth = image % p->output[D],
-                  sample = image % plan->images / p->output[D];
+    const winograd_grid *grid = plan->grids + image % plan->grid_count;
+    const pyconvc_problem *p = &grid->p;
+    const int64_t group = image / plan->images, slice = image % plan->images / plan->grid_count,
+                  depth = slice % p->output[D], sample = slice / p->output[D];
     const int64_t top = row * plan->form->rows, left = column * plan->form->columns;
     pyconvc_problem *q = &rest->problem;
     *q = *p;
@@ -35,10 +36,10 @@ static void state(const winograd_plan *plan, int64_t image, int64_t row, int64_t
     crop(q, D, depth, 1);
     crop(q, H, top, min64(rows * plan->form->rows, p->output[H] - top));
     crop(q, W, left, min64(columns * plan->form->columns, p->output[W] - left));
-    rest->x_at = sample * p->x_step[0] + group * p->x_step[1];
+    rest->x_at = grid->x_at + sample * p->x_step[0] + group * p->x_step[1];
     rest->w_at = group * p->w_step[0];
     rest->bias_at = group * p->channels_out;
-    rest->y_at = sample * p->y_step[0] + group * p->y_step[1] + depth * p->y_step[3] +
+    rest->y_at = grid->y_at + sample * p->y_step[0] + group * p->y_step[1] + depth * p->y_step[3] +
                  top * p->y_step[4] + left * p->y_step[5];
 }
 

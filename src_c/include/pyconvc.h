@@ -62,8 +62,9 @@ typedef struct {
     int32_t dtype;     /* pyconvc_dtype */
     int32_t flip;      /* nonzero: index-reverse the taps (convolution) */
     int32_t conjugate; /* nonzero: conjugate the taps (complex dtypes) */
-    /* Outputs of a tile of Winograd's method along the width, 2 or 4: for 3 taps, of stride and
-     * dilation 1, along the width and maybe the height; 0: direct. */
+    /* Outputs of a tile of Winograd's method along the width, 2 or 4: for 3 taps of stride 1 along
+     * the width and maybe the height, with padding and dilation at once by CONSTANT only; 0:
+     * direct. */
     int32_t winograd;
     int32_t boundary[PYCONVC_RANK]; /* pyconvc_boundary of each axis */
     unsigned char fill[16];         /* one element: the value beyond a CONSTANT edge */
