@@ -307,23 +307,34 @@ def test_auto_takes_it_whatever_the_batch():
     assert nn.choose((1, 1, 40, 40), (1, 1, 3, 3)).method == "direct"
 
 
-@pytest.mark.parametrize("mode", ["zeros", "replicate"])
+ADJOINT = [
+    ((40, 37), 64, 1, "zeros"),
+    ((40, 37), 64, 1, "replicate"),
+    ((14, 14), 256, 1, "zeros"),
+    ((38, 43), 64, 2, "zeros"),
+    ((5, 20, 21), 64, 1, "replicate"),
+]
+
+
 @pytest.mark.parametrize("dtype", cases.FLOATS)
-@pytest.mark.parametrize(("size", "channels"), [((40, 37), 64), ((14, 14), 256)])
-def test_gradient_of_the_input(size, channels, dtype, mode):
+@pytest.mark.parametrize(("size", "channels", "dilation", "mode"), ADJOINT)
+def test_gradient_of_the_input(size, channels, dilation, mode, dtype):
     """Taken unasked where it is faster, for few pixels too; a transposed layer is one."""
+    rank = len(size)
+    conv, transposed = (cases.of_rank(nn, name, rank) for name in ("conv", "conv_transpose"))
+    grad = cases.of_rank(nn.grad, "conv", rank, "_input")
     x = cases.random((2, channels, *size), dtype)
-    w = cases.random((channels - 16, channels, 3, 3), dtype, 1)
-    options = {"padding": (1, 0), "padding_mode": mode}
-    g = cases.random(nn.conv2d(x, w, **options).shape, dtype, 2)
+    w = cases.random((channels - 16, channels, *(3,) * rank), dtype, 1)
+    options = {"padding": (1, 0, 1)[:rank], "padding_mode": mode, "dilation": dilation}
+    g = cases.random(conv(x, w, **options).shape, dtype, 2)
     with patch.object(_winograd, "obstacle", return_value="is not asked"):
         _methods.input_grad.cache_clear()
-        direct = nn.grad.conv2d_input(x.shape, w, g, **options)
+        direct = grad(x.shape, w, g, **options)
     _methods.input_grad.cache_clear()
-    got = nn.grad.conv2d_input(x.shape, w, g, **options)
+    got = grad(x.shape, w, g, **options)
     assert not np.array_equal(got, direct)
     cases.assert_same(got, direct, terms=20, scale=np.abs(direct).max())
-    np.testing.assert_array_equal(nn.conv_transpose2d(g, w, **options), got)
+    np.testing.assert_array_equal(transposed(g, w, **options), got)
 
 
 MEMORY = {
