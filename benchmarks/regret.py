@@ -23,7 +23,7 @@ import shapes
 import pyconvc
 from pyconvc import _choose, _methods, _winograd
 from pyconvc._cli.bench import families, machine
-from pyconvc._cli.bench.case import Call, Case, random
+from pyconvc._cli.bench.case import Call, Case
 from pyconvc._cli.bench.measure import take_turns
 from pyconvc._cli.console import show_table
 from pyconvc.nn import _matrix, _passes, _prepared, _spectral
@@ -66,13 +66,12 @@ def alternatives(case: Case) -> tuple[str, dict[str, Call]]:
 
 def signal(case: Case) -> tuple[str, dict[str, Call]]:
     """The method chosen for a filter, and all that apply."""
-    rng, dtype = np.random.default_rng(0), np.dtype(case.dtype)
-    x, h = (random(rng, shape, dtype) for shape in (case.x, case.h))
+    x, h = case.arrays()
     name = case.call.removesuffix("2d")
     options = {"mode": case.mode} | ({"boundary": case.boundary} if case.boundary else {})
     call = functools.partial(getattr(pyconvc.signal, name), x, h, **options)
     chosen = pyconvc.signal.choose(x, h, correlation=name == "correlate", **options).method
-    names = ["direct", "fft"] if dtype.kind in "fc" or chosen == "fft" else ["direct"]
+    names = ["direct", "fft"] if h.dtype.kind in "fc" or chosen == "fft" else ["direct"]
     if _methods.factors(h, range(h.ndim)) is not None:
         names.append("separable")
     return chosen, {name: functools.partial(call, method=name) for name in names}

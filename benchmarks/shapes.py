@@ -49,7 +49,9 @@ def _signal(rng):
     if not SIGNAL_WORK[0] <= work <= SIGNAL_WORK[1]:
         return None
     mode, dtype = rng.choice(("same", "full", "valid")), str(rng.choice(DTYPES))
-    return SignalCase(f"{_by(x)} x {_by(h)} {mode} {dtype}", x, h, dtype, mode=str(mode))
+    separable = bool(rank > 1 and rng.random() < 0.4)
+    name = f"{_by(x)} x {_by(h)} {mode} {dtype}{' separable' if separable else ''}"
+    return SignalCase(name, x, h, dtype, mode=str(mode), separable=separable)
 
 
 def _layer(rng):

@@ -122,6 +122,7 @@ def test_regret(command, tmp_path, capsys):
         ConvCase("back", (1, 5, 12, 11), (6, 5, 3, 3), "input_grad", padding=1),
         ConvCase("transposed", (1, 6, 12, 11), (6, 5, 3, 3), "transposed"),
         SignalCase("filter", (40, 50), (5, 7)),
+        SignalCase("separable", (40, 50), (5, 7), separable=True),
         SignalCase("filter", (40, 50), (1, 7), "float64", "correlate2d", boundary="wrap"),
     ],
     ids=lambda case: f"{case.family} {case.name}",

@@ -29,9 +29,9 @@ class Row(NamedTuple):
 def one(case: Case, against: Iterable[str], seconds: float) -> Row:
     """Check our result against every peer's, then time all of them."""
     calls = {k: call for k, call in case.calls().items() if k in ("pyconvc", *against)}
-    results = {name: call() for name, call in calls.items()}
-    ours = results.pop("pyconvc")
-    errors = {name: difference(ours, result) for name, result in results.items()}
+    ours = calls["pyconvc"]()
+    peers = (name for name in calls if name != "pyconvc")
+    errors = {name: difference(ours, calls[name]()) for name in peers}
     furthest = max(errors, key=errors.get, default="")
     error = errors.get(furthest, 0.0)
     best = take_turns(calls, seconds)
@@ -43,8 +43,15 @@ def difference(result: np.ndarray, reference: np.ndarray) -> float:
     if result.shape != reference.shape:
         return math.inf
     wide = np.result_type(reference.dtype, np.float64)
-    scale = np.abs(reference.astype(wide)).max(initial=0) or 1.0
-    return float(np.abs(result.astype(wide) - reference.astype(wide)).max(initial=0) / scale)
+    scale = _largest(reference) or 1.0
+    return _largest(np.subtract(result, reference, dtype=wide)) / scale
+
+
+def _largest(a: np.ndarray) -> float:
+    """Largest magnitude."""
+    if a.dtype.kind == "c":
+        return float(np.abs(a).max(initial=0))
+    return float(max(float(a.max(initial=0)), -float(a.min(initial=0))))
 
 
 def take_turns(calls: dict[str, Call], seconds: float) -> dict[str, float]:

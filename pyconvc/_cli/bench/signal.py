@@ -18,7 +18,10 @@ LONGEST = {"numpy": 2e10, "torch": 1e9}
 
 @dataclass(frozen=True)
 class SignalCase:
-    """``call(x, h, mode, boundary)`` on normal random numbers (integers: 0 to 99)."""
+    """``call(x, h, mode, boundary)`` on normal random numbers (integers: 0 to 99).
+
+    The taps may be an outer product of vectors, for which there is a method of its own.
+    """
 
     name: str
     x: tuple[int, ...]
@@ -27,6 +30,7 @@ class SignalCase:
     call: str = "convolve"
     mode: str = "same"
     boundary: str | None = None
+    separable: bool = False
     family: str = "signal"
 
     @property
@@ -47,9 +51,17 @@ class SignalCase:
         return ["pyconvc", *(peer for peer in PEERS if PEERS[peer]() and self._suits(peer))]
 
     def calls(self) -> dict[str, Call]:
-        rng = np.random.default_rng(0)
-        x, h = (random(rng, shape, np.dtype(self.dtype)) for shape in (self.x, self.h))
+        x, h = self.arrays()
         return {library: self._call(library, x, h) for library in self.libraries()}
+
+    def arrays(self) -> tuple[np.ndarray, np.ndarray]:
+        """Input and taps."""
+        rng, dtype = np.random.default_rng(0), np.dtype(self.dtype)
+        x = random(rng, self.x, dtype)
+        if not self.separable:
+            return x, random(rng, self.h, dtype)
+        vectors = [random(rng, (taps,), dtype) for taps in self.h]
+        return x, functools.reduce(np.multiply.outer, vectors)
 
     def _y(self) -> list[int]:
         """Size of the result."""
@@ -109,6 +121,7 @@ CASES = (
     SignalCase("2-D 1024^2 x 5^2 int16", (1024, 1024), (5, 5), "int16", "convolve2d"),
     SignalCase("2-D 1024^2 x 5^2 complex64", (1024, 1024), (5, 5), "complex64"),
     SignalCase("2-D 2048^2 x 11^2", (2048, 2048), (11, 11)),
+    SignalCase("2-D 2048^2 x 11^2 separable", (2048, 2048), (11, 11), separable=True),
     SignalCase("2-D 2048^2 x 31^2", (2048, 2048), (31, 31)),
     SignalCase("2-D 1024^2 x 101^2", (1024, 1024), (101, 101)),
     SignalCase("3-D 128^3 x 3^3", (128, 128, 128), (3, 3, 3)),
