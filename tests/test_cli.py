@@ -11,6 +11,7 @@ import PIL.Image
 import pytest
 import scipy.ndimage
 import scipy.signal
+from isolated import run_python
 
 import pyconvc
 import pyconvc.signal
@@ -311,6 +312,52 @@ def test_output_may_replace_the_input(place):
     np.testing.assert_array_equal(np.load("in.npy"), 2 * np.eye(3))
 
 
+@pytest.mark.parametrize("order", ["C", "F"])
+def test_arrays_in_any_order(place, rng, order):
+    array = np.array(rng.standard_normal((9, 8)), order=order)
+    np.testing.assert_array_equal(filtered(array, "0,0,1")[:, 1:], array[:, :-1])
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="asks as Linux does")
+@pytest.mark.parametrize("policy", ["propagate", "omit"])
+def test_volumes_larger_than_the_memory_given(place, policy):
+    """50 MiB in, 50 MiB out: a band at a time."""
+    code = f"""
+import numpy as np
+from pyconvc._cli import main
+
+planes = np.arange(200, dtype=np.float32)[:, None, None]
+def make(name, n):
+    volume = np.repeat(np.repeat(planes[:n], 256, 1), 256, 2)
+    volume[:, 5::9, 3] = np.nan
+    np.save(name, volume)
+
+def run(name):
+    how = ["--kernel", "gaussian:0.5", "--memory", "12", "--workers", "1"]
+    assert main(["filter", name, "out.npy", *how, "--nan-policy", {policy!r}]) == 0
+
+def resident(field):
+    with open("/proc/self/status") as status:
+        return next(int(line.split()[1]) << 10 for line in status if line.startswith(field))
+
+make("small.npy", 20)
+make("large.npy", 200)
+run("small.npy")
+with open("/proc/self/clear_refs", "w") as file:
+    file.write("5")
+before = resident("VmRSS")
+run("large.npy")
+print(resident("VmHWM") - before)
+"""
+    assert int(run_python(code, place)) < 30 << 20
+    result = np.load("out.npy", mmap_mode="r")
+    assert result.shape == (200, 256, 256)
+    np.testing.assert_allclose(
+        result[:, 100, 100], scipy.ndimage.gaussian_filter1d(np.arange(200.0), 0.5), rtol=1e-5
+    )
+    assert np.isnan(result).any() == (policy == "propagate")
+
+
 # Mistakes: exit code 2, one line, nothing written
 
 BAD_CALLS = [
@@ -330,6 +377,8 @@ BAD_CALLS = [
     ("grey.npy out.npy --kernel=box:99 --mode=valid", "exceeds the picture"),
     ("grey.npy out.npy --kernel=sobel-x --normalize", "sum to zero"),
     ("grey.npy out.npy --kernel=box:3 --workers=0", "workers"),
+    ("grey.npy out.npy --kernel=box:3 --memory=0", "--memory 0: the 3 rows of a window take 1 MiB"),
+    ("short.npy out.npy --kernel=box:3", "cannot read short.npy: it ends before"),
     ("grey.npy out.npy --kernel=box:3 --dtype=float65", "not a sample type"),
     ("grey.npy out.npy --kernel=box:3 --dtype=str", "cannot hold"),
     ("complex.npy out.npy --kernel=box:3 --dtype=uint8", "cannot hold"),
@@ -345,6 +394,7 @@ def inputs(place, rng):
     """Good and bad files, and what the directory holds with them."""
     np.save("grey.npy", rng.standard_normal((6, 7)))
     np.save("complex.npy", np.ones((6, 7), complex))
+    (place / "short.npy").write_bytes((place / "grey.npy").read_bytes()[:-8])
     np.save("words.npy", np.array([["a"]]))
     np.save("empty.npy", np.empty((0, 3)))
     np.save("line.npy", np.ones(5))

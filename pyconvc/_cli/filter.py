@@ -25,6 +25,7 @@ from pyconvc._cli.console import UsageError, progress
 
 HELP = "filter a picture or a .npy array of any rank"
 BAND_SAMPLES = 1 << 22  # of one channel, computed at once: 16 MiB of float32
+MEMORY = 512  # MiB that a band and its result may take where nothing is said
 
 # How numpy.pad extends row numbers by each boundary; -1 marks a row of fillvalue.
 _PAD = {
@@ -54,6 +55,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add("--fillvalue", type=float, default=0.0, help="beyond the edges, with --boundary fill")
     add("--method", choices=("auto", "direct", "separable", "fft"), default="auto")
     add("--workers", type=int, help="threads; default: see info")
+    add("--memory", type=int, default=MEMORY, metavar="MIB", help="that a band may take")
     add("--nan-policy", choices=("propagate", "omit"), default="propagate", help="what NaN means")
     add("--normalize", action="store_true", help="divide the kernel by the sum of its taps")
     add("--offset", type=float, default=0.0, help="added to each result before rounding")
@@ -65,30 +67,46 @@ def run(arguments: argparse.Namespace) -> None:
     kernel = kernels.parse(arguments.kernel, len(picture.space))
     kernel = _normalized(kernel, arguments.normalize)
     dtype = _result_dtype(picture, arguments.dtype)
-    bands = plan(picture.space, kernel.shape, arguments.mode, arguments.boundary)
+    sample = _sample_bytes(picture, kernel, dtype)
+    budget = _budget(arguments.memory, math.prod(picture.space[1:]) * sample, kernel.shape[0])
+    bands = plan(picture.space, kernel.shape, arguments.mode, arguments.boundary, budget)
     _check_alpha(picture, arguments.mode)
     with images.reserve(arguments.output) as temporary:
         shape = _result_shape(picture, kernel, arguments.mode)
-        metadata = picture.metadata
-        output = images.Output(arguments.output, temporary, shape, dtype, metadata)
-        _fill(
-            output.samples.reshape(*shape[: len(picture.space)], -1),
-            picture,
-            kernel,
-            bands,
-            arguments,
-        )
+        output = images.Output(arguments.output, temporary, shape, dtype, picture.metadata)
+        _fill(output, shape, dtype, picture, kernel, bands, arguments)
         output.save()
 
 
-def plan(shape, kernel, mode: str, boundary: str) -> list[Band]:
-    """Cut a result into bands of rows, each with the rows of input (kernel's halo included)."""
+def _sample_bytes(picture: images.Picture, kernel: kernels.Kernel, dtype: np.dtype) -> int:
+    """Bytes of a band for each of its samples: as read, computed with, and to be written."""
+    channels = picture.samples.shape[-1]
+    working = images.working_dtype(picture.samples.dtype).itemsize
+    parts = len(kernel.parts)
+    stored = channels * (picture.samples.dtype.itemsize + dtype.itemsize)
+    return stored + working * (3 if parts == 1 else 4 + parts)
+
+
+def _budget(memory: int, row_bytes: int, taps: int) -> int:
+    """Rows of a band, halo included, for which there is memory."""
+    rows = (memory << 20) // row_bytes
+    if rows < taps:
+        needed = -(-taps * row_bytes >> 20)
+        raise UsageError(f"--memory {memory}: the {taps} rows of a window take {needed} MiB")
+    return rows
+
+
+def plan(shape, kernel, mode: str, boundary: str, budget: int) -> list[Band]:
+    """Cut a result into bands of rows, each with the rows of input (kernel's halo included).
+
+    No band has more than `budget` rows of input.
+    """
     if mode == "valid" and any(k > n for k, n in zip(kernel, shape, strict=True)):
         raise UsageError(f"--mode valid: a kernel of {kernel} exceeds the picture of {shape}")
     halo = kernel[0] - 1
     before, after = {"full": (halo, halo), "same": (kernel[0] // 2, halo // 2)}.get(mode, (0, 0))
     rows = np.pad(np.arange(shape[0]), (before, after), **_PAD[boundary])
-    height = _band_height(math.prod(shape[1:]), kernel[0])
+    height = _band_height(math.prod(shape[1:]), kernel[0], budget)
     total = rows.size - halo
     return [
         Band(start, min(start + height, total), rows[start : min(start + height, total) + halo])
@@ -96,26 +114,31 @@ def plan(shape, kernel, mode: str, boundary: str) -> list[Band]:
     ]
 
 
-def _band_height(row: int, taps: int) -> int:
+def _band_height(row: int, taps: int, budget: int) -> int:
     """Rows of `row` samples in a band, made larger than its halo, which is computed twice."""
-    return max(4 * taps, BAND_SAMPLES // row)
+    return min(max(4 * taps, BAND_SAMPLES // row), budget - (taps - 1))
 
 
-def _fill(result: np.ndarray, picture, kernel, bands: list[Band], arguments) -> None:
+def _fill(output, shape, dtype, picture, kernel, bands: list[Band], arguments) -> None:
+    """Each band of the result; rows beyond the picture's edges are taken by number."""
+    space, channels = shape[1 : len(picture.space)], picture.samples.shape[-1]
     with progress(arguments.input.name, len(bands) * picture.colours) as advance:
         for band in bands:
+            slab = picture.samples[np.maximum(band.rows, 0)]
+            result = np.empty((band.stop - band.start, *space, channels), dtype)
             for channel in range(picture.colours):
-                values = _filter_band(picture.samples[..., channel], kernel, band, arguments)
+                values = _filter_band(slab[..., channel], kernel, band, arguments)
                 values += arguments.offset
-                result[band.start : band.stop, ..., channel] = images.settle(values, result.dtype)
+                result[..., channel] = images.settle(values, dtype)
                 advance()
-    if picture.has_alpha:
-        result[..., -1] = picture.samples[..., -1]
+            if picture.has_alpha:
+                result[..., -1] = picture.samples[np.arange(band.start, band.stop)][..., -1]
+            output.write(band.start, result.reshape(len(result), *shape[1:]))
 
 
-def _filter_band(plane: np.ndarray, kernel, band: Band, arguments) -> np.ndarray:
-    """One channel's band; rows beyond the picture's edges are taken by number, columns by rule."""
-    slab = plane[band.rows].astype(images.working_dtype(plane.dtype))
+def _filter_band(slab: np.ndarray, kernel, band: Band, arguments) -> np.ndarray:
+    """One channel's band; columns beyond the edges by rule."""
+    slab = slab.astype(images.working_dtype(slab.dtype), copy=False)
     slab[band.rows == -1] = arguments.fillvalue
     parts = [_convolve(slab, taps, arguments) for taps in kernel.parts]
     return parts[0] if len(parts) == 1 else functools.reduce(np.hypot, map(np.abs, parts))

@@ -15,6 +15,7 @@ from typing import NamedTuple
 
 import numpy as np
 
+from pyconvc._cli.arrays import NewRows, Rows
 from pyconvc._cli.console import UsageError
 
 _DIRECT = ("L", "LA", "RGB", "RGBA", "I", "F")  # Pillow modes whose samples are filtered as stored
@@ -22,9 +23,12 @@ _KEPT = ("icc_profile", "exif", "dpi")
 
 
 class Picture(NamedTuple):
-    """Samples (*space, channels), whether the file had a channel axis, and its metadata."""
+    """Samples (*space, channels), whether the file had a channel axis, and its metadata.
 
-    samples: np.ndarray
+    Samples are indexed with an array of row numbers.
+    """
+
+    samples: np.ndarray | Rows
     stacked: bool
     metadata: dict
 
@@ -46,7 +50,7 @@ class Picture(NamedTuple):
 
 
 def read(path: Path) -> Picture:
-    """Open a picture (.npy stays on disk, mapped) or raise `UsageError`."""
+    """Open a picture (.npy stays on disk) or raise `UsageError`."""
     array, metadata = _read_array(path) if _is_array(path) else _read_picture(path)
     if array.dtype.kind not in "biufc":
         raise UsageError(f"{path}: samples are {array.dtype}, not numbers")
@@ -56,7 +60,8 @@ def read(path: Path) -> Picture:
         raise UsageError(f"{path}: shape {array.shape}; wants two axes or more")
     if array.ndim == 3 and array.shape[2] <= 4:
         return Picture(array, True, metadata)
-    return Picture(array[..., np.newaxis], False, metadata)
+    alone = array.with_channel() if isinstance(array, Rows) else array[..., np.newaxis]
+    return Picture(alone, False, metadata)
 
 
 def working_dtype(dtype: np.dtype) -> np.dtype:
@@ -77,22 +82,33 @@ def settle(values: np.ndarray, dtype: np.dtype) -> np.ndarray:
 
 
 class Output:
-    """Where a result goes: samples to fill, and `save`, which completes the file at once.
+    """Where a result goes: rows to `write`, and `save`, which completes the file at once.
 
     The file appears under its name only when whole: it is written beside it and renamed.
     """
 
     def __init__(self, path: Path, temporary: Path, shape, dtype, metadata: dict):
         self._path, self._temporary, self._metadata = path, temporary, metadata
-        self.samples = np.empty(shape, dtype)
-        if _is_array(path):
-            self.samples = np.lib.format.open_memmap(temporary, "w+", dtype, shape)
+        try:
+            if _is_array(path):
+                self._rows = NewRows(temporary, shape, dtype)
+            else:
+                self._samples = np.empty(shape, dtype)
+        except OSError as error:
+            raise UsageError(f"cannot write {path}: {_first_line(error)}") from error
+
+    def write(self, first: int, rows: np.ndarray) -> None:
+        if not _is_array(self._path):
+            self._samples[first : first + len(rows)] = rows
+            return
+        try:
+            self._rows.write(first, rows)
+        except OSError as error:
+            raise UsageError(f"cannot write {self._path}: {_first_line(error)}") from error
 
     def save(self) -> None:
-        if _is_array(self._path):
-            self.samples.flush()
-        else:
-            _write_picture(self._path, self._temporary, self.samples, self._metadata)
+        if not _is_array(self._path):
+            _write_picture(self._path, self._temporary, self._samples, self._metadata)
         os.replace(self._temporary, self._path)
 
 
@@ -134,9 +150,13 @@ def _writer_of(path: Path) -> str:
     return name
 
 
-def _read_array(path: Path) -> tuple[np.ndarray, dict]:
+def _read_array(path: Path) -> tuple[np.ndarray | Rows, dict]:
+    """Rows to read; where they do not lie together, the array mapped."""
     try:
-        return np.load(path, mmap_mode="r", allow_pickle=False), {}
+        rows = Rows(path)
+        if rows.transposed and rows.ndim > 1:
+            return np.load(path, mmap_mode="r", allow_pickle=False), {}
+        return rows, {}
     except (OSError, ValueError, EOFError) as error:
         raise UsageError(f"cannot read {path}: {_first_line(error)}") from error
 
