@@ -10,7 +10,7 @@
 #include "parallel.h"
 #include "problem.h"
 
-#define BAND_BYTES  (1 << 18) /* of a band and its copies: half an L2 cache */
+#define BAND_BYTES  (1 << 19) /* of a band and its copies: what an L2 cache holds */
 #define MOST_BYTES  (12 << 20)
 #define HALO_SHARES 4 /* times the rows of the halo that a band has at least */
 
