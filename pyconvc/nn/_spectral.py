@@ -166,20 +166,24 @@ class _Job:
         return spectra if self.channels == 1 else np.moveaxis(spectra, 3, 1).copy()
 
     def _block(self, block, part, spectra, workers):
-        """Some tiles of some samples and groups, with all filters of a part."""
+        """Some tiles of some samples and groups, with all filters of a part.
+
+        How many filters are met at a time depends on one sample, for it may change the bits.
+        """
         samples, some, *tiles = block
         groups = slice(part[0].start + some.start, part[0].start + some.stop)
         x = self.transform.forward(self._input_tiles(samples, groups, tiles), workers)
         n, g, channels, *shape = x.shape
         x = x.reshape(n, g, channels, math.prod(shape[: self.rank]), -1)
-        filters = range(part[1].stop - part[1].start)
-        most = max(1, BLOCK_BYTES * channels // x.nbytes)
-        for first in filters[::most]:
-            these = slice(first, min(first + most, len(filters)))
-            product = self._sum(x, spectra[some], these).reshape(n, g, -1, *shape)
+        filters = part[1].stop - part[1].start
+        most = max(1, BLOCK_BYTES * channels // x[0].nbytes)
+        for few, these in _blocks((n, filters), most):
+            product = self._sum(x[few], spectra[some], these)
+            product = product.reshape(few.stop - few.start, g, -1, *shape)
             y = self.transform.inverse(product, self.wanted, workers)
+            few = slice(samples.start + few.start, samples.start + few.stop)
             these = slice(part[1].start + these.start, part[1].start + these.stop)
-            self._finish(y, samples, groups, these, tiles)
+            self._finish(y, few, groups, these, tiles)
 
     def _sum(self, x, spectra, filters):
         """Spectra (N, G, K, tiles, points) of some outputs, from (N, G, C, tiles, points)."""
