@@ -1,16 +1,19 @@
 """Measure the constants of the fft method's cost model on this machine.
 
-Run ``python benchmarks/calibrate_fft.py``; it prints the tables of `pyconvc._fft._costs` anew. One
-thread, best of many; about a minute.
+Run ``python benchmarks/calibrate_fft.py``; it prints the entry of this machine for the table of
+`pyconvc._fft._costs`. One thread, best of many; about a minute.
 """
 
 import functools
 import math
+import pprint
+import sys
 import time
 
 import numpy as np
 import scipy.fft
 
+from pyconvc import _core, _fft
 from pyconvc._fft import _save
 from pyconvc._fft._costs import RADICES, SPILL_BYTES
 from pyconvc._fft._tiles import extended
@@ -98,7 +101,7 @@ def fit(measure, lengths, radices):
     per_radix = [0.0] * len(RADICES)
     for i, value in zip(used, found[2:], strict=True):
         per_radix[i] = round(float(value), 3)
-    print(f"    # fit within {ratio.min():.2f} to {ratio.max():.2f} of the measured")
+    print(f"# fit within {ratio.min():.2f} to {ratio.max():.2f} of the measured", file=sys.stderr)
     return round(float(found[0]), 3), round(float(found[1]), 1), tuple(per_radix)
 
 
@@ -160,6 +163,12 @@ def spill(dtype):
     return tuple(round(float(s), 2) for s in slowdown)
 
 
+def check(dtype):
+    """Looking at a sample of an image, whether its transform is safe."""
+    x, w = np.ones((1024, 1024), dtype), np.ones((15, 15), dtype)
+    return best(lambda: _fft.is_safe(x, w, fft=(128, 128)), 0.5) / x.size
+
+
 def calls():
     """Nanoseconds of Python's calls for one block, and for one part."""
     x, w = np.ones((114, 114), np.float32), np.ones((3, 3), np.float32)
@@ -180,16 +189,21 @@ def calls():
 
 def main():
     _save.keep_freed_memory()
+    table = {}
     for dtype in (np.float32, np.float64):
-        char = np.dtype(dtype).char
-        print(f"{char}: REAL", fit(lambda n, d=dtype: real_lines(d, n), LENGTHS, (4, 2, 3, 5)))
-        print(
-            f"{char}: COMPLEX",
-            fit(lambda n, d=dtype: complex_lines(d, n), LENGTHS + WITH_7_AND_11, RADICES),
-        )
-        print(f"{char}: PASS {passes(dtype):.2f} TWIDDLE {twiddle(dtype):.2f}")
-        print(f"{char}: LONE {lone(dtype, 4):.2f} SPILL {spill(dtype)}")
-    print("BLOCK {:.0f} PART {:.0f}".format(*calls()))
+        table[np.dtype(dtype).char] = {
+            "real": fit(functools.partial(real_lines, dtype), LENGTHS, (4, 2, 3, 5)),
+            "complex": fit(
+                functools.partial(complex_lines, dtype), LENGTHS + WITH_7_AND_11, RADICES
+            ),
+            "pass": round(passes(dtype), 2),
+            "twiddle": round(twiddle(dtype), 2),
+            "lone": round(lone(dtype, 4), 2),
+            "spill": spill(dtype),
+            "check": round(check(dtype), 2),
+        }
+    table["block"], table["part"] = (round(n, -3) for n in calls())
+    pprint.pp({_core.isa_available()[-1]: table}, width=100)
 
 
 if __name__ == "__main__":

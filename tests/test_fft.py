@@ -231,14 +231,14 @@ class CountingBackend:
 def test_backend_makes_every_transform(workers, monkeypatch):
     monkeypatch.setattr(_save, "BLOCK_BYTES", 1 << 14)
     rng = np.random.default_rng(2)
-    x, w = rng.standard_normal((90, 120)), rng.standard_normal((5, 5))
+    x, w = rng.standard_normal((600, 700)), rng.standard_normal((5, 5))
     backend, made = CountingBackend(), []
     for name in ("_block", "_spectra"):
         method = getattr(_save._Part, name)
         noted = functools.partialmethod(note, method=method, made=made)
         monkeypatch.setattr(_save._Part, name, noted)
     with scipy.fft.set_backend(backend):
-        check(x, w, (94, 124), (0, 1), (4, 4), workers=workers)
+        check(x, w, (604, 704), (0, 1), (4, 4), workers=workers)
     assert made.count("_block") > 1
     assert backend.calls.count("rfft") == len(made)
     assert backend.calls.count("irfft") == made.count("_block")

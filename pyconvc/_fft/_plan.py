@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 import scipy.fft
 
-from ._costs import BLOCK, PART, Costs
+from ._costs import costs_of
 
 __all__ = ["BLOCK_BYTES", "Plan", "plan"]
 
@@ -36,6 +36,8 @@ class Plan:
         Expected time of one worker.
     extra_bytes : int
         Expected memory of one worker beside the input and the output.
+    check : float
+        Expected time of `is_safe` for each sample of the input.
     """
 
     fft: tuple[int, ...]
@@ -44,6 +46,7 @@ class Plan:
     split: tuple[int, ...]
     seconds: float
     extra_bytes: int
+    check: float = 0.0
 
     def parts(self, outputs):
         """Parts of so many outputs with tiles of one size each.
@@ -97,7 +100,7 @@ def plan(x_shape, w_shape, out_shape, axes, dtype, *, pad_before=None, boundary=
     tiling = _cheapest(lengths, taps, outs, pads, dtype.char)
     shapes = (x_shape, w_shape, out_shape)
     batches = [math.prod(s[a] for a in range(rank) if a not in axes) for s in shapes]
-    return _priced(tiling, *batches, dtype.itemsize)
+    return _priced(tiling, *batches, costs_of(dtype.char))
 
 
 @dataclass(frozen=True)
@@ -114,14 +117,14 @@ class _Tiling:
     kernel: float
 
 
-def _priced(tiling, x_batch, w_batch, out_batch, itemsize):
+def _priced(tiling, x_batch, w_batch, out_batch, costs):
     """The plan for a batch."""
-    tile_bytes = math.prod(tiling.fft) * itemsize
-    all_bytes = x_batch * tiling.samples * itemsize
+    tile_bytes = math.prod(tiling.fft) * costs.itemsize
+    all_bytes = x_batch * tiling.samples * costs.itemsize
     block_bytes = min(all_bytes, max(tile_bytes, BLOCK_BYTES))
     nanoseconds = (
-        PART * math.prod(2 if rest else 1 for rest in tiling.rest)
-        + BLOCK * all_bytes / block_bytes
+        costs.part * math.prod(2 if rest else 1 for rest in tiling.rest)
+        + costs.block * all_bytes / block_bytes
         + x_batch * tiling.forward
         + out_batch * tiling.inverse
         + w_batch * tiling.kernel
@@ -133,13 +136,14 @@ def _priced(tiling, x_batch, w_batch, out_batch, itemsize):
         tiling.split,
         seconds=1e-9 * nanoseconds,
         extra_bytes=int(2 * block_bytes + w_batch * tile_bytes),
+        check=1e-9 * costs.check,
     )
 
 
 @functools.lru_cache(maxsize=256)
 def _cheapest(lengths, taps, outs, pads, char):
     """The cheapest tiling of one item of a batch; pads are None where nothing can be shared."""
-    costs = Costs(char)
+    costs = costs_of(char)
     axes = list(zip(lengths, taps, outs, pads, strict=True))
     if len(axes) > 1:
         options = [_even(*axis, costs) + _uneven(axis[1], axis[2], costs) for axis in axes]
@@ -219,7 +223,7 @@ def _best_of_grid(options, taps, outs, costs):
     inverse = spill * _transforms(many, [a.kept for a in many]) + samples * costs.passes
     kernel = spill * _transforms(once, [a.kept for a in once])
     blocks = np.maximum(parts, samples / np.maximum(tile_samples, BLOCK_BYTES / costs.itemsize))
-    total = forward + inverse + kernel + BLOCK * blocks + PART * parts
+    total = forward + inverse + kernel + costs.block * blocks + costs.part * parts
     too_large = tile_samples * costs.itemsize > TILE_BYTES
     total = total * np.where(too_large, tile_samples, 1)
     at = np.unravel_index(np.argmin(total), total.shape)
@@ -246,7 +250,7 @@ def _lines(fft, tile, count, costs):
     line = fft * costs.first(fft)
     transform = (groups * costs.lanes + rest * costs.lone) * line
     inverse = transform + count * fft * costs.passes
-    inverse += BLOCK * max(1, count * fft * costs.itemsize / BLOCK_BYTES)
+    inverse += costs.block * max(1, count * fft * costs.itemsize / BLOCK_BYTES)
     return _Tiling((fft,), (tile,), (0,), (), count * fft, transform, inverse, costs.lone * line)
 
 
