@@ -121,9 +121,10 @@ def weigh(f):
         return Choice(
             "direct", "so little work, or so few taps, that nothing else could be faster", seconds
         ), None
-    vectors = _methods.factors(f.w, f.axes)
+    passes = sum(_direct_seconds(f, f.w.shape[a]) + 1e-9 * f.y.size for a in f.axes)
+    vectors = _methods.factors(f.w, f.axes) if passes < seconds["direct"] else None
     if vectors is not None:
-        seconds["separable"] = sum(_direct_seconds(f, len(v)) + 1e-9 * f.y.size for v in vectors)
+        seconds["separable"] = passes
     refused = _refuse_fft(f, min(seconds.values()), seconds)
     best = min((s, m) for m, s in seconds.items() if not (m == "fft" and refused))[1]
     if best == "fft":
