@@ -65,8 +65,10 @@ typedef struct {
  * with C the table's channels, all steps and width in elements (a complex sample has two).
  * channel_step of one sample means packed weights, w[tap][C], and is the faster. x is gone through
  * in groups of `group` vectors, each for all channels: what the taps of a group meet is best held
- * by the nearest cache. The caller grants: w readable for whole blocks of C channels; x readable at
- * each tap up to width, or to a whole vector where width is less. */
+ * by the nearest cache. Where `panel` is not 0, a line of x is cut into vectors, the last one moved
+ * back by what it lacks, and they lie `panel` elements apart. The caller grants: w readable for
+ * whole blocks of C channels; x readable at each tap up to width, or to a whole vector where width
+ * is less. */
 typedef struct {
     const mix_tap *taps;
     int64_t count;
@@ -75,7 +77,7 @@ typedef struct {
     const void *bias; /* NULL: zero */
     int64_t channels;
     const void *x;
-    int64_t row_step;
+    int64_t row_step, panel;
     void *y;
     int64_t y_channel, y_pitch, height, width;
     int64_t group;

@@ -43,12 +43,6 @@ typedef struct {
     int64_t elements;
 } place;
 
-/* A block of output channels. */
-typedef struct {
-    const elem *w, *bias;
-    int64_t y, channels; /* first element in y, from that of a place on */
-} block;
-
 /* The taps of K channels x N vectors, added to acc; K, N and packed are constants at every call.
  * What is reused most is loaded first, so that sums and loads fit into the registers. */
 INLINE void add_taps(const int K, const int N, const int packed, const mix_job *job,
@@ -94,70 +88,95 @@ INLINE void add_taps(const int K, const int N, const int packed, const mix_job *
     }
 }
 
-/* The bias of the k-th channel in all lanes, zero beyond the block. Never by way of memory: loads of
- * a tile would wait behind the stores of the one before. */
-INLINE vec bias_of(const block *b, int64_t k) {
-    vec v = {0};
-    if (!b->bias || k >= b->channels) return v;
-#if PARTS == 2
-    for (int j = 0; j < VL; j++)
-        v[j] = b->bias[k * PARTS + j % PARTS];
-    return v;
-#else
-    return set1(b->bias[k]);
-#endif
-}
+/* Where the sums of a tile begin, and what they end in: y[n] + first + k * channel. */
+typedef struct {
+    const vec *start; /* one for each channel; NULL: they go on from what they end in */
+    int64_t first, channel;
+} ends;
 
-/* Sums of K channels x N vectors over all taps, from the bias or from what is in `to`: y itself or
- * a scratch tile. */
-INLINE void sums(const int K, const int N, const int packed, const mix_job *job, const block *b,
-                 const place *at, elem *const *to, int64_t to_channel) {
+/* Sums of K channels x N vectors over all taps. */
+INLINE void sums(const int K, const int N, const int packed, const mix_job *job, const elem *w,
+                 const place *at, const ends *e) {
+    const int64_t first = e->first, channel = e->channel;
     sum acc[MOST_SUMS];
-    UNROLL(12)
-    for (int k = 0; k < K; k++) {
-        const vec bias = bias_of(b, k);
-        UNROLL(6)
-        for (int n = 0; n < N; n++) {
-            sum *s = acc + k * N + n;
-            s->part[0] = job->flags & FILTER_ACCUMULATE ? load(to[n] + k * to_channel) : bias;
+    elem *y[MOST_VECS];
+    UNROLL(24)
+    for (int i = 0; i < K * N; i++) {
+        acc[i].part[0] = e->start ? e->start[i / N] : load(at[i % N].y + first + i / N * channel);
 #if PARTS == 2
-            s->part[1] = (vec){0};
+        acc[i].part[1] = (vec){0};
 #endif
-        }
     }
-    add_taps(K, N, packed, job, b->w, at, acc);
+    add_taps(K, N, packed, job, w, at, acc);
+    UNROLL(6)
+    for (int n = 0; n < N; n++)
+        y[n] = at[n].y + first;
     UNROLL(24)
     for (int i = 0; i < K * N; i++)
-        store(to[i % N] + i / N * to_channel, finish(&acc[i]));
+        store(y[i % N] + i / N * channel, finish(&acc[i]));
 }
 
+/* A tile is a function of its own, so that the compiler gives its sums all registers: inlined, they
+ * were carried through the stack. */
+typedef void tile_fn(const mix_job *job, const elem *w, const place *at, const ends *e);
+
+#define TILE(name, K, N, packed)                                                                   \
+    static __attribute__((noinline)) void name(const mix_job *job, const elem *w, const place *at, \
+                                               const ends *e) {                                    \
+        sums(K, N, packed, job, w, at, e);                                                         \
+    }
+#define TILES(name, K, packed)                                                                     \
+    TILE(name##1, K, 1, packed)                                                                    \
+    TILE(name##2, K, 2, packed)                                                                    \
+    TILE(name##3, K, 3, packed)
+TILES(many, MANY, 1)
+TILES(loose, MANY, 0)
+TILES(few, FEW, 1)
+TILE(few_most, FEW, 2 * MIX_VECS, 1)
+
+/* The tiles of a block of channels: vectors of the largest, and a function for each size. */
+typedef struct {
+    int64_t channels, most;
+    tile_fn *of[MOST_VECS + 1];
+} tiles;
+
+static const tiles many = {MANY, MIX_VECS, {NULL, many1, many2, many3}},
+                   loose = {MANY, MIX_VECS, {NULL, loose1, loose2, loose3}},
+                   few = {FEW, 2 * MIX_VECS, {NULL, few1, few2, few3, [2 * MIX_VECS] = few_most}};
+
+/* A block of output channels. */
+typedef struct {
+    const elem *w;
+    int64_t first, channels; /* first element in y, from that of a place on */
+    const vec *start;        /* NULL: sums go on from y */
+} block;
+
 /* Elements that count, between y and the scratch tile cells[k][n][VL]. */
-INLINE void copy(const int N, const mix_job *job, const block *b, const place *at, elem *cells,
+static void copy(int64_t vectors, const mix_job *job, const block *b, const place *at, elem *cells,
                  int out) {
     for (int64_t k = 0; k < b->channels; k++)
-        for (int n = 0; n < N; n++) {
-            elem *y = at[n].y + b->y + k * job->y_channel, *cell = cells + (k * N + n) * VL;
+        for (int64_t n = 0; n < vectors; n++) {
+            elem *y = at[n].y + b->first + k * job->y_channel,
+                 *cell = cells + (k * vectors + n) * VL;
             for (int64_t j = 0; j < at[n].elements; j++)
                 *(out ? y + j : cell + j) = *(out ? cell + j : y + j);
         }
 }
 
-/* A tile, through scratch where not all of its channels or elements count. */
-INLINE void tile(const int K, const int N, const int packed, const mix_job *job, const block *b,
-                 const place *at) {
-    elem cells[MOST_SUMS * VL], *to[MOST_VECS];
-    int whole = b->channels >= K;
-    for (int n = 0; n < N; n++)
-        whole &= at[n].elements == VL;
-    const int64_t to_channel = whole ? job->y_channel : N * VL;
-    for (int n = 0; n < N; n++)
-        to[n] = whole ? at[n].y + b->y : cells + n * VL;
-    if (!whole && job->flags & FILTER_ACCUMULATE) {
+/* A tile of so many vectors through scratch, for not all of its channels or elements count. */
+static void part_of_tile(tile_fn *tile, int64_t vectors, const mix_job *job, const block *b,
+                         const place *at) {
+    elem cells[MOST_SUMS * VL];
+    place to[MOST_VECS];
+    const ends e = {b->start, 0, vectors * VL};
+    for (int64_t n = 0; n < vectors; n++)
+        to[n] = (place){at[n].x, cells + n * VL, VL};
+    if (!b->start) {
         memset(cells, 0, sizeof cells);
-        copy(N, job, b, at, cells, 0);
+        copy(vectors, job, b, at, cells, 0);
     }
-    sums(K, N, packed, job, b, at, to, to_channel);
-    if (!whole) copy(N, job, b, at, cells, 1);
+    tile(job, b->w, to, &e);
+    copy(vectors, job, b, at, cells, 1);
 }
 
 /* Vectors of the job: those of all lines. The last one of a line, if not full, is moved back to be
@@ -169,13 +188,14 @@ typedef struct {
 } vectors;
 
 INLINE int moved_back(const vectors *v, int64_t i) {
-    return v->by_line > 1 && i < v->count && (i + 1) % v->by_line == 0 && v->job->width % VL;
+    return v->job->width % VL && v->by_line > 1 && i < v->count && (i + 1) % v->by_line == 0;
 }
 
 INLINE place find_place(const vectors *v, int64_t i) {
     const mix_job *job = v->job;
-    const int64_t r = i / v->by_line, j = moved_back(v, i) ? job->width - VL : i % v->by_line * VL;
-    return (place){(const elem *)job->x + r * job->row_step + j,
+    const int64_t r = i / v->by_line, n = i % v->by_line,
+                  j = moved_back(v, i) ? job->width - VL : n * VL;
+    return (place){(const elem *)job->x + r * job->row_step + (job->panel ? n * job->panel : j),
                    (elem *)job->y + r * job->y_pitch + j, job->width < VL ? job->width : VL};
 }
 
@@ -184,25 +204,50 @@ INLINE int fits(const vectors *v, int64_t n, int64_t i, int64_t end) {
     return n <= end - i && end - i != n + 1 && !(i + n < end && moved_back(v, i + n));
 }
 
-/* The vectors first .. end for a block of channels, N at a time as far as possible. */
-INLINE void sweep(const int K, const int N, const int packed, const vectors *v, const block *b,
-                  const place *at, int64_t first, int64_t end) {
+/* Cuts the vectors first .. end into tiles, `most` at a time as far as possible: their sizes. */
+static int cut(const vectors *v, int64_t most, int64_t first, int64_t end, int8_t *sizes) {
+    int count = 0;
     for (int64_t i = first, n; i < end; i += n) {
-        const place *here = at + (i - first);
-        if (fits(v, n = N, i, end))
-            tile(K, N, packed, v->job, b, here);
-        else if (N > 3 && fits(v, n = 3, i, end))
-            tile(K, N > 3 ? 3 : 1, packed, v->job, b, here);
-        else if (N > 2 && fits(v, n = 2, i, end))
-            tile(K, N > 2 ? 2 : 1, packed, v->job, b, here);
+        n = most;
+        while (n > 1 && !fits(v, n, i, end))
+            n = n > 3 ? 3 : n - 1;
+        sizes[count++] = (int8_t)n;
+    }
+    return count;
+}
+
+/* One block of channels of the tiles that `sizes` has. */
+static void sweep(const tiles *t, const mix_job *job, const block *b, const place *at,
+                  const int8_t *sizes, int count) {
+    const ends e = {b->start, b->first, job->y_channel};
+    const int whole = b->channels >= t->channels && at->elements == VL;
+    for (int i = 0; i < count; at += sizes[i++])
+        if (whole)
+            t->of[sizes[i]](job, b->w, at, &e);
         else
-            n = 1, tile(K, 1, packed, v->job, b, here);
+            part_of_tile(t->of[sizes[i]], sizes[i], job, b, at);
+}
+
+/* Vectors of the bias, where sums begin. */
+INLINE void begin(const elem *bias, int64_t channels, vec *start) {
+    for (int64_t k = 0; k < MANY; k++) {
+        start[k] = set1(0);
+        if (!bias || k >= channels) continue;
+#if PARTS == 2
+        elem samples[VL];
+        for (int64_t j = 0; j < VL; j++)
+            samples[j] = bias[k * PARTS + j % PARTS];
+        start[k] = load(samples);
+#else
+        start[k] = set1(bias[k]);
+#endif
     }
 }
 
 /* Asks for the weights of a block ahead of their use: where a block's begin, no stream of loads
  * leads. Taps that lie one after the other are taken for granted; others lose nothing but this. */
-INLINE void fetch(const int packed, const mix_job *job, const elem *w) {
+static void fetch(const mix_job *job, const elem *w) {
+    const int packed = job->channel_step == PARTS;
     const int64_t by_tap = packed ? MANY * PARTS : PARTS, rows = packed ? 1 : MANY,
                   line = (int64_t)(CACHE_LINE / sizeof(elem)),
                   step = by_tap < line ? line / by_tap : 1;
@@ -211,27 +256,30 @@ INLINE void fetch(const int packed, const mix_job *job, const elem *w) {
             __builtin_prefetch(w + job->taps[t].w + k * job->channel_step);
 }
 
-/* The vectors first .. end for all channels. A last block of few channels has a tile of its own
- * with twice the vectors. */
+/* The vectors first .. end for all channels. A last block of few channels has tiles of its own with
+ * twice the vectors. */
 static void all_channels(const vectors *v, int64_t first, int64_t end) {
     const mix_job *job = v->job;
-    const int packed = job->channel_step == PARTS;
+    const elem *bias = job->bias;
+    const tiles *t = job->channel_step == PARTS ? &many : &loose;
     place at[MOST_GROUP];
+    int8_t sizes[MOST_GROUP];
+    vec start[MANY];
     for (int64_t i = first; i < end; i++)
         at[i - first] = find_place(v, i);
+    int count = cut(v, t->most, first, end, sizes);
     for (int64_t k = 0; k < job->channels; k += MANY) {
-        const elem *bias = job->bias;
         const int64_t left = job->channels - k;
-        const block b = {(const elem *)job->w + k / MANY * job->block_step,
-                         bias ? bias + k * PARTS : bias, k * job->y_channel,
-                         left < MANY ? left : MANY};
-        if (left > MANY && end - first > MIX_VECS) fetch(packed, job, b.w + job->block_step);
-        if (!packed)
-            sweep(MANY, MIX_VECS, 0, v, &b, at, first, end);
-        else if (b.channels > FEW)
-            sweep(MANY, MIX_VECS, 1, v, &b, at, first, end);
-        else
-            sweep(FEW, 2 * MIX_VECS, 1, v, &b, at, first, end);
+        const block b = {(const elem *)job->w + k / MANY * job->block_step, k * job->y_channel,
+                         left < MANY ? left : MANY, job->flags & FILTER_ACCUMULATE ? NULL : start};
+        if (b.start) begin(bias ? bias + k * PARTS : NULL, b.channels, start);
+        if (t == &many && b.channels <= FEW) {
+            t = &few;
+            count = cut(v, t->most, first, end, sizes);
+        }
+        /* The first vectors find them far away, later ones near; panels have longer streams. */
+        if (first == 0 && left > MANY && !job->panel) fetch(job, b.w + job->block_step);
+        sweep(t, job, &b, at, sizes, count);
     }
 }
 
