@@ -3,8 +3,13 @@
  * output channels on it (see mix.h). */
 #include "mix.h"
 
+#include <string.h>
+
 #include "gather.h"
 #include "parallel.h"
+
+#define CACHE_LINE 64
+#define AHEAD      4 /* planes whose lines are asked for before they are copied */
 
 enum { D, H, W };
 
@@ -27,6 +32,12 @@ typedef struct {
     char *rows; /* outputs, where y has no lines to write to */
 } scratch;
 
+/* Samples from a panel to the next: an odd number of cache lines, as they are written in turn. */
+static int64_t panel_pitch(const mix_plan *plan) {
+    const int64_t line = CACHE_LINE / plan->bytes;
+    return (ceil_div(plan->channels_at_once * plan->kernels->lanes, line) | 1) * line;
+}
+
 static size_t lay_out(const mix_plan *plan, char *base, scratch *s) {
     const int64_t channels =
         ceil_div(plan->blocks, plan->parts_of_blocks) * plan->kernels->channels;
@@ -34,7 +45,9 @@ static size_t lay_out(const mix_plan *plan, char *base, scratch *s) {
     int64_t plane = 0;
     for (int64_t i = 0; i < plan->axis[W].region_count && !plan->in_place; i++)
         plane = max64(plane, plan->tiles[i].plane_pitch);
-    const int64_t tile = plan->channels_at_once * plan->depth_at_once * plane;
+    const int64_t tile = plan->panels
+                             ? ceil_div(plan->columns, plan->kernels->lanes) * panel_pitch(plan)
+                             : plan->channels_at_once * plan->depth_at_once * plane;
     const size_t tile_bytes = (size_t)round_up(tile * plan->bytes, 64);
     s->tile = base;
     s->rows = base + tile_bytes;
@@ -86,6 +99,35 @@ static void set_output(const mix_plan *plan, const task *t, char *y, char *rows,
         plan->y_in_place ? p->y_step[2] * plan->parts : t->at.rows * t->at.columns * plan->parts;
 }
 
+/* The panels of the task, a channel after the other; see mix_job for the last one. */
+static inline void copy_panels(const mix_plan *plan, const task *t, const char *x, size_t bytes,
+                               char *to) {
+    const int64_t last = t->at.columns - plan->kernels->lanes,
+                  step = panel_pitch(plan) * plan->bytes;
+    const int64_t plane = plan->p.x_step[2] * plan->bytes;
+    for (int64_t c = 0; c < t->at.planes; c++, x += plane, to += bytes) {
+        char *panel = to;
+        for (int64_t j = 0; j < t->at.columns * plan->bytes; j += CACHE_LINE)
+            __builtin_prefetch(x + AHEAD * plane + j);
+        for (int64_t j = 0; j < last; j += plan->kernels->lanes, panel += step)
+            memcpy(panel, x + j * plan->bytes, bytes);
+        memcpy(panel, x + last * plan->bytes, bytes);
+    }
+}
+
+/* For the widths of vectors that there are, copies of whole vectors. */
+static void pack_panels(const mix_plan *plan, const task *t, const char *x, char *to) {
+    const size_t bytes = (size_t)(plan->kernels->lanes * plan->bytes);
+    if (bytes == 16)
+        copy_panels(plan, t, x, 16, to);
+    else if (bytes == 32)
+        copy_panels(plan, t, x, 32, to);
+    else if (bytes == 64)
+        copy_panels(plan, t, x, 64, to);
+    else
+        copy_panels(plan, t, x, bytes, to);
+}
+
 static void set_input(const job *j, const task *t, char *tile, mix_job *m) {
     const mix_plan *plan = j->plan;
     const pyconvc_problem *p = &plan->p;
@@ -96,6 +138,10 @@ static void set_input(const job *j, const task *t, char *tile, mix_job *m) {
                            t->at.row * p->stride[H] * p->x_step[4] + t->at.column;
         m->x = j->x + at * plan->bytes;
         m->row_step = p->stride[H] * p->x_step[4] * plan->parts;
+        if (!plan->panels) return;
+        pack_panels(plan, t, m->x, tile);
+        m->x = tile;
+        m->panel = panel_pitch(plan) * plan->parts;
     } else {
         tile_pack(t->tile, &t->at, j->x, tile);
         m->x = tile;

@@ -2,9 +2,13 @@
  *
  * The input that a task needs is packed once for all its output channels: boundary rule, stride and
  * dilation are gone from the tile, every line of it starts alike, and each tap is one offset into
- * it. A 1x1 kernel without padding or stride reads x in place. The sum goes a few input channels at
- * a time, so many that what a tile of outputs meets of them stays in the nearest cache while all
- * output channels go over it. No padded or unfolded copy of the whole input exists.
+ * it. The sum goes a few input channels at a time, so many that what a tile of outputs meets of them
+ * stays in the nearest cache while all output channels go over it. No padded or unfolded copy of the
+ * whole input exists.
+ *
+ * A 1x1 kernel without padding or stride reads x in place, or as panels: the vectors of all input
+ * channels of a pass that meet one vector of outputs, one after the other. In x they lie planes
+ * apart, each on a page of its own; a panel flows from the second cache as fast as it is used.
  *
  * Outputs of an axis fall into regions: those that meet the same taps, the others meeting only
  * zeros beyond the edge. Where that saves work, taps that meet only zeros are left out.
@@ -40,9 +44,10 @@ typedef struct {
 
     mix_axis axis[PYCONVC_RANK];
     tile_shape *tiles; /* one for each region of the width */
-    int in_place;      /* x itself is the tile */
-    int flat;          /* the rows of a task are one line of outputs */
-    int y_in_place;    /* y has the lines that the kernel writes */
+    int in_place;      /* x itself is the tile, or panels of it are */
+    int panels;
+    int flat;       /* the rows of a task are one line of outputs */
+    int y_in_place; /* y has the lines that the kernel writes */
 
     /* A pass over the taps takes some input channels, or one and some of its depth taps. A table
      * has the taps of the first pass, or of all taps of a channel, for each region of depth, height

@@ -15,7 +15,12 @@
 #define NEAR_SETS        64 /* of the nearest cache, and how many of its lines a set may give */
 #define NEAR_WAYS        4
 #define MOST_COLUMNS     1024
-#define LEAST_TAPS       96 /* of a pass that holds a whole image near */
+#define LEAST_TAPS       96          /* of a pass that holds a whole image near */
+#define PANEL_BYTES      (192 << 10) /* panels of a tile of outputs: part of an L2 cache */
+#define PANEL_CHANNELS   48          /* output channels, and bytes of weights, from which on */
+#define PANEL_WEIGHTS    (32 << 10)  /* panels pay */
+#define PANEL_PART       128         /* output channels for which panels may be packed anew */
+#define PANEL_TILES      4           /* of a task, at the least */
 #define TASKS_PER_WORKER 4
 #define LEAST_CHANNELS   3
 #define FEW_PIXELS       100  /* for which weights are not packed */
@@ -30,13 +35,6 @@ int mix_suits(const pyconvc_problem *p) {
 
 int64_t mix_weight_bytes(const mix_plan *plan) {
     return plan->p.groups * plan->blocks * plan->block_samples * plan->bytes;
-}
-
-/* Columns of a block in place: none so narrow that a whole vector would not fit into it. */
-static int64_t whole_vectors(int64_t columns, int64_t width, int64_t lanes) {
-    while (width % columns && width % columns < lanes && columns > 2 * lanes)
-        columns -= lanes;
-    return width % columns && width % columns < lanes ? width : columns;
 }
 
 /* Axes along which nothing happens are one line: a 1x1 kernel sees a plane as a long row. */
@@ -63,11 +61,18 @@ static int planes_collide(const pyconvc_problem *p) {
     return step % CACHE_LINE == 0 && p->channels_in > NEAR_WAYS * sets;
 }
 
-static int reads_in_place(const pyconvc_problem *p, int64_t lanes) {
-    if (planes_collide(p)) return 0;
+/* Whether outputs meet the samples of x in their places, at whole vectors. */
+static int is_pointwise(const pyconvc_problem *p, int64_t lanes) {
     for (int a = 0; a < PYCONVC_RANK; a++)
         if (p->kernel[a] != 1 || p->pad_before[a] || p->pad_after[a]) return 0;
     return p->stride[W] == 1 && p->x_step[5] == 1 && p->output[W] >= lanes;
+}
+
+/* Whether panels pay: there are channels that read them, and so many weights that in the nearest cache
+ * they drive out what lies scattered. */
+static int reads_panels(const pyconvc_problem *p) {
+    return p->output[D] * p->output[H] == 1 && p->channels_out >= PANEL_CHANNELS &&
+           p->channels_out * p->channels_in * pyconvc_sample_bytes(p->dtype) >= PANEL_WEIGHTS;
 }
 
 static int64_t largest(const mix_axis *axis) {
@@ -165,6 +170,24 @@ static void size_pass(mix_plan *plan) {
         plan->group += tile;
 }
 
+/* Columns of a task so that panels of all their channels, and their outputs, fit into a cache, and
+ * that all workers have some. */
+static void size_panels(mix_plan *plan) {
+    const pyconvc_problem *p = &plan->p;
+    const int64_t lanes = plan->kernels->lanes, tile = plan->kernels->vectors * lanes,
+                  wide = p->output[W];
+    const int64_t passes = ceil_div(p->channels_in * tile * plan->bytes, PANEL_BYTES);
+    plan->channels_at_once = ceil_div(p->channels_in, passes);
+    plan->depth_at_once = 1;
+    plan->group = plan->kernels->vectors;
+    const int64_t most =
+                      min64(TILE_BYTES / plan->channels_at_once, OUTPUT_BYTES / p->channels_out) /
+                      plan->bytes,
+                  wanted =
+                      ceil_div(wide, plan->workers == 1 ? 1 : TASKS_PER_WORKER * plan->workers);
+    plan->columns = min64(wide, max64(PANEL_TILES, min64(most, wanted) / tile) * tile);
+}
+
 static int64_t planes_at_once(const mix_plan *plan) {
     return plan->channels_at_once * plan->depth_at_once;
 }
@@ -175,8 +198,7 @@ static void size_columns(mix_plan *plan) {
     const int64_t most = max64(lanes * 12, OUTPUT_BYTES / (p->channels_out * plan->bytes));
     plan->columns = min64(wide, plan->in_place ? most : min64(most, MOST_COLUMNS));
     if (plan->columns < wide)
-        plan->columns =
-            whole_vectors(round_up(plan->columns, lanes * plan->kernels->vectors), wide, lanes);
+        plan->columns = round_up(plan->columns, lanes * plan->kernels->vectors);
 }
 
 /* Whether the lines of a task's outputs lie in y as the kernel writes them. */
@@ -208,7 +230,8 @@ static int64_t pieces(const mix_axis *axis, int64_t most) {
     return count;
 }
 
-static pyconvc_status make_spans(mix_axis *axis, int64_t most, int even) {
+/* A rest of fewer than `least` joins the piece before it. */
+static pyconvc_status make_spans(mix_axis *axis, int64_t most, int even, int64_t least) {
     axis->span_count = pieces(axis, most);
     axis->spans = malloc((size_t)axis->span_count * sizeof *axis->spans);
     if (!axis->spans) return PYCONVC_NO_MEMORY;
@@ -216,8 +239,10 @@ static pyconvc_status make_spans(mix_axis *axis, int64_t most, int even) {
     for (int64_t i = 0; i < axis->region_count; i++) {
         const mix_region *r = axis->regions + i;
         const int64_t step = even ? ceil_div(r->count, ceil_div(r->count, most)) : most;
-        for (int64_t at = 0; at < r->count; at += step)
-            *to++ = (mix_span){r->first + at, min64(step, r->count - at), i};
+        for (int64_t left = r->count, count; left > 0; left -= count) {
+            count = left - step < max64(1, least) ? left : step;
+            *to++ = (mix_span){r->first + r->count - left, count, i};
+        }
     }
     axis->span_count = to - axis->spans;
     return PYCONVC_OK;
@@ -234,11 +259,16 @@ static pyconvc_status size_tasks(mix_plan *plan) {
     if (pieces(&plan->axis[H], plan->rows) * others < wanted)
         plan->rows =
             max64(min64(least, plan->rows), min64(plan->rows, p->output[H] * others / wanted));
-    if (make_spans(&plan->axis[D], 1, 0) || make_spans(&plan->axis[H], plan->rows, 1) ||
-        make_spans(&plan->axis[W], plan->columns, 0))
+    if (make_spans(&plan->axis[D], 1, 0, 0) || make_spans(&plan->axis[H], plan->rows, 1, 0) ||
+        make_spans(&plan->axis[W], plan->columns, 0, plan->in_place ? plan->kernels->lanes : 0))
         return PYCONVC_NO_MEMORY;
-    const int64_t tasks = plan->axis[H].span_count * others;
-    plan->parts_of_blocks = max64(1, min64(plan->blocks, ceil_div(wanted, tasks)));
+    for (int64_t i = 0; i < plan->axis[W].span_count; i++)
+        plan->columns = max64(plan->columns, plan->axis[W].spans[i].count);
+    const int64_t tasks = p->batch * p->groups * plan->axis[D].span_count *
+                          plan->axis[H].span_count * plan->axis[W].span_count;
+    const int64_t most =
+        plan->panels ? max64(plan->workers, p->channels_out / PANEL_PART) : plan->blocks;
+    plan->parts_of_blocks = max64(1, min64(min64(most, plan->blocks), ceil_div(wanted, tasks)));
     plan->tasks = tasks * plan->parts_of_blocks;
     return PYCONVC_OK;
 }
@@ -274,7 +304,9 @@ static pyconvc_status make(mix_plan *plan, const void *w, int again, const pycon
     plan->bytes = pyconvc_sample_bytes(p->dtype);
     plan->parts = parts_of(p->dtype);
     plan->p.conjugate &= plan->parts == 2;
-    plan->in_place = reads_in_place(p, plan->kernels->lanes);
+    plan->in_place = is_pointwise(p, plan->kernels->lanes);
+    plan->panels = plan->in_place && reads_panels(p);
+    if (!plan->panels && planes_collide(p)) plan->in_place = 0;
     plan->blocks = ceil_div(p->channels_out, plan->kernels->channels);
     plan->block_samples = taps * plan->kernels->channels;
     plan->workers =
@@ -283,9 +315,12 @@ static pyconvc_status make(mix_plan *plan, const void *w, int again, const pycon
                                   (double)taps * (double)plan->bytes);
     pyconvc_status status = mix_find_regions(plan, w);
     if (status) return status;
-    size_columns(plan);
+    if (plan->panels)
+        size_panels(plan);
+    else
+        size_columns(plan);
     if ((status = make_tiles(plan))) return status;
-    size_pass(plan);
+    if (!plan->panels) size_pass(plan);
     plan->y_in_place = writes_in_place(plan);
     size_rows(plan);
     if ((status = size_tasks(plan))) return status;

@@ -26,8 +26,9 @@ static mix_tap place_tap(const mix_plan *plan, const tile_shape *tile, int64_t c
     const int64_t plane = c * p->kernel[D] + d,
                   packed = (plane * p->kernel[H] + h) * p->kernel[W] + w,
                   at_once = plan->channels_at_once * plan->depth_at_once;
-    const mix_tap tap = {plan->in_place ? c * p->x_step[2]
-                                        : tile_offset(tile, plane % at_once, h, w),
+    const mix_tap tap = {plan->panels     ? c * plan->kernels->lanes
+                         : plan->in_place ? c * p->x_step[2]
+                                          : tile_offset(tile, plane % at_once, h, w),
                          plan->weights ? packed * plan->kernels->channels
                                        : c * p->w_step[2] + in_memory(p, d, h, w)};
     return (mix_tap){tap.x * plan->parts, tap.w * plan->parts};
