@@ -69,15 +69,15 @@ INLINE void interpolate(const int M, const vec *s, vec *y) {
 
 #define CHANNELS WINOGRAD_CHANNELS
 
-/* A panel of weights as they are stored, and as they are computed: rounded once, at the end. */
-typedef elem panel __attribute__((vector_size(CHANNELS * sizeof(elem)), may_alias));
-typedef double precise __attribute__((vector_size(CHANNELS * sizeof(double))));
+/* The panels of two input channels side by side: they lie so where they are stored. */
+enum { PAIR = 2 };
+typedef elem pair __attribute__((vector_size(PAIR * CHANNELS * sizeof(elem)), may_alias));
 
 /* u = G g */
-INLINE void weigh(const int M, const precise *g, precise *u) {
+INLINE void weigh(const int M, const pair *g, pair *u) {
     if (M == 1) u[0] = g[0];
     if (M == 2) {
-        const precise even = .5 * (g[0] + g[2]), odd = .5 * g[1];
+        const pair even = (elem).5 * (g[0] + g[2]), odd = (elem).5 * g[1];
         u[0] = g[0];
         u[1] = even + odd;
         u[2] = even - odd;
@@ -85,9 +85,10 @@ INLINE void weigh(const int M, const precise *g, precise *u) {
     }
     if (M == 4) {
         const double at_p = 1 / (2 * PP * (PP - QQ)), at_q = 1 / (2 * QQ * (QQ - PP));
-        const precise even_p = at_p * (g[0] + PP * g[2]), odd_p = P * at_p * g[1];
-        const precise even_q = at_q * (g[0] + QQ * g[2]), odd_q = Q * at_q * g[1];
-        u[0] = 1 / (PP * QQ) * g[0];
+        const pair even_p = (elem)at_p * g[0] + (elem)(at_p * PP) * g[2];
+        const pair even_q = (elem)at_q * g[0] + (elem)(at_q * QQ) * g[2];
+        const pair odd_p = (elem)(P * at_p) * g[1], odd_q = (elem)(Q * at_q) * g[1];
+        u[0] = (elem)(1 / (PP * QQ)) * g[0];
         u[1] = even_p + odd_p;
         u[2] = even_p - odd_p;
         u[3] = even_q + odd_q;
@@ -96,41 +97,40 @@ INLINE void weigh(const int M, const precise *g, precise *u) {
     }
 }
 
-/* A panel of one input channel. */
-INLINE void weigh_panel(const int MH, const int MW, const winograd_weights *job, const elem *w,
-                        elem *to) {
+/* The panels of one or two input channels. */
+INLINE void weigh_panels(const int MH, const int MW, const int inputs, const winograd_weights *job,
+                         int64_t channels, const elem *w, elem *to) {
     enum { TAPS = 3 };
     const int rows = MH == 1 ? 1 : TAPS;
-    precise g[TAPS][TAPS], half[TAPS][MOST], u[MOST];
+    pair g[TAPS][TAPS], half[TAPS][MOST], u[MOST];
     for (int t = 0; t < TAPS; t++)
         for (int h = 0; h < rows; h++) {
-            panel taps = {0};
-            for (int64_t k = 0; k < job->channels; k++)
-                taps[k] = w[k * job->by_output + h * job->by_row + t * job->by_column];
-            g[t][h] = __builtin_convertvector(taps, precise);
+            pair taps = {0};
+            for (int c = 0; c < inputs; c++)
+                for (int64_t k = 0; k < channels; k++)
+                    taps[c * CHANNELS + k] = w[c * job->by_input + k * job->by_output +
+                                               h * job->by_row + t * job->by_column];
+            g[t][h] = taps;
         }
     for (int t = 0; t < TAPS; t++)
         weigh(MH, g[t], half[t]);
     for (int i = 0; i < ELEMENTS(MH); i++) {
-        const precise line[TAPS] = {half[0][i], half[1][i], half[2][i]};
+        const pair line[TAPS] = {half[0][i], half[1][i], half[2][i]};
         weigh(MW, line, u);
-        for (int j = 0; j < ELEMENTS(MW); j++) {
-            const panel rounded = __builtin_convertvector(u[j], panel);
-            memcpy(to + (i * ELEMENTS(MW) + j) * job->to_element, &rounded, sizeof rounded);
-        }
+        for (int j = 0; j < ELEMENTS(MW); j++)
+            memcpy(to + (i * ELEMENTS(MW) + j) * job->to_element, &u[j],
+                   (size_t)inputs * CHANNELS * sizeof(elem));
     }
 }
 
 INLINE void weights(const int MH, const int MW, const winograd_weights *job) {
     const elem *w = job->w;
     elem *to = job->to;
-    winograd_weights whole = *job;
-    whole.channels = CHANNELS;
-    for (int64_t c = 0; c < job->channels_in; c++, w += job->by_input, to += CHANNELS)
-        if (job->channels == CHANNELS)
-            weigh_panel(MH, MW, &whole, w, to);
-        else
-            weigh_panel(MH, MW, job, w, to);
+    int64_t c = 0;
+    for (; job->channels == CHANNELS && c + PAIR <= job->channels_in; c += PAIR)
+        weigh_panels(MH, MW, PAIR, job, CHANNELS, w + c * job->by_input, to + c * CHANNELS);
+    for (; c < job->channels_in; c++)
+        weigh_panels(MH, MW, 1, job, job->channels, w + c * job->by_input, to + c * CHANNELS);
 }
 
 /* d[j][t] = line[t * M + j]: the samples of neighbouring tiles, one lane each. `tiles` is a
