@@ -3,6 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "large.h"
 #include "mix_parts.h"
 #include "parallel.h"
 
@@ -179,7 +180,7 @@ pyconvc_status mix_pack_weights(mix_plan *plan, const void *w, const pyconvc_run
                   tasks = plan->p.groups * ceil_div(plan->blocks, BLOCKS_AT_ONCE),
                   bytes = mix_weight_bytes(plan);
     packing k = {plan, w, malloc((size_t)taps * sizeof *k.taps), taps, 1, 0};
-    if (posix_memalign((void **)&plan->weights, 64, (size_t)bytes)) plan->weights = NULL;
+    plan->weights = large_alloc(bytes);
     if (!k.taps || !plan->weights) {
         free(k.taps);
         return PYCONVC_NO_MEMORY;

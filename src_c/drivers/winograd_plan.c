@@ -2,6 +2,7 @@
  * winograd_plan.c -- weights and tiling of the method (see winograd.h). */
 #include <stdlib.h>
 
+#include "large.h"
 #include "parallel.h"
 #include "winograd.h"
 
@@ -144,10 +145,8 @@ static pyconvc_status transform_weights(winograd_plan *plan, const void *w,
                                         const pyconvc_run *run) {
     const packing k = {plan, w};
     const int64_t bytes = winograd_weight_bytes(plan);
-    if (posix_memalign((void **)&plan->weights, CACHE_LINE, (size_t)bytes)) {
-        plan->weights = NULL;
-        return PYCONVC_NO_MEMORY;
-    }
+    plan->weights = large_alloc(bytes);
+    if (!plan->weights) return PYCONVC_NO_MEMORY;
     const int workers = parallel_workers(run, (double)bytes * 4);
     return parallel_for(plan->p.groups * plan->panels, workers, 0, transform_panel, &k, run);
 }
