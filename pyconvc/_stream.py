@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from . import _check, _methods, _threads
+from . import _check, _filtering, _methods, _threads
 
 LEAST = 256  # outputs computed at once: the kernels sum in another order where lines are short
 
@@ -109,12 +109,11 @@ class Stream:
         self._result = np.result_type(chunk, v)
         if self._result.kind == "O" or self._result.char in "gG":
             raise TypeError(f"chunk, v: no streams of dtype {self._result}")
-        narrow = self._result == np.float16
-        self._dtype = np.dtype(np.float32) if narrow else self._result.newbyteorder("=")
+        self._dtype = _filtering.computing_dtype(self._result)
         self._w = _check.served(v.reshape((1,) * (rank - v.ndim) + v.shape).astype(self._dtype))
         self._taps = self._w.shape[self._along]
         self._fill = _check.fill_value(self._fillvalue, self._dtype)
-        first = {"full": 0, "same": (self._taps - 1) // 2, "valid": self._taps - 1}[self._mode]
+        first, _ = _filtering.window(self._taps, self._taps, self._mode, late=False)
         self._pad = self._taps - 1 - first
         self._first = chunk.dtype, self._lead(chunk)
         self._kept = chunk.reshape((1,) * (rank - chunk.ndim) + chunk.shape).copy()

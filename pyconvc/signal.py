@@ -6,13 +6,12 @@ that broadcasts, ``workers=`` and ``out=`` everywhere, and exact results in ever
 Padding is values: the result is that of `numpy.pad` followed by mode ``"valid"``.
 """
 
-import math
 import operator
 import warnings
 
 import numpy as np
 
-from . import _check, _choose, _core, _methods, _missing, _scipy, _threads
+from . import _check, _choose, _core, _filtering, _methods, _missing, _scipy, _threads
 from ._stream import Stream
 
 __all__ = [
@@ -182,7 +181,7 @@ def correlate(
             return y
     plain = (boundary, fillvalue, axes, workers, out)
     missing = (nan_policy, mask, min_weight, normalize)
-    late = _LATE_UNLESS_FILL
+    late = _filtering.LATE_UNLESS_FILL
     return _filter("correlate", in1, in2, mode, method, *plain, missing=missing, late=late)
 
 
@@ -240,7 +239,9 @@ def correlate2d(in1, in2, mode="full", boundary="fill", fillvalue=0, *, workers=
     >>> signal.correlate2d([[1, 2, 3]], [[1, 1]], mode="same")
     array([[3, 5, 3]])
     """
-    y = _filter2d("correlate2d", in1, in2, mode, boundary, fillvalue, workers, out, late=_LATE)
+    y = _filter2d(
+        "correlate2d", in1, in2, mode, boundary, fillvalue, workers, out, late=_filtering.LATE
+    )
     swapped = mode == "valid" and np.less(np.shape(in1), np.shape(in2)).any()
     return np.conjugate(y, out=y) if swapped and y.dtype.kind == "c" else y
 
@@ -370,7 +371,7 @@ def choose(in1, in2, mode="full", *, boundary="fill", fillvalue=0, axes=None, co
     _check.same_rank(in1=in1, in2=in2)
     if in1.ndim == 0 or _scipy.takes(in1, in2):
         return _choose.Choice("direct", "a single product, or a dtype that only scipy computes", {})
-    f = _filtering(
+    f = _filtering.filtering(
         in1,
         in2,
         mode,
@@ -380,7 +381,7 @@ def choose(in1, in2, mode="full", *, boundary="fill", fillvalue=0, axes=None, co
         None,
         None,
         convolution=not correlation,
-        late=_LATE_UNLESS_FILL,
+        late=_filtering.LATE_UNLESS_FILL,
         compute=False,
     )
     return _choose.weigh(f)[0]
@@ -451,11 +452,7 @@ def correlation_lags(in1_len, in2_len, mode="full"):
     return np.arange(1 - k, n)
 
 
-# ---- from arguments to a filtering ---------------------------------------------------------------
-
-# Boundaries under which mode "same" of a correlation starts at k // 2 of the full result.
-_LATE = frozenset(range(len(_check.BOUNDARIES)))
-_LATE_UNLESS_FILL = _LATE - {0}
+# ---- bodies --------------------------------------------------------------------------------------
 
 
 def _filter(
@@ -489,7 +486,7 @@ def _filter(
     _check.not_empty(**dict(zip(names, (in1, in2), strict=True)))
     # The separable method asks for the vectors of in2; samples are missing in in1.
     commute = method != "separable" and not missing
-    f = _filtering(
+    f = _filtering.filtering(
         in1,
         in2,
         mode,
@@ -514,7 +511,7 @@ def _filter2d(name, in1, in2, mode, boundary, fillvalue, workers, out, **kind):
     _check.mode(mode)
     if _scipy.takes(in1, in2):
         return _scipy.call(name, in1, in2, mode, boundary, fillvalue, None, out)
-    f = _filtering(in1, in2, mode, None, boundary, fillvalue, workers, out, **kind)
+    f = _filtering.filtering(in1, in2, mode, None, boundary, fillvalue, workers, out, **kind)
     return _compute(f, "auto", np.result_type(in1, in2), out)
 
 
@@ -533,11 +530,13 @@ def _transform(name, in1, in2, mode, axes, workers, out):
     if mode == "same":
         in2 = _middle(in2, [a for a in axes if in1.shape[a] == 1])
     wanted = [a for a in axes if in1.shape[a] != 1 != in2.shape[a]]
-    _broadcast_lead(in1, in2, wanted)
+    _filtering.broadcast_lead(in1, in2, wanted)
     if not wanted:
         return _product(in1, in2, out)
     in1, in2 = (a.astype(_transformed(a.dtype), copy=False) for a in (in1, in2))
-    f = _filtering(in1, in2, mode, tuple(wanted), "fill", 0, workers, out, convolution=True)
+    f = _filtering.filtering(
+        in1, in2, mode, tuple(wanted), "fill", 0, workers, out, convolution=True
+    )
     return _compute(f, "fft", np.result_type(in1, in2), out, warn=False)
 
 
@@ -562,68 +561,6 @@ def _product(in1, in2, out):
     _check.output(out, np.shape(result), result.dtype)
     out[...] = result
     return out
-
-
-def _filtering(
-    in1,
-    in2,
-    mode,
-    axes,
-    boundary,
-    fillvalue,
-    workers,
-    out,
-    *,
-    names=("in1", "in2"),
-    commute=True,
-    convolution=False,
-    late=frozenset(),
-    compute=True,
-):
-    """Check everything, then state the problem.
-
-    `late` holds the boundaries under which "same" starts later, `names` what errors call the
-    arrays. Without `compute` the output has a shape and a dtype, but no memory.
-    """
-    axes = _check.axes(axes, in1.ndim)
-    codes = _check.signal_boundaries(boundary, len(axes))
-    workers = _threads.resolve(workers)
-    dtype = np.result_type(in1, in2)
-    kernel_dtype = np.dtype(np.float32) if dtype == np.float16 else dtype.newbyteorder("=")
-    fill = _check.fill_value(fillvalue, kernel_dtype)
-    lead = _broadcast_lead(in1, in2, axes, names)
-    n, k = ([a.shape[i] for i in axes] for a in (in1, in2))
-    windows = [_window(*sizes, mode, c in late) for *sizes, c in zip(n, k, codes, strict=True)]
-    shape = list(lead)
-    for a, (_, size) in zip(axes, windows, strict=True):
-        shape[a] = size
-    swap = _must_swap(n, k, names) if mode == "valid" else False
-    if mode == "valid":
-        codes, fill = (0,) * len(axes), np.zeros_like(fill)
-    elif not in1.size and any(codes):
-        raise ValueError(
-            f"in1 cannot be empty with boundary={boundary!r}, but has shape {in1.shape}"
-        )
-    longer = commute and math.prod(k) > math.prod(n)
-    if longer and not swap and not any(codes) and fill == 0 and _check.finite(in1, in2):
-        swap = True  # what one array multiplies beyond the other is zero then
-    if compute:
-        y = _check.output(out, shape, dtype, **dict(zip(names, (in1, in2), strict=True)))
-        if kernel_dtype != dtype:
-            y = np.empty(shape, kernel_dtype)
-    else:
-        y = np.broadcast_to(np.empty((), kernel_dtype), shape)
-    x, w = (_check.served(a.astype(kernel_dtype, copy=False)) for a in (in1, in2))
-    if not convolution:
-        w = w.conj() if w.dtype.kind == "c" else w
-        if swap:  # the commuted form exists for convolutions: turn the kernel into one
-            w, convolution = np.flip(w, axes), True
-    if swap:
-        x, w = w, x
-    pad, rules = [0] * in1.ndim, [0] * in1.ndim
-    for a, (first, _), code in zip(axes, windows, codes, strict=True):
-        pad[a], rules[a] = w.shape[a] - 1 - first, code
-    return _methods.Filtering(x, w, y, axes, tuple(pad), tuple(rules), fill, convolution, workers)
 
 
 def _warn_not_finite():
@@ -653,41 +590,6 @@ def _compute(f, method, dtype, out, *, missing=None, warn=True):
         return f.y.astype(dtype)
     out[...] = f.y
     return out
-
-
-def _window(n, k, mode, late):
-    """(first, size) of the samples of the full output that a mode keeps."""
-    if mode == "full":
-        if n + k == 0:
-            raise ValueError("in1 and in2 cannot both be empty along one axis in mode 'full'")
-        return 0, n + k - 1
-    if mode == "same":
-        return (k // 2 if late else (k - 1) // 2), n
-    return min(n, k) - 1, abs(n - k) + 1
-
-
-def _must_swap(n, k, names):
-    """Whether in mode "valid" the second array is the one that contains the other."""
-    if all(a >= b for a, b in zip(n, k, strict=True)):
-        return False
-    if all(a <= b for a, b in zip(n, k, strict=True)):
-        return True
-    raise ValueError(
-        "For 'valid' mode, one must be at least as large as the other in every dimension, "
-        f"but {' and '.join(names)} have {tuple(n)} and {tuple(k)} samples"
-    )
-
-
-def _broadcast_lead(in1, in2, axes, names=("in1", "in2")):
-    """Shape of the result where axes are not convolved; 1 where they are."""
-    lead = [[1 if i in axes else n for i, n in enumerate(a.shape)] for a in (in1, in2)]
-    try:
-        return np.broadcast_shapes(*lead)
-    except ValueError:
-        raise ValueError(
-            f"incompatible shapes for {' and '.join(names)}: {in1.shape} and {in2.shape} must "
-            f"broadcast along axes other than {tuple(axes)}"
-        ) from None
 
 
 def _best_time(call):
