@@ -15,6 +15,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from . import _check, _core
+from ._bands import boundary_index, extended, part, spans
 
 BAND_BYTES = 3 << 20  # what one intermediate of the separable method takes
 
@@ -146,24 +147,6 @@ def _direct_planes(f):
                 np.add(f.y[o], part, out=f.y[o])
 
 
-def boundary_index(i, n, boundary):
-    """Where the samples `i` of an axis of `n` samples are read, -1 for the constant."""
-    i = np.asarray(i)
-    name = _check.BOUNDARIES[boundary]
-    if name == "replicate":
-        return np.clip(i, 0, n - 1)
-    if name == "circular":
-        return i % n
-    if name == "symmetric":
-        i = i % (2 * n)
-        return np.minimum(i, 2 * n - 1 - i)
-    if name == "reflect":
-        period = max(1, 2 * n - 2)
-        i = i % period
-        return np.minimum(i, period - i)
-    return np.where((i >= 0) & (i < n), i, -1)
-
-
 # ---- separable -----------------------------------------------------------------------------------
 
 
@@ -279,25 +262,22 @@ def _separable_piece(f, vectors, cut, wide, columns):
         f, read = _cut(f, wide, columns, dict(pairs))
     else:
         read = None
-    before, rows, halo = (slice(None),) * lead, f.y.shape[lead], len(vector) - 1
+    rows, halo = f.y.shape[lead], len(vector) - 1
     band = min(rows, max(1, BAND_BYTES * rows // f.y.nbytes))
     ready = np.empty((*f.y.shape[:lead], band + halo, *f.y.shape[lead + 1 :]), f.x.dtype)
     have = 0
-    for first in range(0, rows, band):
-        last = min(rows, first + band)
-        for start in range(first + have, last + halo, band):
-            stop = min(start + band, last + halo)
+    for first, last in spans(0, rows, band):
+        for start, stop in spans(first + have, last + halo, band):
             index = slice(start - f.pad[lead], stop - f.pad[lead])
             x = extended(f.x, lead, index, f.boundary[lead], f.fill)
             if read:
                 x = extended(x, wide, read, f.boundary[wide], f.fill)
-            _passes(f, x, pairs, ready[(*before, slice(start - first, stop - first))])
-        done = ready[(*before, slice(last - first + halo))]
-        _pass(f, done, lead, vector, 0, f.y[(*before, slice(first, last))])
+            _passes(f, x, pairs, ready[part(lead, start - first, stop - first)])
+        done = ready[part(lead, 0, last - first + halo)]
+        _pass(f, done, lead, vector, 0, f.y[part(lead, first, last)])
         have = halo
-        for row in range(0, halo, band):
-            again = ready[(*before, slice(band + row, band + min(row + band, halo)))]
-            ready[(*before, slice(row, min(row + band, halo)))] = again
+        for row, end in spans(0, halo, band):
+            ready[part(lead, row, end)] = ready[part(lead, band + row, band + end)]
 
 
 def _cut(f, axis, columns, vectors):
@@ -305,7 +285,7 @@ def _cut(f, axis, columns, vectors):
     first = columns.start - f.pad[axis]
     read = slice(first, columns.stop - f.pad[axis] + len(vectors.get(axis, "1")) - 1)
     pad = (*f.pad[:axis], 0, *f.pad[axis + 1 :])
-    return replace(f, y=f.y[(*(slice(None),) * axis, columns)], pad=pad), read
+    return replace(f, y=f.y[part(axis, columns.start, columns.stop)], pad=pad), read
 
 
 def _passes(f, x, pairs, y):
@@ -322,21 +302,6 @@ def _filtered(fill, vector):
     """What a pass makes of the constant beyond the edges of the axes that are still to come."""
     with np.errstate(all="ignore"):
         return np.asarray(np.multiply(vector, fill).sum(dtype=fill.dtype))
-
-
-def extended(x, axis, index, boundary, fill):
-    """Rows of x extended along one axis: a view where none is beyond the edge."""
-    n = x.shape[axis]
-    if index.start >= 0 and index.stop <= n:
-        return x[(slice(None),) * axis + (index,)]
-    i = boundary_index(np.arange(index.start, index.stop), n, boundary)
-    if n == 0:
-        return np.full((*x.shape[:axis], len(i), *x.shape[axis + 1 :]), fill, x.dtype)
-    before = (slice(None),) * axis
-    block = x[(*before, np.maximum(i, 0))]  # take() would copy all of an x that is not C-contiguous
-    block = block.astype(np.result_type(block, fill), copy=False)
-    block[(*before, i < 0)] = fill
-    return block
 
 
 def _pass(f, x, axis, vector, pad, y):

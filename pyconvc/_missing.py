@@ -16,13 +16,12 @@ Beyond the edges a copied sample is missing where its original is; a constant is
 is NaN.
 """
 
-import functools
 import math
 from dataclasses import dataclass, replace
 
 import numpy as np
 
-from . import _check, _choose, _core, _methods
+from . import _bands, _check, _choose, _core, _methods
 
 BAND_BYTES = 1 << 20  # of a band of the input
 MOST_BYTES = 14 << 20  # of a band and all that is computed from it
@@ -156,15 +155,14 @@ def leave_out(sums, x, y, missing):
     """Write to y the sums over x without what is missing."""
     axis, rows = sums.axis, y.shape[sums.axis]
     height = _height(x.shape, axis, sums.taps, sums.fill.itemsize, sums.mixed)
-    for first in range(0, rows, height):
-        last = min(rows, first + height)
-        index = slice(first - sums.before, last - sums.before + sums.taps - 1)
-        part = functools.partial(_methods.extended, axis=axis, index=index, boundary=sums.boundary)
-        band = np.ascontiguousarray(part(x, fill=sums.fill), sums.fill.dtype)
+    for first, last in _bands.spans(0, rows, height):
+        rows_read = slice(first - sums.before, last - sums.before + sums.taps - 1)
+        along = axis, rows_read, sums.boundary
+        band = np.ascontiguousarray(_bands.extended(x, *along, sums.fill), sums.fill.dtype)
         mask = missing.mask
         if mask is not None:
-            mask = np.ascontiguousarray(part(mask, fill=np.False_))
-        target = y[(slice(None),) * axis + (slice(first, last),)]
+            mask = np.ascontiguousarray(_bands.extended(mask, *along, np.False_))
+        target = y[_bands.part(axis, first, last)]
         if np.isnan(sums.fill) or _lacks(band, mask):
             _leave_out_of_band(sums, band, mask, target, missing)
         else:

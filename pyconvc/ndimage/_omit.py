@@ -10,7 +10,7 @@ from dataclasses import replace
 
 import numpy as np
 
-from .. import _missing
+from .. import _bands, _missing
 
 ANYTHING = 1  # code of a rule for what is not used
 
@@ -49,8 +49,7 @@ class ChainSums(_missing.Sums):
     def _run(self, x, filters, y, fill):
         result = np.empty(x.shape, x.dtype)
         self._compute(x, list(_with_constant(filters, fill)), result, x.dtype)
-        rows = slice(self.before, self.before + y.shape[self.axis])
-        return result[(slice(None),) * self.axis + (rows,)]
+        return result[_bands.part(self.axis, self.before, self.before + y.shape[self.axis])]
 
     def total(self, x, y):
         """A line alone, for kernels choose their order by its length."""
