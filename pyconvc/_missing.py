@@ -252,11 +252,13 @@ def _scale(y, weight, total, least, normalize, workers):
             by = {"total": total, "least": least * total, "normalize": normalize}
             _core.scale_present(y, weight, y, **by, workers=workers)
         return
+    rounding = 64 * np.finfo(weight.dtype).eps
     share = np.where(total > 0, weight, 1) / np.where(total > 0, total, 1)
+    share[share >= 1 - rounding] = 1
     with np.errstate(divide="ignore", invalid="ignore"):
         if normalize:
             y /= share
-    y[(share == 0) | (share < least)] = np.nan
+    y[(share == 0) | (share < least * (1 - rounding))] = np.nan
 
 
 def _add_means(y, mean, share, weight):

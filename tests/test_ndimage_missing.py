@@ -222,3 +222,15 @@ def test_filters_along_no_axis():
 def test_refused(arguments, error, text):
     with pytest.raises(error, match=text):
         ndimage.correlate(**{"input": [1, np.nan, 2], "weights": [1, 1.0]} | arguments)
+
+
+@pytest.mark.parametrize("dtype", cases.FLOATS)
+def test_rounding_takes_no_window_below_what_it_needs(dtype):
+    x = np.ones((120, 130), dtype)
+    x[60, 60] = np.nan
+    for size in (3, 10, 49):  # of which 1 / size times size is not always 1
+        y = ndimage.uniform_filter(x, size, nan_policy="omit", min_weight=1.0)
+        assert np.isnan(y).sum() == size**2
+    row = np.array([1, np.nan, 2, np.nan, 3], dtype)
+    y = ndimage.correlate1d(row, np.full(5, 0.2), nan_policy="omit", min_weight=0.6)
+    np.testing.assert_allclose(y[2], 2, rtol=1e-6)

@@ -4,6 +4,7 @@
  *
  * Plain loops without branches, which the compiler turns into the tier's comparisons and blends.
  */
+#include <float.h>
 #include <math.h>
 
 #include "present_types.h"
@@ -51,10 +52,14 @@ static void split(const void *x, const uint8_t *mask, int64_t n, void *to, void 
 /* The factors apart from their choice, which a compiler would else take for a reason to branch. */
 static void scale_block(const elem *x, const elem *weight, int64_t n, const present_scale *by,
                         elem *y) {
-    const elem total = (elem)by->total, least = (elem)by->least;
+    const double rounding = 64 * (sizeof(elem) == 4 ? FLT_EPSILON : DBL_EPSILON);
+    const elem total = (elem)by->total, whole = (elem)(by->total * (1 - rounding)),
+               least = (elem)(by->least * (1 - rounding));
     elem factor[BLOCK];
     for (int64_t j = 0; j < n; j++)
         factor[j] = by->normalize ? total / weight[j] : 1;
+    for (int64_t j = 0; j < n; j++)
+        factor[j] = weight[j] >= whole ? 1 : factor[j];
     for (int64_t j = 0; j < n; j++)
         y[j] = x[j] * ((weight[j] > 0) & (weight[j] >= least) ? factor[j] : (elem)NAN);
 }
