@@ -306,7 +306,7 @@ def _rounded(weights, work):
     if weights.dtype.kind != "f" or work not in (np.float32, np.complex64):
         return weights
     result, size = weights.astype(np.float32), np.abs(weights)
-    for largest in np.unique(size)[:-7:-1]:
+    for largest in np.unique(size[size > 0])[:-7:-1]:
         taps = size == largest
         lost = math.fsum(weights) - math.fsum(result)
         result[taps] = result[taps] + lost / np.count_nonzero(taps)
