@@ -14,6 +14,7 @@ __all__ = ["BLOCK_BYTES", "Plan", "plan"]
 
 BLOCK_BYTES = 2 << 20  # tiles are worked on together in blocks of about this size
 TILE_BYTES = 8 << 20  # largest tile, unless the kernel needs more
+LARGE_GAIN = 1.1  # by how much a tile larger than a block must be faster, for the memory it takes
 LONG = 1 << 14  # from this length on it matters whether lines are alone
 
 
@@ -224,8 +225,9 @@ def _best_of_grid(options, taps, outs, costs):
     kernel = spill * _transforms(once, [a.kept for a in once])
     blocks = np.maximum(parts, samples / np.maximum(tile_samples, BLOCK_BYTES / costs.itemsize))
     total = forward + inverse + kernel + costs.block * blocks + costs.part * parts
-    too_large = tile_samples * costs.itemsize > TILE_BYTES
-    total = total * np.where(too_large, tile_samples, 1)
+    tile_bytes = tile_samples * costs.itemsize
+    total = total * np.where(tile_bytes > BLOCK_BYTES, LARGE_GAIN, 1)
+    total = total * np.where(tile_bytes > TILE_BYTES, tile_samples, 1)
     at = np.unravel_index(np.argmin(total), total.shape)
     chosen = [choices[i] for choices, i in zip(options, at, strict=True)]
     sums = (np.broadcast_to(a, total.shape)[at] for a in (samples, forward, inverse, kernel))
