@@ -16,6 +16,7 @@
 #define MOST_COLUMNS     4096
 #define LINE_BLOCK       16384
 #define TASKS_PER_WORKER 8
+#define VOLUME_TAPS      9 /* of a volume's kernel that repay the copies of its lines */
 
 enum { D, H, W }; /* the spatial axes */
 
@@ -182,6 +183,15 @@ static int64_t halo(const pyconvc_problem *p) {
     return (p->kernel[W] - 1) * p->dilation[W];
 }
 
+/* Whether the lines of a volume are copied to strips everywhere: those that an output meets lie
+ * planes apart, where they drive each other out of the nearest cache, and each serves several taps.
+ */
+static int copies_lines(const filter_plan *plan) {
+    const pyconvc_problem *p = plan->p;
+    return p->kernel[D] > 1 && p->kernel[W] > 1 && !(plan->flags & FILTER_STREAM) &&
+           plan->planes * plan->taps_per_plane >= VOLUME_TAPS;
+}
+
 /* Columns whose taps all meet x itself, read in whole vectors; from where stores may be streamed.
  */
 static void find_inside(filter_plan *plan, const char *y) {
@@ -189,6 +199,7 @@ static void find_inside(filter_plan *plan, const char *y) {
     const int64_t lanes = plan->kernels->lanes, vector = lanes * plan->bytes;
     plan->inside_from = plan->inside_to = 0;
     if (p->x_step[5] != 1 || p->stride[W] != 1 || plan->phases.by_tap) return;
+    if (copies_lines(plan)) return;
     int64_t from = max64(0, p->pad_before[W]);
     if (plan->flags & FILTER_STREAM)
         while ((intptr_t)(y + from * plan->bytes) % vector)
