@@ -10,7 +10,10 @@
 #include "dot_plan.h"
 #include "gather.h"
 
-#define PIXELS        320         /* of a piece: a panel in half an L1 cache */
+#define PANEL_BYTES   (40 << 10) /* flows from the L1 and L2 caches */
+#define LEAST_PIXELS  400        /* of a piece, if panels are so large */
+#define MOST_PIXELS   640
+#define PIECES        8           /* of an image that has more pixels */
 #define SUMS_BYTES    (256 << 10) /* of a unit, and of its packed input */
 #define MOST_CHANNELS 256
 
@@ -54,10 +57,17 @@ static int64_t even(int64_t count, int64_t most, int64_t step) {
     return min64(count, round_up(ceil_div(count, ceil_div(count, max64(most, step))), step));
 }
 
+/* Pixels of a piece: the more, the fewer times sums are loaded and stored. */
+static int64_t most_pixels(const dot_plan *plan) {
+    const int64_t fitting = PANEL_BYTES / (panel_channels(plan) * plan->bytes),
+                  piece = ceil_div(plan->q.output[H] * plan->q.output[W], PIECES);
+    return min64(min64(fitting, MOST_PIXELS), max64(LEAST_PIXELS, piece));
+}
+
 static void size(dot_plan *plan) {
     const pyconvc_problem *q = &plan->q;
-    const int64_t row = plan->taps_per_plane * plan->bytes;
-    dot_cut(plan, PIXELS, PIXELS);
+    const int64_t row = plan->taps_per_plane * plan->bytes, pixels = most_pixels(plan);
+    dot_cut(plan, pixels, pixels);
     plan->channels_of_unit =
         even(q->channels_out, min64(MOST_CHANNELS, SUMS_BYTES / row), panel_channels(plan));
     const int64_t tile =

@@ -15,6 +15,19 @@ static int is_symmetric(const pyconvc_problem *p) {
     return 1;
 }
 
+/* Planes of x and y whose lines follow each other are one line each, where there is nothing but a
+ * tap at every sample. */
+static void collapse(pyconvc_problem *p) {
+    for (int a = W - 1; a >= 0; a--) {
+        if (p->input[a] > 1 && (p->x_step[3 + a] != p->input[W] * p->x_step[5] ||
+                                p->y_step[3 + a] != p->output[W] * p->y_step[5]))
+            return;
+        p->input[W] *= p->input[a];
+        p->output[W] *= p->output[a];
+        p->input[a] = p->output[a] = 1;
+    }
+}
+
 static pyconvc_problem exchange(const pyconvc_problem *p) {
     pyconvc_problem q = *p;
     q.channels_in = p->channels_out;
@@ -42,6 +55,7 @@ static void choose_form(dot_plan *plan) {
     plan->swapped = is_symmetric(p) && fills_tile(plan, c, k) && (!fills || c < k);
     plan->form = fills || plan->swapped ? &dot_outer : &dot_lines;
     plan->q = plan->swapped ? exchange(p) : *p;
+    if (plan->form == &dot_outer && is_symmetric(p)) collapse(&plan->q);
     plan->planes = plan->q.channels_in * p->kernel[D];
 }
 

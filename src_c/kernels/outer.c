@@ -22,7 +22,9 @@ INLINE vec plus(vec a, vec b) {
 INLINE void outer(const int N, const outer_job *job) {
     const elem *a = job->a, *b[OUTER_COLS];
     vec acc[OUTER_COLS * OUTER_VECS];
-    memset(acc, 0, sizeof acc);
+    UNROLL(32)
+    for (int i = 0; i < OUTER_COLS * N; i++)
+        acc[i] = set1(0);
     UNROLL(16)
     for (int t = 0; t < OUTER_COLS; t++)
         b[t] = (const elem *)job->b + job->offsets[t];
