@@ -43,21 +43,22 @@ KERNELS |= {
     "pool_argmax": [*FLOATS, "u64"],
 }
 KERNELS |= {"shifted": FLOATS, "fused": FLOATS, "convert": FLOATS, "present": FLOATS}
+KERNELS |= {"box": FLOATS, "integer": ["f64"]}
 # Kernels whose products are rounded before they are added.
-ROUNDED = {"shifted": ["-ffp-contract=off"]}
+ROUNDED = {"shifted": ["-ffp-contract=off"], "integer": ["-ffp-contract=off"]}
 
 # What a tier takes from the next lower one, for it would gain little: patterns of kernel_dtype.
 LOWER = {
     "sse2": ["*_u64"],
     "avx512vl": ["pool_*", "*_u8", "*_u16", "*_u32", "*_b8"],
-    "avx512": ["pool_*", "*_u8", "*_u16", "*_b8"],
+    "avx512": ["pool_*", "*_u8", "*_u16", "*_b8", "integer_*"],
 }
 
 # Kernels spell out their vectors and unroll by themselves: more than -O2 takes up to three times as
 # long for nothing. With GCC alone -O3 pays for some: complex filters spill less, the shuffles of
 # Winograd's kernels take lines of tiles apart, and plain loops become vectors.
 OPTIMIZE = "-O2"
-OPTIMIZE_GCC = dict.fromkeys(["filter", "winograd", "present", "fold"], "-O3")
+OPTIMIZE_GCC = dict.fromkeys(["filter", "winograd", "present", "fold", "convert"], "-O3")
 BASE = ["-std=gnu11", "-g0", "-fvisibility=hidden", "-ffp-contract=fast", "-Wall"]
 # Predictive commoning carries loaded vectors from one pass of a tap loop to the next and spills the
 # taps.

@@ -120,6 +120,21 @@ def test_rows(shape, taps, axis, tmp_path):
     assert peak(tmp_path, arrays, call, 10, 400) < PER_WORKER
 
 
+@pytest.mark.parametrize(
+    "filter", ["gaussian_filter(x, 2.0", "gaussian_filter(x, 40.0", "uniform_filter(x, 301"]
+)
+@pytest.mark.parametrize(
+    ("shape", "large"),
+    [("n, n, n", 180), ("n // 4, 8 * n, 8 * n", 80), ("16 * n, 16 * n", 160)],
+    ids=["volumes", "large planes", "planes"],
+)
+def test_filters_along_axes(shape, large, filter, tmp_path):
+    """Results of one axis lie in the output until the next."""
+    arrays = f"x, y = (ones({shape}).astype('float32') for _ in range(2))"
+    call = f"ndimage.{filter}, output=y, workers=1)"
+    assert peak(tmp_path, arrays, call, 8, large) < PER_WORKER
+
+
 # ---- no memory
 
 LIMITED = """

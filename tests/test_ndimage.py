@@ -242,10 +242,54 @@ def test_same_bits_for_any_number_of_workers(dtype):
         assert np.array_equal(one, two) and np.array_equal(one, three)
 
 
+@pytest.mark.parametrize("size", [15, 16, 33, 100, 700, 3001])
+@pytest.mark.parametrize("shape", [(5000,), (3, 900), (90, 70), (7, 40, 50)], ids=str)
+@pytest.mark.parametrize("dtype", [np.uint8, np.int16, np.float32, np.float64, np.complex64])
+def test_long_means(dtype, shape, size):
+    """Windows as long as blocks, lines and more, along each axis and along all."""
+    x = samples(np.random.default_rng(7), shape, dtype)
+    for axis, mode in zip(range(len(shape)), ["reflect", "constant", "wrap"], strict=False):
+        check("uniform_filter1d", x, size, axis, mode=mode, cval=2.0, origin=size // 3)
+    check("uniform_filter", x, size, mode="mirror")
+
+
+WEIGHTS = {
+    "thirds": np.full(3, 1 / 3),
+    "halves": np.array([0.25, 0.5, 0.25]),
+    "sums to one but for roundings": np.full(10, 0.1),
+    "sums to less": np.full(7, 1 / 7) - 1e-17,
+    "difference": np.array([-0.5, 0, 0.5]),
+    "small": np.array([1e-9, 2e-9, 1e-9]),
+    "large": np.array([1e4, -3e3, 7.7e2]),
+    "long": np.hanning(121) / 60,
+    "wide range": np.array([1e-12, 1.0, 1e-7, 0.5]),
+}
+
+
+@pytest.mark.parametrize("name", WEIGHTS)
+@pytest.mark.parametrize("dtype", [np.int8, np.uint8, np.int16, np.uint16])
+def test_sums_of_small_integers_near_whole_numbers(dtype, name):
+    """Level parts, steps and noise: cut off as sums in float64 are."""
+    rng = np.random.default_rng(8)
+    info = np.iinfo(dtype)
+    level = np.repeat(np.linspace(info.min, info.max, 40).astype(dtype), 40)
+    steps = np.tile(np.array([0, 1, 2, info.max, info.max - 1], dtype), 320)
+    noise = rng.integers(info.min, info.max, 1600, dtype, endpoint=True)
+    x = np.stack([level, steps, noise, np.zeros(1600, dtype), *noise.reshape(2, 800).repeat(2, 1)])
+    w = WEIGHTS[name]
+    check("correlate1d", x, w, mode="constant", cval=1.0)
+    check("correlate1d", x, w, mode="constant", cval=0.5)
+    check("correlate1d", x, w, 0)
+    check("correlate", x, np.outer(w[:3], w[:7]) / np.abs(w).max())
+
+
 def test_blocks_change_no_bit():
-    """Rows of a large image are those of a small one around them."""
+    """Rows of a large image are those of a small one around them.
+
+    Long means are added up in runs: the small one begins whole windows after the large one.
+    """
     x = np.random.default_rng(6).standard_normal((900, 1100)).astype(np.float32)
-    part = np.s_[390:520, 470:700]
+    part = np.s_[12 * 33 : 530, 14 * 33 : 700]
     inside = np.s_[40:-40, 40:-40]
     for name, args in [("gaussian_filter", (3.0,)), ("uniform_filter", (33,)), ("sobel", ())]:
         function = getattr(ndimage, name)

@@ -162,8 +162,8 @@ def uniform_filter1d(
 ):
     """The mean of `size` samples along an axis.
 
-    The time does not grow with `size` but for its logarithm. Nothing is carried from one sample to
-    the next: errors do not add up along a line, and a NaN reaches only the windows that hold it.
+    The time does not grow with `size`. Nothing is carried further than the length of a window:
+    errors do not add up along a line, and a NaN reaches only the windows that hold it.
 
     Parameters
     ----------

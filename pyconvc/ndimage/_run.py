@@ -23,9 +23,10 @@ from . import _omit
 
 TINY = np.finfo(np.float64).eps  # scipy takes smaller weights of a kernel of any rank for zero
 ZERO = np.zeros(())
-FEW_TAPS = 32  # of kernels of any rank that are added up in blocks
+FEW_TAPS = 32  # of kernels with gaps that are added up in blocks
 LONG = 128  # taps from which a line goes alone
 FUSED_TAPS = 8  # a third axis is fused up to so many taps beside its sample
+IN_PLACE = 4 << 20  # bytes of a block in place, of which buffers hold three
 
 
 @dataclass(frozen=True, slots=True)
@@ -135,16 +136,34 @@ def _arithmetic(source, result, filters, precision):
 
 
 def _all(x, filters, y, work, ordered, workers):
-    """Groups of filters that share blocks, through arrays of y's dtype."""
-    groups = _groups(filters)
+    """Groups of filters that share blocks; those after the first in place."""
+    first, *others = _groups(filters)
+    groups = [first, *(part for group in others for part in _fitting(group, y, work))]
     for i, group in enumerate(groups):
-        target = y if i == len(groups) - 1 else np.empty(y.shape, y.dtype)
+        target = y
+        if i < len(groups) - 1 and not all(_fits(g, y, work) for g in groups[i + 1 :]):
+            target = np.empty(y.shape, y.dtype)
         if group[0].in_line:
             _chain(x, group, target, work, ordered or work == np.float64, workers)
         else:
             _block(x, group[0], target, work, ordered, workers)
         x = target
     return y
+
+
+def _fitting(group, y, work):
+    """A group, or its filters one after the other, which hold fewer lines."""
+    return [group] if _fits(group, y, work) else [[f] for f in group]
+
+
+def _fits(group, y, work):
+    """Whether blocks of whole lines along the filtered axes are small enough to be held."""
+    if not group[0].in_line:
+        return False
+    inner = min(range(y.ndim), key=lambda a: abs(y.strides[a]))
+    axes = {f.axes[0]: f.size[0] for f in group}
+    samples = math.prod(y.shape[a] + n for a, n in axes.items())
+    return samples * (1 if inner in axes else 16) * work.itemsize <= IN_PLACE
 
 
 def _groups(filters):
@@ -188,11 +207,12 @@ def _leave_out(x, filters, y, work, missing, workers):
 def _block(x, f, y, work, ordered, workers):
     """A correlation along several axes."""
     long_axes = sum(n > 1 for n in f.size)
-    if work == np.float32 and math.prod(f.size) <= FEW_TAPS and long_axes <= 3:
-        _chain(x, [f], y, work, True, workers)  # whose blocks keep lines apart in the cache
+    gaps = bool((f.weights == 0).any())
+    if work == np.float32 and gaps and math.prod(f.size) <= FEW_TAPS and long_axes <= 3:
+        _chain(x, [f], y, work, True, workers)  # which leaves out what is zero
         return
     if not ordered:
-        ordered = bool((f.weights == 0).any()) and not _check.finite(x)  # zero times NaN
+        ordered = gaps and not _check.finite(x)  # zero times NaN
     if ordered and work.kind == "f":
         if long_axes > 3:
             _by_terms(x, f, y)

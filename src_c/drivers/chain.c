@@ -17,8 +17,10 @@ typedef struct {
 
 /* What a worker's scratch holds. */
 typedef struct {
-    char *buffer[3], *level; /* blocks; partial sums, one buffer after the other */
-    char *line;              /* a line as it is in memory */
+    char *buffer[3]; /* blocks */
+    char *line;      /* a line as it is in memory */
+    char *turned[2]; /* lines of a box filter, side by side */
+    char *sums;      /* of the ends of its windows */
     const void **table;
 } scratch;
 
@@ -43,7 +45,9 @@ static size_t lay_out(const chain_plan *plan, char *base, scratch *s) {
     s->buffer[0] = base + at, at += buffer;
     s->buffer[1] = base + at, at += buffer;
     s->buffer[2] = base + at, at += plan->stores_itself ? 0 : buffer;
-    s->level = base + at, at += buffer * (size_t)plan->levels;
+    s->turned[0] = base + at, at += aligned(plan->turned * plan->bytes);
+    s->turned[1] = base + at, at += aligned(plan->turned * plan->bytes);
+    s->sums = base + at, at += aligned(plan->sums);
     s->line = base + at, at += aligned(line + 64);
     s->table = (const void **)(base + at);
     return at + aligned(plan->pointers * (int64_t)sizeof(void *));
@@ -82,7 +86,7 @@ static void load_block(const job *j, const task *t, const scratch *s, const bloc
         if (c->pass[p].kernel[W] > 1) line.rule = c->pass[p].boundary[W];
     const int64_t columns = t->size[W] + plan->halo[W];
     const gather_range range = gather_find(&line, t->first[W] - plan->before[W], 1, columns);
-    const int same = c->x_sample == PYCONVC_SAMPLE_AS_COMPUTED;
+    const int same = plan->x_sample == PYCONVC_SAMPLE_AS_COMPUTED;
     for (int64_t d = 0; d < t->size[D] + plan->halo[D]; d++)
         for (int64_t h = 0; h < t->size[H] + plan->halo[H]; h++) {
             const int64_t z = source(plan, t, D, d), r = source(plan, t, H, h);
@@ -90,28 +94,30 @@ static void load_block(const job *j, const task *t, const scratch *s, const bloc
             const int64_t at = t->image * c->x_step[0] + z * c->x_step[1] + r * c->x_step[2];
             char *row = sample(plan, to, d, h, 0);
             gather(&line, &range, j->x + at * plan->x_bytes, 0, same ? row : s->line);
-            if (!same) plan->convert->widen[c->x_sample](s->line, columns, row);
+            if (!same) plan->convert->widen[plan->x_sample](s->line, columns, row);
         }
 }
 
 static void store_block(const job *j, const task *t, const scratch *s, const block *from, char *y) {
     const chain_plan *plan = j->plan;
     const pyconvc_chain *c = plan->c;
-    const int same = c->y_sample == PYCONVC_SAMPLE_AS_COMPUTED;
+    const int same = plan->y_sample == PYCONVC_SAMPLE_AS_COMPUTED;
     for (int64_t d = 0; d < t->size[D]; d++)
         for (int64_t h = 0; h < t->size[H]; h++) {
             const char *row = sample(plan, from, d, h, 0);
             char *to = y + (d * c->y_step[1] + h * c->y_step[2]) * plan->y_bytes;
             char *line = c->y_step[3] == 1 ? to : s->line;
-            if (!same) plan->convert->narrow[c->y_sample](row, t->size[W], line);
+            if (!same) plan->convert->narrow[plan->y_sample](row, t->size[W], line);
             if (c->y_step[3] != 1)
                 scatter(plan->y_bytes, same ? row : line, t->size[W], c->y_step[3], to);
         }
 }
 
 /* The constant of a pass, in what it reads beyond the edges; n: samples of the block. */
-static void put_constant(const chain_plan *plan, const task *t, const pyconvc_pass *pass,
-                         const block *b, const int64_t *n) {
+static void put_constant(const chain_plan *plan, const task *t, int i, const block *b,
+                         const int64_t *n) {
+    const pyconvc_pass *pass = &plan->c->pass[i];
+    const unsigned char *fill = plan->fill[i];
     for (int a = 0; a < PYCONVC_RANK; a++) {
         if (pass->boundary[a] != PYCONVC_CONSTANT || pass->kernel[a] == 1) continue;
         const int64_t from = t->first[a] - pass->pad[a];
@@ -121,11 +127,10 @@ static void put_constant(const chain_plan *plan, const task *t, const pyconvc_pa
             for (int64_t h = 0; h < n[H]; h++) {
                 const int64_t at = a == D ? d : h;
                 if (a == W) {
-                    gather_fill(plan->bytes, pass->fill, before, sample(plan, b, d, h, 0));
-                    gather_fill(plan->bytes, pass->fill, n[W] - inside,
-                                sample(plan, b, d, h, inside));
+                    gather_fill(plan->bytes, fill, before, sample(plan, b, d, h, 0));
+                    gather_fill(plan->bytes, fill, n[W] - inside, sample(plan, b, d, h, inside));
                 } else if (at < before || at >= inside) {
-                    gather_fill(plan->bytes, pass->fill, n[W], sample(plan, b, d, h, 0));
+                    gather_fill(plan->bytes, fill, n[W], sample(plan, b, d, h, 0));
                 }
             }
     }
@@ -139,6 +144,7 @@ typedef struct {
     const pyconvc_pass *pass;
     const filter_plan *filter;
     const scratch *s;
+    const task *t;
     block from, to;
     int64_t n[PYCONVC_RANK];
     int flags;
@@ -153,43 +159,46 @@ static shifted_job shifted(const step *p, const void *w, int64_t count, int64_t 
                          .y_pitch = p->to.row * parts,
                          .height = height,
                          .width = p->n[W] * parts,
-                         .stream = (p->flags & FILTER_STREAM) != 0};
+                         .stream = (p->flags & FILTER_STREAM) != 0,
+                         .split = p->plan->split[p->pass - p->plan->c->pass]};
+}
+
+/* The first row of those that lie one behind the other along an axis (W: as for H), number i of
+ * them side by side. */
+static char *first_row(const step *p, const block *b, int axis, int64_t i) {
+    return axis == D ? sample(p->plan, b, 0, i, 0) : sample(p->plan, b, i, 0, 0);
+}
+
+static void point_to_rows(const step *p, int axis, int64_t i, int64_t rows) {
+    const char *first = first_row(p, &p->from, axis, i);
+    const int64_t pitch = (axis == D ? p->from.plane : p->from.row) * p->plan->bytes;
+    for (int64_t r = 0; r < rows; r++)
+        p->s->table[r] = first + r * pitch;
 }
 
 /* Along an axis, with the filter that is planned for it. */
 static void filter_lines(const step *p, int axis) {
-    const chain_plan *plan = p->plan;
-    const int64_t parts = plan->parts, pitch = axis == D ? p->from.plane : p->from.row;
+    const int64_t parts = p->plan->parts, pitch = axis == D ? p->to.plane : p->to.row;
     const int64_t outer = axis == D ? p->n[H] : p->n[D], inner = axis == D ? p->n[D] : p->n[H];
-    const int64_t rows = inner + (axis == W ? 0 : p->pass->kernel[axis] - 1);
     for (int64_t i = 0; i < outer; i++) {
-        const int64_t d = axis == D ? 0 : i, h = axis == D ? i : 0;
-        for (int64_t r = 0; r < rows; r++)
-            p->s->table[r] = sample(plan, &p->from, d, h, r * pitch);
-        p->filter->kernel(
-            &p->filter->program, p->filter->taps, NULL, p->s->table, sample(plan, &p->to, d, h, 0),
-            (axis == D ? p->to.plane : p->to.row) * parts, inner, p->n[W] * parts, p->flags);
+        point_to_rows(p, axis, i, inner + (axis == W ? 0 : p->pass->kernel[axis] - 1));
+        p->filter->kernel(&p->filter->program, p->filter->taps, NULL, p->s->table,
+                          first_row(p, &p->to, axis, i), pitch * parts, inner, p->n[W] * parts,
+                          p->flags);
     }
 }
 
-/* Rows or planes added up. */
-static void add_lines(const step *p, int axis) {
+/* Columns, rows or planes added up. */
+static void add_lines(const step *p, int axis, shifted_fn *kernel) {
     const int64_t taps = p->pass->kernel[axis];
     shifted_job job = shifted(p, p->pass->w, taps, p->n[H]);
     for (int64_t d = 0; d < p->n[D]; d++) {
         for (int64_t i = 0; i < taps; i++)
-            p->s->table[i] = axis == D ? sample(p->plan, &p->from, d + i, 0, 0)
-                                       : sample(p->plan, &p->from, d, i, 0);
+            p->s->table[i] =
+                sample(p->plan, &p->from, d + (axis == D) * i, (axis == H) * i, (axis == W) * i);
         job.y = sample(p->plan, &p->to, d, 0, 0);
-        p->plan->fused->terms(&job);
+        kernel(&job);
     }
-}
-
-static void sum(const step *p) {
-    if (p->filter->taps)
-        filter_lines(p, chain_axis(p->pass));
-    else
-        add_lines(p, chain_axis(p->pass));
 }
 
 static void add_terms(const step *p, shifted_fn *kernel, int64_t pointers) {
@@ -203,96 +212,103 @@ static void add_terms(const step *p, shifted_fn *kernel, int64_t pointers) {
     }
 }
 
-/* Sums of radix^level samples from each of `n` planes and rows on, of those of the level below. */
-typedef struct {
-    const char *from;
-    char *to;
-    int64_t radix, between; /* how many are added, samples from one to the next */
-    int64_t n[PYCONVC_RANK];
-} level;
+/* ---- windows of equal weights ------------------------------------------------------------------
+ */
 
-static void add_level(const step *p, const level *l) {
-    static const float one_f32 = 1;
-    static const double one_f64 = 1;
+/* The place of the first window of a pass in its run of windows; runs are counted from one end of
+ * the axis, so that no block changes a bit. */
+static int64_t place(const step *p, int axis) {
+    const int64_t taps = p->pass->kernel[axis];
+    const int64_t at = (p->t->first[axis] - p->pass->pad[axis]) % taps;
+    return at < 0 ? at + taps : at;
+}
+
+static box_job box(const step *p, int axis) {
+    return (box_job){.rows = p->s->table,
+                     .count = p->pass->kernel[axis],
+                     .place = place(p, axis),
+                     .w = p->pass->w,
+                     .divide = p->pass->kind == PYCONVC_QUOTIENT,
+                     .sums = p->s->sums};
+}
+
+static void box_rows(const step *p, int axis) {
     const chain_plan *plan = p->plan;
-    const int is_double = plan->bytes / plan->parts == sizeof one_f64;
-    shifted_job job = shifted(p, is_double ? (const void *)&one_f64 : &one_f32, l->radix, l->n[H]);
-    job.y_pitch = job.pitch;
-    job.width = l->n[W] * plan->parts;
-    job.stream = 0;
-    for (int64_t d = 0; d < l->n[D]; d++) {
-        const int64_t plane = d * p->from.plane * plan->bytes;
-        for (int64_t i = 0; i < l->radix; i++)
-            p->s->table[i] = l->from + plane + i * l->between * plan->bytes;
-        job.y = l->to + plane;
-        plan->shifted->mean(&job);
+    const int64_t outer = axis == D ? p->n[H] : p->n[D];
+    box_job job = box(p, axis);
+    job.y_pitch = (axis == D ? p->to.plane : p->to.row) * plan->parts;
+    job.height = axis == D ? p->n[D] : p->n[H];
+    job.width = p->n[W] * plan->parts;
+    for (int64_t i = 0; i < outer; i++) {
+        point_to_rows(p, axis, i, job.height + job.count - 1);
+        job.y = first_row(p, &p->to, axis, i);
+        plan->box->means(&job);
     }
 }
 
-/* A region with its partial sums; n planes, rows and columns of sums. */
+/* Lines side by side, one to a lane: `lines` of them, from one to the next `step` samples in x and
+ * `y_step` in y, of `columns` windows, the last of `last`. */
 typedef struct {
-    int axis, levels;
-    int64_t radix, unit; /* samples from one to the next along the axis */
-    char *sums[20];      /* of each level */
-    int64_t n[PYCONVC_RANK];
-} region;
+    const char *x;
+    char *y;
+    int64_t lines, step, y_step, columns, last;
+} box_lines;
 
-static void add_levels(const step *p, region *r, char *from) {
+static void box_turned(const step *p, const box_lines *l) {
     const chain_plan *plan = p->plan;
-    const int64_t taps = p->pass->kernel[r->axis];
-    const int64_t buffer = (int64_t)aligned(plan->buffer * plan->bytes) + 64;
-    r->unit = r->axis == D ? p->from.plane : r->axis == H ? p->from.row : 1;
-    r->sums[0] = from;
-    int64_t samples = 1;
-    for (int i = 1; i <= r->levels; i++) {
-        level l = {r->sums[i - 1],
-                   p->s->level + (i - 1) * buffer,
-                   r->radix,
-                   samples * r->unit,
-                   {r->n[D], r->n[H], r->n[W]}};
-        samples *= r->radix;
-        l.n[r->axis] += taps - samples;
-        r->sums[i] = l.to;
-        add_level(p, &l);
-    }
+    const int64_t lanes = plan->box->columns / plan->parts, bytes = plan->bytes;
+    const int64_t whole = l->lines - 1, halo = p->pass->kernel[W] - 1;
+    char *from = p->s->turned[0], *to = p->s->turned[1];
+    box_job job = box(p, W);
+    job.y = to;
+    job.y_pitch = lanes * plan->parts;
+    job.height = l->columns;
+    job.width = l->lines * plan->parts;
+    for (int64_t i = 0; i < l->columns + halo; i++)
+        p->s->table[i] = from + i * lanes * bytes;
+    const int same = l->last == l->columns;
+    gather_turned(bytes, l->x, l->step, same ? l->lines : whole, l->columns + halo, lanes, from);
+    if (!same)
+        gather_turned(bytes, l->x + whole * l->step * bytes, l->step, 1, l->last + halo, lanes,
+                      from + whole * bytes);
+    plan->box->means(&job);
+    gather_turned(bytes, to, lanes, l->columns, same ? l->lines : whole, l->y_step, l->y);
+    if (!same)
+        gather_turned(bytes, to + whole * bytes, lanes, l->last, 1, l->y_step,
+                      l->y + whole * l->y_step * bytes);
 }
 
-/* The sums; the order of each is the same wherever it stands. */
-static void combine(const step *p, shifted_fn *kernel, const region *r, const block *to) {
+/* Along rows: many of them side by side, or pieces of one. */
+static void box_columns(const step *p) {
     const chain_plan *plan = p->plan;
-    const int64_t taps = p->pass->kernel[r->axis];
-    shifted_job job = shifted(p, p->pass->w, 0, r->n[H]);
-    job.y_pitch = to->row * plan->parts;
-    for (int64_t d = 0; d < r->n[D]; d++) {
-        int64_t at = 0, piece = 1;
-        job.count = 0;
-        for (int i = 0; i < r->levels; i++)
-            piece *= r->radix;
-        for (int i = r->levels; i >= 0; i--, piece /= r->radix)
-            for (; at + piece <= taps; at += piece)
-                p->s->table[job.count++] =
-                    r->sums[i] + (d * p->from.plane + at * r->unit) * plan->bytes;
-        job.y = sample(plan, to, d, 0, 0);
-        kernel(&job);
-    }
+    const int64_t lanes = plan->box->columns / plan->parts, piece = plan->box_piece;
+    for (int64_t d = 0; d < p->n[D]; d++)
+        for (int64_t h = 0; h < p->n[H];) {
+            box_lines l = {sample(plan, &p->from, d, h, 0), sample(plan, &p->to, d, h, 0)};
+            if (piece) {
+                l.columns = min64(piece, p->n[W]);
+                l.lines = ceil_div(p->n[W], piece);
+                l.step = l.y_step = piece;
+                l.last = p->n[W] - (l.lines - 1) * piece;
+            } else {
+                l.columns = l.last = p->n[W];
+                l.lines = min64(lanes, p->n[H] - h);
+                l.step = p->from.row;
+                l.y_step = p->to.row;
+            }
+            h += piece ? 1 : l.lines;
+            box_turned(p, &l);
+        }
 }
 
 static void add_box(const step *p, shifted_fn *kernel) {
-    region r = {.axis = chain_axis(p->pass), .n = {p->n[D], p->n[H], p->n[W]}};
-    const int64_t taps = p->pass->kernel[r.axis];
-    r.levels = chain_levels(taps);
-    r.radix = chain_radix(taps);
-    const int whole =
-        r.axis == D || !r.levels; /* else partial sums of one line or plane at a time */
-    const int64_t planes = whole ? 1 : p->n[D], rows = whole || r.axis == H ? 1 : p->n[H];
-    if (planes > 1) r.n[D] = 1;
-    if (rows > 1) r.n[H] = 1;
-    for (int64_t d = 0; d < planes; d++)
-        for (int64_t h = 0; h < rows; h++) {
-            const block to = {sample(p->plan, &p->to, d, h, 0), p->to.plane, p->to.row};
-            add_levels(p, &r, sample(p->plan, &p->from, d, h, 0));
-            combine(p, kernel, &r, &to);
-        }
+    const int axis = chain_axis(p->pass);
+    if (!chain_is_long_box(p->pass))
+        add_lines(p, axis, kernel);
+    else if (axis == W)
+        box_columns(p);
+    else
+        box_rows(p, axis);
 }
 
 static void run_pass(const step *p) {
@@ -300,7 +316,7 @@ static void run_pass(const step *p) {
     const int64_t terms = p->pass->terms;
     switch (p->pass->kind) {
     case PYCONVC_SUM:
-        sum(p);
+        filter_lines(p, chain_axis(p->pass));
         break;
     case PYCONVC_TERMS:
         add_terms(p, p->plan->c->dtype == PYCONVC_F32 ? p->plan->fused->terms : k->terms, terms);
@@ -322,11 +338,11 @@ static void run_pass(const step *p) {
 
 static void settle(const step *p) {
     const chain_plan *plan = p->plan;
-    if (plan->c->y_sample == PYCONVC_SAMPLE_AS_COMPUTED) return;
+    if (plan->y_sample == PYCONVC_SAMPLE_AS_COMPUTED) return;
     for (int64_t d = 0; d < p->n[D]; d++)
         for (int64_t h = 0; h < p->n[H]; h++) {
             char *row = sample(plan, &p->to, d, h, 0);
-            plan->convert->settle[plan->c->y_sample](row, p->n[W], row);
+            plan->convert->settle[plan->y_sample](row, p->n[W], row);
         }
 }
 
@@ -356,7 +372,7 @@ static void run_by_rows(const step *whole, int i, const task *t, const block *la
             run_pass(&p);
             settle(&p);
             p.from = p.to;
-            put_constant(plan, t, &plan->c->pass[i + 1], &p.from, p.n);
+            put_constant(plan, t, i + 1, &p.from, p.n);
             take(&p, i + 1);
             const block rows = {sample(plan, last, d, h, 0), last->plane, last->row};
             p.to = rows;
@@ -365,12 +381,11 @@ static void run_by_rows(const step *whole, int i, const task *t, const block *la
         }
 }
 
-/* Whether the last two passes go by rows: partial sums are of whole blocks. */
+/* Whether the last two passes go by rows: a box filter takes whole blocks. */
 static int goes_by_rows(const chain_plan *plan, int i) {
     const pyconvc_pass *pass = &plan->c->pass[i];
-    const int is_box = pass->kind == PYCONVC_MEAN || pass->kind == PYCONVC_QUOTIENT;
     return i == plan->c->passes - 2 && pass->kernel[W] == 1 && chain_axis(pass + 1) == W &&
-           !(is_box && chain_levels(pass->kernel[chain_axis(pass)]));
+           !chain_is_long_box(pass) && !chain_is_long_box(pass + 1);
 }
 
 static void do_task(const void *context, int64_t index, void *memory) {
@@ -385,13 +400,13 @@ static void do_task(const void *context, int64_t index, void *memory) {
     const int64_t at = t.image * c->y_step[0] + t.first[D] * c->y_step[1] +
                        t.first[H] * c->y_step[2] + t.first[W] * c->y_step[3];
     const block y = {j->y + at * plan->y_bytes, c->y_step[1], c->y_step[2]};
-    step p = {.plan = plan, .s = &s, .to = {s.buffer[0], plan->plane, plan->row}};
+    step p = {.plan = plan, .s = &s, .t = &t, .to = {s.buffer[0], plan->plane, plan->row}};
     for (int a = 0; a < PYCONVC_RANK; a++)
         p.n[a] = t.size[a] + plan->halo[a];
     load_block(j, &t, &s, &p.to);
     for (int i = 0; i < c->passes; i++) {
         const int last = i == c->passes - 1;
-        put_constant(plan, &t, &c->pass[i], &p.to, p.n);
+        put_constant(plan, &t, i, &p.to, p.n);
         p.from = p.to;
         p.to.first = s.buffer[(i + 1) % 2];
         take(&p, i);

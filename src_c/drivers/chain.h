@@ -1,7 +1,8 @@
 /* chain.h -- chains of passes over blocks: decided once a call, read by all workers.
  *
- * A task loads a block of x with the halos of all passes, as elements to compute with, into a
- * buffer that fits in the cache, runs the passes from buffer to buffer and stores the block of y.
+ * A task loads a block of x with the halos of all passes, as elements to compute with or as small
+ * integers are in memory, into a buffer that fits in the cache, runs the passes from buffer to
+ * buffer and stores the block of y.
  * Rules are applied where the block is loaded: passes along different axes commute with reading
  * samples from elsewhere. Only constants are put in anew before each pass.
  */
@@ -15,35 +16,42 @@ typedef struct {
     const kernel_table *table;
     const shifted_kernels *shifted, *fused;
     const convert_kernels *convert;
-    int64_t bytes, parts; /* of a sample to compute with */
+    const box_kernels *box;
+    int64_t bytes, parts;       /* of a sample in a buffer */
+    int32_t x_sample, y_sample; /* pyconvc_sample; AS_COMPUTED: as in a buffer */
     int64_t x_bytes, y_bytes;
+    unsigned char fill[PYCONVC_RANK][16]; /* of each pass, as in a buffer */
 
     int64_t block[PYCONVC_RANK], blocks[PYCONVC_RANK]; /* samples of y, and how many blocks */
     int64_t halo[PYCONVC_RANK], before[PYCONVC_RANK];  /* samples beyond a block, before it */
     int64_t row, plane, buffer; /* samples from one row, plane and buffer to the next */
-    int levels;                 /* buffers for partial sums of MEAN and QUOTIENT */
     int64_t pointers;           /* that a table of rows or terms has */
     int stores_itself, flags;   /* the last pass writes to y, with these FILTER_ flags */
+    int64_t box_piece;          /* of a row that lies beside others; 0: whole rows do */
+    int64_t turned;             /* samples of lines side by side */
+    int64_t sums;               /* bytes for the ends of windows */
     int64_t tasks;
     int workers;
 
     /* SUMs that are filters; no taps where a pass is none. */
     pyconvc_problem problem[PYCONVC_RANK];
     filter_plan filter[PYCONVC_RANK];
+    const split_weights *split[PYCONVC_RANK]; /* of sums of small integers; NULL where none */
 } chain_plan;
 
 /* Free with chain_plan_free also after a failure. */
-pyconvc_status chain_plan_make(chain_plan *plan, const pyconvc_chain *c, const void *y,
-                               const pyconvc_run *run);
+pyconvc_status chain_plan_make(chain_plan *plan, const pyconvc_chain *c, const void *x,
+                               const void *y, const pyconvc_run *run);
 void chain_plan_free(chain_plan *plan);
 
 /* The axis that a pass has its kernel along. */
 int chain_axis(const pyconvc_pass *pass);
 
-/* Levels of partial sums that a sum of `kernel` samples is made of; those of level i have
- * radix^i samples, radix being 10 at most. */
-int chain_levels(int64_t kernel);
-int64_t chain_radix(int64_t kernel);
+/* Whether a pass is a mean of so many samples that it is added up in runs. */
+int chain_is_long_box(const pyconvc_pass *pass);
+
+/* Weights of a sum of small integers in two parts; leaves *to alone where none are of use. */
+pyconvc_status chain_split(const pyconvc_pass *pass, int32_t sample, const split_weights **to);
 
 pyconvc_status chain_run(const chain_plan *plan, const void *x, void *y, const pyconvc_run *run);
 

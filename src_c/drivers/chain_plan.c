@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause
  * chain_plan.c -- sizes of blocks and buffers, taps (see chain.h). Nothing here depends on the
  * number of workers. */
+#include <stdlib.h>
 #include <string.h>
 
 #include "chain.h"
@@ -10,6 +11,8 @@
 #define MOST_ROWS   256
 #define FAR         256       /* rows of a halo for which blocks are narrow */
 #define STREAM_FROM (4 << 20) /* bytes of y */
+#define MOST_DOUBT  0.01 /* of sums in float32: more of them would be computed again too often */
+#define LONG_BOX    16   /* samples of a window from which runs are faster than sums */
 
 enum { D, H, W };
 
@@ -17,25 +20,12 @@ int chain_axis(const pyconvc_pass *pass) {
     return pass->kernel[D] > 1 ? D : pass->kernel[H] > 1 ? H : W;
 }
 
-int chain_levels(int64_t kernel) {
-    int levels = 0;
-    for (int64_t n = 10; kernel >= 8 && (levels == 0 || n < kernel); n *= 10)
-        levels++;
-    return levels;
-}
-
-int64_t chain_radix(int64_t kernel) {
-    const int levels = chain_levels(kernel);
-    for (int64_t radix = 2;; radix++) {
-        int64_t n = radix;
-        for (int i = 0; i < levels; i++)
-            n *= radix;
-        if (n >= kernel) return radix;
-    }
-}
-
 static int is_box(const pyconvc_pass *pass) {
     return pass->kind == PYCONVC_MEAN || pass->kind == PYCONVC_QUOTIENT;
+}
+
+int chain_is_long_box(const pyconvc_pass *pass) {
+    return is_box(pass) && pass->kernel[chain_axis(pass)] >= LONG_BOX;
 }
 
 static int64_t sample_bytes(int32_t sample, int64_t computed) {
@@ -87,8 +77,6 @@ static void find_halos(chain_plan *plan) {
             plan->halo[a] += pass->kernel[a] - 1;
             plan->before[a] += pass->pad[a];
         }
-        if (is_box(pass) && chain_levels(pass->kernel[chain_axis(pass)]) > plan->levels)
-            plan->levels = chain_levels(pass->kernel[chain_axis(pass)]);
     }
 }
 
@@ -104,15 +92,27 @@ static double waste(const chain_plan *plan, int a) {
     return plan->block[a] >= plan->c->size[a] ? 0 : (double)plan->halo[a] / (double)plan->block[a];
 }
 
+/* Whole lines along the axes of kernels, and so many of them that buffers fit in the cache. */
+static void begin_in_place(chain_plan *plan) {
+    const int64_t *size = plan->c->size, most = BLOCK_BYTES / plan->bytes;
+    for (int a = 0; a < PYCONVC_RANK; a++)
+        if (plan->halo[a]) plan->block[a] = size[a];
+    if (!plan->halo[W])
+        while (plan->block[W] > 16 && loaded(plan) > most)
+            plan->block[W] /= 2;
+}
+
 /* Grows the block where its halo is the largest part of it: as far as buffers fit in the cache, and
  * further where the halo would be larger than the block. */
-static void size_blocks(chain_plan *plan) {
+static void size_blocks(chain_plan *plan, int in_place) {
     const int64_t *size = plan->c->size, most = BLOCK_BYTES / plan->bytes;
     const int64_t lines = plan->halo[D] + plan->halo[H] < FAR ? 64 : 16;
-    const int64_t columns = lines * plan->table->filter[plan->c->dtype].lanes;
+    const int64_t columns = lines * plan->table->filter[plan->c->dtype].lanes *
+                            pyconvc_sample_bytes(plan->c->dtype) / plan->bytes;
     int64_t *block = plan->block;
     block[D] = block[H] = 1;
     block[W] = min64(size[W], columns);
+    if (in_place) begin_in_place(plan);
     for (;;) {
         int grow = -1;
         double worst = 0;
@@ -136,17 +136,34 @@ static void size_blocks(chain_plan *plan) {
 }
 
 static void size_buffers(chain_plan *plan) {
-    const int64_t lanes = plan->table->filter[plan->c->dtype].lanes, line = 64 / plan->bytes;
+    const int64_t lanes =
+        max64(plan->table->filter[plan->c->dtype].lanes, plan->shifted->vector / plan->parts);
+    const int64_t line = 64 / plan->bytes;
     plan->row = round_up(plan->block[W] + plan->halo[W] + lanes, line);
     if (plan->row * plan->bytes % 512 == 0) plan->row += line; /* rows apart in the cache */
     plan->plane = plan->row * (plan->block[H] + plan->halo[H]);
     if (plan->plane * plan->bytes % 512 == 0) plan->plane += line;
     plan->buffer = round_up(plan->plane * (plan->block[D] + plan->halo[D]) + 2 * lanes, line);
-    plan->pointers = 12 + 12 * plan->levels; /* pieces of a sum */
+    plan->pointers = 0;
     for (int a = 0; a < PYCONVC_RANK; a++)
         plan->pointers = max64(plan->pointers, plan->block[a] + plan->halo[a]);
     for (int i = 0; i < plan->c->passes; i++)
         plan->pointers = max64(plan->pointers, 2 * plan->c->pass[i].terms);
+}
+
+static void size_boxes(chain_plan *plan) {
+    const int64_t lanes = plan->box->columns / plan->parts;
+    for (int i = 0; i < plan->c->passes; i++) {
+        const pyconvc_pass *pass = &plan->c->pass[i];
+        const int64_t taps = pass->kernel[chain_axis(pass)];
+        if (!chain_is_long_box(pass)) continue;
+        plan->sums = max64(plan->sums, taps * plan->box->columns * (int64_t)sizeof(double));
+        if (chain_axis(pass) != W) continue;
+        if (4 * (plan->block[H] + plan->halo[H]) < lanes) /* pieces that begin with a run */
+            plan->box_piece = round_up(ceil_div(plan->block[W], lanes), taps);
+        plan->turned =
+            lanes * ((plan->box_piece ? plan->box_piece : plan->block[W]) + plan->halo[W]);
+    }
 }
 
 /* Whether the last pass may write to y, and whether past the cache. */
@@ -154,7 +171,7 @@ static void find_stores(chain_plan *plan, const char *y) {
     const pyconvc_chain *c = plan->c;
     const int64_t vector = 64;
     const int64_t counts[] = {c->batch, c->size[D], c->size[H]};
-    plan->stores_itself = c->y_sample == PYCONVC_SAMPLE_AS_COMPUTED && c->y_step[3] == 1;
+    plan->stores_itself = plan->y_sample == PYCONVC_SAMPLE_AS_COMPUTED && c->y_step[3] == 1;
     int aligned = plan->stores_itself && (intptr_t)y % vector == 0 &&
                   plan->block[W] * plan->bytes % vector == 0;
     for (int i = 0; i < 3; i++)
@@ -164,9 +181,13 @@ static void find_stores(chain_plan *plan, const char *y) {
     if (aligned && samples * (double)plan->bytes >= STREAM_FROM) plan->flags = FILTER_STREAM;
 }
 
-/* SUMs along rows, and complex ones, are filters: of rows, or of columns. */
-static int is_filter(const chain_plan *plan, const pyconvc_pass *pass) {
-    return pass->kind == PYCONVC_SUM && (chain_axis(pass) == W || plan->parts == 2);
+static int is_integer_sum(const chain_plan *plan, const pyconvc_pass *pass) {
+    return plan->x_sample != plan->c->x_sample && pass->kind != PYCONVC_QUOTIENT;
+}
+
+/* SUMs are filters: of rows, or of columns. */
+static int is_filter(const pyconvc_pass *pass) {
+    return pass->kind == PYCONVC_SUM;
 }
 
 static pyconvc_status plan_filter(chain_plan *plan, int i, const pyconvc_run *run) {
@@ -197,33 +218,83 @@ static double work(const chain_plan *plan) {
            (double)plan->bytes;
 }
 
-pyconvc_status chain_plan_make(chain_plan *plan, const pyconvc_chain *c, const void *y,
-                               const pyconvc_run *run) {
+/* The constants of the passes as a small integer in memory: whether it holds them all. */
+static int narrow_fills(chain_plan *plan, int32_t sample) {
+    for (int i = 0; i < plan->c->passes; i++) {
+        const pyconvc_pass *pass = &plan->c->pass[i];
+        double given, held;
+        memcpy(&given, pass->fill, sizeof given);
+        plan->convert->narrow[sample](&given, 1, plan->fill[i]);
+        plan->convert->widen[sample](plan->fill[i], 1, &held);
+        if (held != given && pass->kernel[chain_axis(pass)] > 1) {
+            for (int a = 0; a < PYCONVC_RANK; a++)
+                if (pass->boundary[a] == PYCONVC_CONSTANT) return 0;
+        }
+    }
+    return 1;
+}
+
+/* Whether all passes can go from small integers to the same, which are then what buffers hold. */
+static int stays_integer(chain_plan *plan) {
+    const pyconvc_chain *c = plan->c;
+    if (c->dtype != PYCONVC_F64 || c->x_sample != c->y_sample || c->x_sample < 0 ||
+        c->x_sample >= PYCONVC_INTEGERS)
+        return 0;
+    for (int i = 0; i < c->passes; i++) {
+        const pyconvc_pass *pass = &c->pass[i];
+        if (pass->kind == PYCONVC_SUM || pass->kind == PYCONVC_MEAN) return 0;
+        if (chain_is_long_box(pass)) return 0;
+    }
+    return narrow_fills(plan, c->x_sample);
+}
+
+static void choose_samples(chain_plan *plan) {
+    const pyconvc_chain *c = plan->c;
+    const int element = c->dtype == PYCONVC_F64 || c->dtype == PYCONVC_C128;
+    plan->convert = &plan->table->convert[element];
+    plan->box = &plan->table->box[element];
+    plan->bytes = pyconvc_sample_bytes(c->dtype);
+    plan->parts = parts_of(c->dtype);
+    if (stays_integer(plan)) {
+        plan->shifted = plan->fused = &plan->table->integer.of[c->x_sample];
+        plan->bytes = sample_bytes(c->x_sample, 0);
+        plan->x_sample = plan->y_sample = PYCONVC_SAMPLE_AS_COMPUTED;
+    } else {
+        plan->shifted = &plan->table->shifted[element];
+        plan->fused = &plan->table->fused[element];
+        plan->x_sample = c->x_sample;
+        plan->y_sample = c->y_sample;
+        for (int i = 0; i < c->passes; i++)
+            memcpy(plan->fill[i], c->pass[i].fill, sizeof plan->fill[i]);
+    }
+    plan->x_bytes = sample_bytes(plan->x_sample, plan->bytes);
+    plan->y_bytes = sample_bytes(plan->y_sample, plan->bytes);
+}
+
+pyconvc_status chain_plan_make(chain_plan *plan, const pyconvc_chain *c, const void *x,
+                               const void *y, const pyconvc_run *run) {
     *plan = (chain_plan){.c = c, .table = pyconvc_kernels()};
     if (!plan->table) return PYCONVC_NO_ISA;
     pyconvc_status status = check(c);
     if (status) return status;
-    const int element = c->dtype == PYCONVC_F64 || c->dtype == PYCONVC_C128;
-    plan->shifted = &plan->table->shifted[element];
-    plan->fused = &plan->table->fused[element];
-    plan->convert = &plan->table->convert[element];
-    plan->bytes = pyconvc_sample_bytes(c->dtype);
-    plan->parts = parts_of(c->dtype);
-    plan->x_bytes = sample_bytes(c->x_sample, plan->bytes);
-    plan->y_bytes = sample_bytes(c->y_sample, plan->bytes);
+    choose_samples(plan);
     if (!c->batch || !c->size[D] || !c->size[H] || !c->size[W]) return PYCONVC_OK;
     find_halos(plan);
-    size_blocks(plan);
+    size_blocks(plan, x == y);
     size_buffers(plan);
+    size_boxes(plan);
     find_stores(plan, y);
     plan->tasks = c->batch * plan->blocks[D] * plan->blocks[H] * plan->blocks[W];
     plan->workers = parallel_workers(run, work(plan));
     for (int i = 0; i < c->passes && !status; i++)
-        if (is_filter(plan, &c->pass[i])) status = plan_filter(plan, i, run);
+        if (is_filter(&c->pass[i]))
+            status = plan_filter(plan, i, run);
+        else if (is_integer_sum(plan, &c->pass[i]))
+            status = chain_split(&c->pass[i], c->x_sample, &plan->split[i]);
     return status;
 }
 
 void chain_plan_free(chain_plan *plan) {
     for (int i = 0; i < PYCONVC_RANK; i++)
-        filter_plan_free(&plan->filter[i]);
+        filter_plan_free(&plan->filter[i]), free((void *)plan->split[i]);
 }

@@ -259,7 +259,8 @@ typedef struct {
     int64_t x_step[1 + PYCONVC_RANK], y_step[1 + PYCONVC_RANK]; /* batch, depth, height, width */
 } pyconvc_chain;
 
-/* The caller grants that y overlaps nothing that is read. */
+/* The caller grants that y overlaps nothing that is read, or is x itself, with its steps and type;
+ * then lines along the axes of kernels are held in memory whole. */
 pyconvc_status pyconvc_chain_run(const pyconvc_chain *c, const void *x, void *y,
                                  const pyconvc_run *run);
 

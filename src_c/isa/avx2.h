@@ -1,5 +1,7 @@
 /* avx2 -- 16 registers of 32 bytes with FMA: latency 4 x 2 pipes wants more than 8 accumulators;
  * 10, 4 taps and a loaded vector fill 15. */
+#include "avx2_convert.h"
+
 #define VEC_BYTES    32
 #define MIX_CHANNELS 4
 #define MIX_VECS     3

@@ -1,5 +1,7 @@
 /* avx512vl -- AVX-512 on 32-byte vectors: for cores that run 64-byte operations in two halves (Zen
  * 4), where loads across a cache line then cost half as often. */
+#include "avx2_convert.h"
+
 #define VEC_BYTES    32
 #define MIX_CHANNELS 8
 #define MIX_VECS     3

@@ -32,9 +32,11 @@ PYCONVC_FOR_POOLS(DECLARE_POOL)
 #define DECLARE_ELEMENT(dtype, index)                                                              \
     extern const shifted_kernels KERNELS(shifted, dtype);                                          \
     extern const shifted_kernels KERNELS(fused, dtype);                                            \
+    extern const box_kernels KERNELS(box, dtype);                                                  \
     extern const convert_kernels KERNELS(convert, dtype);                                          \
     extern const present_kernels KERNELS(present, dtype);
 PYCONVC_FOR_ELEMENTS(DECLARE_ELEMENT)
+extern const integer_kernels KERNELS(integer, f64);
 
 const kernel_table *CAT(pyconvc_table_, PYCONVC_TIER)(void) {
     static kernel_table table = {.name = STRING(PYCONVC_TIER)};
@@ -55,8 +57,10 @@ const kernel_table *CAT(pyconvc_table_, PYCONVC_TIER)(void) {
 #define FILL_ELEMENT(dtype, index)                                                                 \
     table.shifted[index] = KERNELS(shifted, dtype);                                                \
     table.fused[index] = KERNELS(fused, dtype);                                                    \
+    table.box[index] = KERNELS(box, dtype);                                                        \
     table.convert[index] = KERNELS(convert, dtype);                                                \
     table.present[index] = KERNELS(present, dtype);
     PYCONVC_FOR_ELEMENTS(FILL_ELEMENT)
+    table.integer = KERNELS(integer, f64);
     return &table;
 }

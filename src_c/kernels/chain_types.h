@@ -24,6 +24,14 @@
     X(f32, float, float)                                                                           \
     X(f64, double, double)
 
+/* Weights times 2^bits as the sum of a high and a low float32 each, side by side, for sums of
+ * integers: sums with the high ones are exact, and the whole sum, which fits into 31 bits, differs
+ * from that in double by less than `doubt`. */
+typedef struct {
+    const float *parts;
+    int32_t bits, doubt;
+} split_weights;
+
 /* For r < height, j < width, with from[i] at from[i] + r * pitch + j, every operation rounded:
  *
  *   terms      y[r][j] = w[0] * from[0] + w[1] * from[1] + ...
@@ -42,6 +50,7 @@ typedef struct {
     void *y;
     int64_t pitch, y_pitch, height, width;
     int stream;
+    const split_weights *split; /* of sums of integers, or NULL */
 } shifted_job;
 
 typedef void shifted_fn(const shifted_job *job);
@@ -50,6 +59,40 @@ typedef struct {
     shifted_fn *terms, *pairs, *odd_pairs, *mean, *quotient;
     int32_t vector; /* elements */
 } shifted_kernels;
+
+/* Samples of at most 16 bits, the first of pyconvc_sample: X(name, type in memory). */
+#define PYCONVC_FOR_INTEGERS(X)                                                                    \
+    X(i8, int8_t)                                                                                  \
+    X(u8, uint8_t)                                                                                 \
+    X(i16, int16_t)                                                                                \
+    X(u16, uint16_t)
+#define PYCONVC_INTEGERS 4
+
+/* The same sums of such samples, pitches and width counting them, as if computed with the weights
+ * in double and cut off towards zero; no mean. The caller grants sums of a quotient within 32 bits.
+ */
+typedef struct {
+    shifted_kernels of[PYCONVC_INTEGERS];
+} integer_kernels;
+
+/* box: for r < height, j < width, y[r][j] = (rows[r][j] + ... + rows[r + count - 1][j]) times or,
+ * with `divide`, divided by w. rows is a table of row pointers, y_pitch and width count elements.
+ * Rows are added up in runs of `count`, rows[0] being number `place` of its run. The caller grants
+ * sums, scratch for count rows of `columns` doubles, aligned to a vector, and rows readable up to
+ * width rounded up to whole vectors. */
+typedef struct {
+    const void *const *rows;
+    int64_t count, place;
+    const void *w;
+    int divide;
+    void *sums, *y;
+    int64_t y_pitch, height, width;
+} box_job;
+
+typedef struct {
+    void (*means)(const box_job *job);
+    int32_t columns;
+} box_kernels;
 
 /* n elements: widen from memory, narrow to memory, settle in place to what memory can hold. */
 typedef void convert_fn(const void *from, int64_t n, void *to);

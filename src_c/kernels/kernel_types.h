@@ -184,6 +184,8 @@ typedef struct {
     const winograd_kernels *winograd[PYCONVC_DTYPE_COUNT]; /* NULL: none for this dtype */
     pool_kernel pool[POOL_OPS][PYCONVC_DTYPE_COUNT];
     shifted_kernels shifted[PYCONVC_ELEMENTS], fused[PYCONVC_ELEMENTS];
+    box_kernels box[PYCONVC_ELEMENTS];
+    integer_kernels integer;
     convert_kernels convert[PYCONVC_ELEMENTS];
     present_kernels present[PYCONVC_ELEMENTS];
 } kernel_table;
