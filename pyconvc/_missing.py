@@ -23,7 +23,7 @@ import numpy as np
 
 from . import _bands, _check, _choose, _core, _methods
 
-BAND_BYTES = 1 << 20  # of a band of the input
+BAND_BYTES = 2 << 20  # of a band of the input
 MOST_BYTES = 14 << 20  # of a band and all that is computed from it
 SURE = 1e-3  # part of the weights from which a Fourier transform's rounding does not matter
 
@@ -139,7 +139,7 @@ class Sums:
         """Choose so that rounding decides nothing."""
 
     def weighted(self, x, y, fill):
-        """The sums of w x, in y or elsewhere; along the axis x has what the windows of y meet."""
+        """The sums of w x, in y or a new contiguous array; x has all that the windows of y meet."""
         raise NotImplementedError
 
     def sized(self, x, y, fill):
@@ -211,8 +211,8 @@ def _leave_out_of_band(sums, x, mask, y, missing):
         share = sums.weighted(valid.astype(x.dtype, copy=False), np.empty_like(result), 1 - beyond)
         _add_means(result, mean, share, weight)
         normalize = False
-    _scale(result, weight, total, missing.min_weight, normalize, sums.workers)
-    _put(result, y)
+    by = total, missing.min_weight, normalize, sums.workers
+    _put(_scale(result, weight, *by, out=y if fits else result), y)
 
 
 def _put(result, y):
@@ -244,14 +244,17 @@ def _is_doubtful(weight, total, least):
     return bool((share < SURE).any() or (least and (np.abs(share - least) < SURE).any()))
 
 
-def _scale(y, weight, total, least, normalize, workers):
-    """Scale y in place by what windows lack; of a kernel of zeros nothing is missing."""
+def _scale(y, weight, total, least, normalize, workers, out):
+    """y scaled by what windows lack, in `out` or in place.
+
+    Of a kernel of zeros nothing is missing.
+    """
     if y.dtype.kind == "f" and total.size == 1:
-        if total > 0:
-            total = float(total.item())
-            by = {"total": total, "least": least * total, "normalize": normalize}
-            _core.scale_present(y, weight, y, **by, workers=workers)
-        return
+        total = float(total.item())
+        if not total > 0:
+            return y
+        by = {"total": total, "least": least * total, "normalize": normalize}
+        return _core.scale_present(y, weight, out, **by, workers=workers)
     rounding = 64 * np.finfo(weight.dtype).eps
     share = np.where(total > 0, weight, 1) / np.where(total > 0, total, 1)
     share[share >= 1 - rounding] = 1
@@ -259,6 +262,7 @@ def _scale(y, weight, total, least, normalize, workers):
         if normalize:
             y /= share
     y[(share == 0) | (share < least * (1 - rounding))] = np.nan
+    return y
 
 
 def _add_means(y, mean, share, weight):

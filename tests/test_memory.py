@@ -15,7 +15,7 @@ PER_WORKER = 16 * MIB
 MEASURE = """
 import numpy as np
 import pyconvc
-import pyconvc._fft  # large, and else loaded when first used
+import pyconvc._fft, pyconvc.ndimage  # large, and else loaded when first used
 
 def resident(field):
     with open("/proc/self/status") as status:
@@ -69,6 +69,21 @@ def test_planes(method, boundary, workers, tmp_path):
 def test_planes_in_any_layout(arrays, method, tmp_path):
     call = f"convolve(x, w, 'same', {method!r}, boundary='symm', workers=1, out=y)"
     assert peak(tmp_path, PLANES[arrays], call, 64, 2048) < PER_WORKER
+
+
+@pytest.mark.parametrize(
+    "call",
+    [
+        "ndimage.gaussian_filter(x, 5, output=y, nan_policy='omit', workers=1)",
+        "ndimage.gaussian_filter(x, 5, [1, 0], output=y, nan_policy='omit', workers=1)",
+        "convolve(x, ones(31, 31), 'same', 'separable', nan_policy='omit', workers=1, out=y)",
+        "convolve(x, ones(9, 9), 'same', 'direct', nan_policy='omit', workers=1, out=y)",
+    ],
+    ids=["gaussian", "derivative", "separable", "direct"],
+)
+def test_missing_samples(call, tmp_path):
+    arrays = "x, y = ones(n, n), ones(n, n); x[::7, ::5] = np.nan"
+    assert peak(tmp_path, arrays, call, 64, 2048) < PER_WORKER
 
 
 @pytest.mark.parametrize("method", ["direct", "fft"])

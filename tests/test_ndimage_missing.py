@@ -7,7 +7,7 @@ import scipy.ndimage
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pyconvc import ndimage, reference
+from pyconvc import _missing, ndimage, reference
 
 MODES = ["reflect", "constant", "nearest", "mirror", "wrap"]
 DTYPES = [*cases.FLOATS, *cases.COMPLEXES, np.dtype(np.int16), np.dtype(np.uint8)]
@@ -175,6 +175,21 @@ def test_a_tap_of_zero_is_no_weight():
     x[9] = 1
     y = ndimage.gaussian_filter1d(x, 0.9, order=1, nan_policy="omit")
     assert np.isnan(y[9]) and not np.isnan(y[[8, 10]]).any()
+
+
+@pytest.mark.parametrize("most", [1 << 22, 1 << 16, 1])
+@pytest.mark.parametrize("dtype", [np.float32, np.complex128])
+def test_bands_of_any_axis(monkeypatch, most, dtype):
+    """Where rows of the first axis are too large, the third is cut."""
+    rng = np.random.default_rng(7)
+    x = rng.standard_normal((40, 6, 300)).astype(dtype)
+    x[rng.random(x.shape) < 0.2] = np.nan
+    monkeypatch.setattr(_missing, "MOST_BYTES", most)
+    monkeypatch.setattr(_missing, "BAND_BYTES", most)
+    check("gaussian_filter", x, [6, 0, 1], mode="mirror", mask=None)
+    check("gaussian_filter", x, [6, 0, 1], [1, 0, 0], mode="mirror", mask=None, scale=4)
+    weights = rng.standard_normal((9, 1, 3))
+    check("correlate", x, weights, mode="wrap", mask=None, scale=20)
 
 
 def test_infinity_stays_a_value_that_zero_weights_do_not_touch():

@@ -49,7 +49,8 @@ class ChainSums(_missing.Sums):
     def _run(self, x, filters, y, fill):
         result = np.empty(x.shape, x.dtype)
         self._compute(x, list(_with_constant(filters, fill)), result, x.dtype)
-        return result[_bands.part(self.axis, self.before, self.before + y.shape[self.axis])]
+        rows = _bands.part(self.axis, self.before, self.before + y.shape[self.axis])
+        return np.ascontiguousarray(result[rows])
 
     def total(self, x, y):
         """A line alone, for kernels choose their order by its length."""
