@@ -68,6 +68,7 @@ endif
 
 docs:
 	$(call install,'.[docs]')
+	rm -rf docs/_build  # figures are not drawn again for a table that has changed
 	$(BIN)/python -m sphinx -W --keep-going -b html docs docs/_build/html
 	@echo 'open docs/_build/html/index.html'
 
