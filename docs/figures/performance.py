@@ -99,7 +99,7 @@ def roofline():
             at = (kinds == kind) & some
             style = {"facecolor": face, "edgecolor": colour, "marker": mark, "label": name}
             axes.scatter(across[at], rate[at], **style, **dots)
-    axes.scatter([], [], facecolor="white", edgecolor=INK, label="by Winograd's method", **dots)
+    axes.scatter([], [], facecolor="white", edgecolor=INK, label="by fewer operations", **dots)
     for axis in (axes.xaxis, axes.yaxis):
         axis.set_major_formatter(FuncFormatter(plain))
     axes.set_xlim(span[0], span[-1])
