@@ -69,6 +69,7 @@ DIRECT_RATE = {
 UNMEASURED = (
     "sse2"  # whose rates a tier takes that is not in the table: vectors of the same width as NEON's
 )
+FFT_GAIN = 1.2  # by how much fft must be faster: it has fewer digits and gains less from threads
 SAMPLE_NS = 0.16  # one pass over a sample of the output, whatever the kernel
 
 # Integers go through a float64 transform only where the largest possible sum leaves so many bits
@@ -126,7 +127,10 @@ def weigh(f):
     if vectors is not None:
         seconds["separable"] = passes
     refused = _refuse_fft(f, min(seconds.values()), seconds)
-    best = min((s, m) for m, s in seconds.items() if not (m == "fft" and refused))[1]
+    allowed = {m: s for m, s in seconds.items() if m != "fft"}
+    if "fft" in seconds and not refused:
+        allowed["fft"] = FFT_GAIN * seconds["fft"]
+    best = min(allowed, key=allowed.get)
     if best == "fft":
         reason = "the fewest operations: transforms cost less than the taps"
     elif refused:
@@ -134,7 +138,7 @@ def weigh(f):
     elif best == "separable":
         reason = "the kernel is an outer product of vectors: fewer taps"
     else:
-        reason = "so few taps that transforms would cost more"
+        reason = "so few taps that transforms would gain nothing"
     return Choice(best, reason, seconds), vectors if best == "separable" else None
 
 
@@ -162,7 +166,7 @@ def _refuse_fft(f, rival, seconds):
     dtype = f.x.dtype if f.x.dtype.kind in "fc" else np.dtype(np.float64)
     plan = _fft.plan(f.x.shape, f.w.shape, f.y.shape, f.axes, dtype)
     seconds["fft"] = plan.seconds + plan.check * f.x.size
-    if seconds["fft"] >= rival:
+    if FFT_GAIN * seconds["fft"] >= rival:
         return ""
     if f.x.dtype.kind == "b":
         return "bool has its own sums"
