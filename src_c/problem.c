@@ -79,6 +79,25 @@ pyconvc_status pyconvc_complete(pyconvc_problem *p) {
     return PYCONVC_OK;
 }
 
+int pyconvc_is_pointwise(const pyconvc_problem *p) {
+    for (int a = 0; a < PYCONVC_RANK; a++)
+        if (p->kernel[a] != 1 || p->stride[a] != 1 || p->pad_before[a] || p->pad_after[a]) return 0;
+    return 1;
+}
+
+void pyconvc_join_lines(pyconvc_problem *p) {
+    enum { D, H, W };
+    if (!pyconvc_is_pointwise(p)) return;
+    for (int a = H; a >= D; a--) {
+        if (p->input[a] > 1 && (p->x_step[3 + a] != p->input[W] * p->x_step[5] ||
+                                p->y_step[3 + a] != p->output[W] * p->y_step[5]))
+            return;
+        p->input[W] *= p->input[a];
+        p->output[W] *= p->output[a];
+        p->input[a] = p->output[a] = 1;
+    }
+}
+
 void pyconvc_conjugate(int32_t dtype, void *sample) {
     if (dtype == PYCONVC_C64) ((float *)sample)[1] = -((float *)sample)[1];
     if (dtype == PYCONVC_C128) ((double *)sample)[1] = -((double *)sample)[1];

@@ -21,6 +21,13 @@ static inline int64_t parts_of(int32_t dtype) {
     return dtype == PYCONVC_C64 || dtype == PYCONVC_C128 ? 2 : 1;
 }
 
+/* Whether a kernel has one tap, at every sample: x and y then play the same role. */
+int pyconvc_is_pointwise(const pyconvc_problem *p);
+
+/* For such a kernel a plane is a long row: axes along which nothing happens become one line, where
+ * their lines follow each other in x and y. */
+void pyconvc_join_lines(pyconvc_problem *p);
+
 /* Conjugates one sample of a complex dtype in place. */
 void pyconvc_conjugate(int32_t dtype, void *sample);
 

@@ -8,26 +8,6 @@
 
 enum { D, H, W };
 
-/* Whether x and y play the same role: one tap, at every sample. */
-static int is_symmetric(const pyconvc_problem *p) {
-    for (int a = 0; a < PYCONVC_RANK; a++)
-        if (p->kernel[a] != 1 || p->stride[a] != 1 || p->pad_before[a] || p->pad_after[a]) return 0;
-    return 1;
-}
-
-/* Planes of x and y whose lines follow each other are one line each, where there is nothing but a
- * tap at every sample. */
-static void collapse(pyconvc_problem *p) {
-    for (int a = W - 1; a >= 0; a--) {
-        if (p->input[a] > 1 && (p->x_step[3 + a] != p->input[W] * p->x_step[5] ||
-                                p->y_step[3 + a] != p->output[W] * p->y_step[5]))
-            return;
-        p->input[W] *= p->input[a];
-        p->output[W] *= p->output[a];
-        p->input[a] = p->output[a] = 1;
-    }
-}
-
 static pyconvc_problem exchange(const pyconvc_problem *p) {
     pyconvc_problem q = *p;
     q.channels_in = p->channels_out;
@@ -52,10 +32,10 @@ static void choose_form(dot_plan *plan) {
     const int64_t k = p->channels_out, c = p->channels_in;
     plan->taps_per_plane = p->kernel[H] * p->kernel[W];
     const int fills = fills_tile(plan, k, c * p->kernel[D] * plan->taps_per_plane);
-    plan->swapped = is_symmetric(p) && fills_tile(plan, c, k) && (!fills || c < k);
+    plan->swapped = pyconvc_is_pointwise(p) && fills_tile(plan, c, k) && (!fills || c < k);
     plan->form = fills || plan->swapped ? &dot_outer : &dot_lines;
     plan->q = plan->swapped ? exchange(p) : *p;
-    if (plan->form == &dot_outer && is_symmetric(p)) collapse(&plan->q);
+    if (plan->form == &dot_outer) pyconvc_join_lines(&plan->q);
     plan->planes = plan->q.channels_in * p->kernel[D];
 }
 
@@ -122,7 +102,7 @@ pyconvc_status dot_plan_make(dot_plan *plan, const pyconvc_problem *p) {
     plan->channel_blocks = ceil_div(plan->q.channels_out, plan->channels_of_unit);
     plan->plane_blocks = ceil_div(plan->planes, plan->planes_of_unit);
     plan->units = p->groups * plan->channel_blocks * plan->plane_blocks;
-    plan->pieces = p->batch * p->output[D] * plan->bands * plan->column_blocks;
+    plan->pieces = p->batch * plan->q.output[D] * plan->bands * plan->column_blocks;
     plan->slices =
         plan->units >= ENOUGH_UNITS ? 1 : min64(plan->pieces, ceil_div(ENOUGH_UNITS, plan->units));
     plan->dense = lies_dense(p);

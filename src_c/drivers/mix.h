@@ -2,9 +2,9 @@
  *
  * The input that a task needs is packed once for all its output channels: boundary rule, stride and
  * dilation are gone from the tile, every line of it starts alike, and each tap is one offset into
- * it. The sum goes a few input channels at a time, so many that what a tile of outputs meets of them
- * stays in the nearest cache while all output channels go over it. No padded or unfolded copy of the
- * whole input exists.
+ * it. The sum goes a few input channels at a time, so many that what a tile of outputs meets of
+ * them stays in the nearest cache while all output channels go over it. No padded or unfolded copy
+ * of the whole input exists.
  *
  * A 1x1 kernel without padding or stride reads x in place, or as panels: the vectors of all input
  * channels of a pass that meet one vector of outputs, one after the other. In x they lie planes

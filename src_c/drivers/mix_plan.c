@@ -37,20 +37,6 @@ int64_t mix_weight_bytes(const mix_plan *plan) {
     return plan->p.groups * plan->blocks * plan->block_samples * plan->bytes;
 }
 
-/* Axes along which nothing happens are one line: a 1x1 kernel sees a plane as a long row. */
-static void collapse(pyconvc_problem *p) {
-    for (int a = 0; a < PYCONVC_RANK; a++)
-        if (p->kernel[a] != 1 || p->stride[a] != 1 || p->pad_before[a] || p->pad_after[a]) return;
-    for (int a = W - 1; a >= 0; a--) {
-        if (p->input[a] > 1 && (p->x_step[3 + a] != p->input[W] * p->x_step[5] ||
-                                p->y_step[3 + a] != p->output[W] * p->y_step[5]))
-            return;
-        p->input[W] *= p->input[a];
-        p->output[W] *= p->output[a];
-        p->input[a] = p->output[a] = 1;
-    }
-}
-
 /* Whether the planes of x begin in so few sets of the nearest cache that those of a pass would
  * drive each other out. */
 static int planes_collide(const pyconvc_problem *p) {
@@ -62,14 +48,14 @@ static int planes_collide(const pyconvc_problem *p) {
 }
 
 /* Whether outputs meet the samples of x in their places, at whole vectors. */
-static int is_pointwise(const pyconvc_problem *p, int64_t lanes) {
+static int reads_in_place(const pyconvc_problem *p, int64_t lanes) {
     for (int a = 0; a < PYCONVC_RANK; a++)
         if (p->kernel[a] != 1 || p->pad_before[a] || p->pad_after[a]) return 0;
     return p->stride[W] == 1 && p->x_step[5] == 1 && p->output[W] >= lanes;
 }
 
-/* Whether panels pay: there are channels that read them, and so many weights that in the nearest cache
- * they drive out what lies scattered. */
+/* Whether panels pay: there are channels that read them, and so many weights that in the nearest
+ * cache they drive out what lies scattered. */
 static int reads_panels(const pyconvc_problem *p) {
     return p->output[D] * p->output[H] == 1 && p->channels_out >= PANEL_CHANNELS &&
            p->channels_out * p->channels_in * pyconvc_sample_bytes(p->dtype) >= PANEL_WEIGHTS;
@@ -304,7 +290,7 @@ static pyconvc_status make(mix_plan *plan, const void *w, int again, const pycon
     plan->bytes = pyconvc_sample_bytes(p->dtype);
     plan->parts = parts_of(p->dtype);
     plan->p.conjugate &= plan->parts == 2;
-    plan->in_place = is_pointwise(p, plan->kernels->lanes);
+    plan->in_place = reads_in_place(p, plan->kernels->lanes);
     plan->panels = plan->in_place && reads_panels(p);
     if (!plan->panels && planes_collide(p)) plan->in_place = 0;
     plan->blocks = ceil_div(p->channels_out, plan->kernels->channels);
@@ -334,7 +320,7 @@ pyconvc_status mix_plan_make(mix_plan *plan, const pyconvc_problem *p, const voi
     const kernel_table *table = pyconvc_kernels();
     *plan = (mix_plan){.p = *p, .w = w};
     if (!table) return PYCONVC_NO_ISA;
-    collapse(&plan->p);
+    pyconvc_join_lines(&plan->p);
     plan->kernels = &table->mix[p->dtype];
     return make(plan, w, again, run);
 }
