@@ -14,7 +14,7 @@
 #define LEAST_CHANNELS 16  /* of y: what is summed for each column */
 #define LEAST_COLUMNS  16
 #define MOST_WIDTH     512       /* of y: a band has whole rows */
-#define PIXELS         512           /* of a band, */
+#define PIXELS         512       /* of a band, */
 #define COLUMNS        144       /* of a block, */
 #define CHANNELS       160       /* of y at once */
 #define Y_BYTES        (1 << 20) /* of y's samples in a band */
