@@ -10,7 +10,7 @@ import mmap
 import numpy as np
 from cases import DTYPES, random
 
-from pyconvc import _core
+from pyconvc import _core, ndimage
 
 PROT_NONE = 0
 SIZES = (1, 7, 8, 9, 15, 17, 31, 33, 64, 65, 127, 130, 200, 257, 300, 513, 1030)
@@ -58,6 +58,15 @@ def check(x, w, y, before, boundary):
     assert _core.correlate(x, w, y, **options).tobytes() == want.tobytes()
 
 
+def check_filters(rooms, n, dtype, at_end):
+    """Rows of an image, which filters along axes read without a block."""
+    x, y = (room.array((7, n), dtype, at_end) for room in rooms)
+    x[...] = random(x.shape, dtype, n)
+    for name, args in (("gaussian_filter", (1.0,)), ("uniform_filter", (5,))):
+        function = getattr(ndimage, name)
+        assert function(x, *args, output=y).tobytes() == function(x.copy(), *args).tobytes()
+
+
 def main():
     rooms = [Fenced(1 << 16) for _ in range(3)]
     for problem, dtype, at_end in itertools.product(problems(), DTYPES, (False, True)):
@@ -68,6 +77,9 @@ def main():
             array[...] = random(array.shape, dtype, seed)
         check(*arrays, before, 0)
         check(arrays[0][..., ::-1], *arrays[1:], before, 3)
+    for n, dtype, at_end in itertools.product(SIZES, ("f4", "c8", "u1", "u2"), (False, True)):
+        print("filters", dtype, n, "at the end" if at_end else "at the start", flush=True)
+        check_filters(rooms[:2], n, np.dtype(dtype), at_end)
     print("done")
 
 

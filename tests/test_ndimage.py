@@ -253,6 +253,18 @@ def test_long_means(dtype, shape, size):
     check("uniform_filter", x, size, mode="mirror")
 
 
+@pytest.mark.parametrize("mode", MODES[:5])
+@pytest.mark.parametrize("dtype", [np.float32, np.complex64])
+def test_rows_of_the_input_itself(dtype, mode):
+    """Images of several blocks, and of fewer columns than a window."""
+    rng = np.random.default_rng(9)
+    for shape in [(70, 1300), (300, 40), (5, 9), (3, 150, 70)]:
+        x = samples(rng, shape, dtype)
+        for view in (x, x[::-1], x[..., ::-1], x[:, 1:]):
+            check("gaussian_filter", view, 1.5, axes=(-2, -1), mode=mode, cval=3.0)
+        check("uniform_filter", x, (1,) * (x.ndim - 2) + (7, 12), mode=mode, cval=3.0)
+
+
 WEIGHTS = {
     "thirds": np.full(3, 1 / 3),
     "halves": np.array([0.25, 0.5, 0.25]),

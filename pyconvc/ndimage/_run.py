@@ -25,6 +25,7 @@ TINY = np.finfo(np.float64).eps  # scipy takes smaller weights of a kernel of an
 ZERO = np.zeros(())
 FEW_TAPS = 32  # of kernels with gaps that are added up in blocks
 LONG = 128  # taps from which a line goes alone
+FEW_MEANS = 16  # samples from which a mean is not a sum with weights
 FUSED_TAPS = 8  # a third axis is fused up to so many taps beside its sample
 IN_PLACE = 4 << 20  # bytes of a block in place, of which buffers hold three
 
@@ -304,7 +305,7 @@ def _pass(f, space, work, ordered, result):
             kernel[place[a]], pad[place[a]], rules[place[a]] = n, before, mode
     at = None
     if f.weights is None:
-        kind, weights = _divided(f, work, ordered or result.kind in "iub")
+        kind, weights = _mean(f, work, ordered or result.kind in "iub")
     elif not ordered:
         kind, weights = "sum", _rounded(f.weights, work)
     else:
@@ -333,10 +334,14 @@ def _rounded(weights, work):
     return result
 
 
-def _divided(f, work, exactly):
-    """A mean as a sum and what it is multiplied with or, exactly, divided by."""
+def _mean(f, work, exactly):
+    """A mean as a sum with weights, or as a sum that is multiplied or, exactly, divided."""
     samples = math.prod(f.size)
-    return ("quotient", [samples]) if exactly else ("mean", [1 / np.float64(samples)])
+    if exactly:
+        return "quotient", [samples]
+    if samples < FEW_MEANS:
+        return "sum", _rounded(np.full(samples, 1 / samples), work)
+    return "mean", [1 / np.float64(samples)]
 
 
 def _terms(f):

@@ -2,10 +2,10 @@
  * chain.c -- one task: a block loaded, passed on from buffer to buffer, stored (see chain.h). */
 #include "chain.h"
 
+#include <string.h>
+
 #include "gather.h"
 #include "parallel.h"
-
-#define ROWS_BYTES (12 << 10) /* rows between two passes: some part of an L1 cache */
 
 enum { D, H, W };
 
@@ -144,6 +144,7 @@ typedef struct {
     const pyconvc_pass *pass;
     const filter_plan *filter;
     const scratch *s;
+    const job *j;
     const task *t;
     block from, to;
     int64_t n[PYCONVC_RANK];
@@ -358,34 +359,82 @@ static void write_to(step *p, const block *y) {
     p->flags = p->plan->flags;
 }
 
+/* ---- rows of x itself --------------------------------------------------------------------------
+ */
+
+/* Columns of x, from ... to - 1, that hold all that a block reads along W. */
+typedef struct {
+    int64_t from, to;
+} columns;
+
+/* Whether a first pass of columns may read x without a block: if all that rules make of a row is
+ * near enough to be made of what the pass leaves of it. */
+static int reads_x(const chain_plan *plan, const task *t, columns *c) {
+    const int64_t first = t->first[W] - plan->before[W], count = t->size[W] + plan->halo[W];
+    c->from = max64(0, first);
+    c->to = min64(plan->c->size[W], first + count);
+    if (!plan->direct || c->to - c->from < plan->table->filter[plan->c->dtype].lanes) return 0;
+    for (int64_t i = 0; i < count; i++) {
+        if (first + i == c->from) i += c->to - c->from;
+        const int64_t at = i < count ? source(plan, t, W, i) : -1;
+        if (at >= 0 && (at < c->from || at >= c->to)) return 0;
+    }
+    return 1;
+}
+
+/* Beyond the columns that there are: what the rule of W says. */
+static void extend_row(const step *p, const columns *c, char *row) {
+    const chain_plan *plan = p->plan;
+    const int64_t first = p->t->first[W] - plan->before[W], count = p->t->size[W] + plan->halo[W];
+    for (int64_t i = 0; i < count; i++) {
+        if (first + i == c->from) i += c->to - c->from;
+        const int64_t at = i < count ? source(plan, p->t, W, i) : -1;
+        if (at >= 0)
+            memcpy(row + i * plan->bytes, row + (at - first) * plan->bytes, (size_t)plan->bytes);
+    }
+}
+
+/* Rows h, h + 1, ... of plane d of the block, by a filter of columns. */
+static void filter_x(const step *p, const columns *c, int64_t d, int64_t h) {
+    const chain_plan *plan = p->plan;
+    const int64_t *step = plan->c->x_step, parts = plan->parts;
+    const int64_t plane = p->t->image * step[0] + (p->t->first[D] + d) * step[1] + c->from;
+    for (int64_t i = 0; i < p->n[H] + p->pass->kernel[H] - 1; i++) {
+        const int64_t row = source(plan, p->t, H, h + i);
+        p->s->table[i] =
+            row < 0 ? p->s->buffer[0] : p->j->x + (plane + row * step[2]) * plan->bytes;
+    }
+    char *to = sample(plan, &p->to, 0, 0, c->from - p->t->first[W] + plan->before[W]);
+    p->filter->kernel(&p->filter->program, p->filter->taps, NULL, p->s->table, to,
+                      p->to.row * parts, p->n[H], (c->to - c->from) * parts, 0);
+    for (int64_t r = 0; r < p->n[H]; r++)
+        extend_row(p, c, sample(plan, &p->to, 0, r, 0));
+}
+
 /* The last two passes in turn, some rows at a time, which stay in the nearest cache: pass i, whose
- * input is whole, then one along rows. `last` is where that one writes. */
-static void run_by_rows(const step *whole, int i, const task *t, const block *last, int itself) {
+ * input is whole or, with columns, rows of x, then one along rows. `last` is where that one writes. */
+static void run_by_rows(const step *whole, int i, const columns *x, const block *last, int itself) {
     const chain_plan *plan = whole->plan;
-    const int64_t most = max64(1, ROWS_BYTES / (plan->row * plan->bytes));
+    const int64_t most = plan->rows;
     for (int64_t d = 0; d < whole->n[D]; d++)
         for (int64_t h = 0; h < whole->n[H]; h += most) {
             step p = *whole;
             p.from.first = sample(plan, &whole->from, d, h, 0);
             p.n[D] = 1;
             p.n[H] = min64(most, whole->n[H] - h);
-            run_pass(&p);
+            if (x)
+                filter_x(&p, x, d, h);
+            else
+                run_pass(&p);
             settle(&p);
             p.from = p.to;
-            put_constant(plan, t, i + 1, &p.from, p.n);
+            put_constant(plan, p.t, i + 1, &p.from, p.n);
             take(&p, i + 1);
             const block rows = {sample(plan, last, d, h, 0), last->plane, last->row};
             p.to = rows;
             if (itself) write_to(&p, &rows);
             run_pass(&p);
         }
-}
-
-/* Whether the last two passes go by rows: a box filter takes whole blocks. */
-static int goes_by_rows(const chain_plan *plan, int i) {
-    const pyconvc_pass *pass = &plan->c->pass[i];
-    return i == plan->c->passes - 2 && pass->kernel[W] == 1 && chain_axis(pass + 1) == W &&
-           !chain_is_long_box(pass) && !chain_is_long_box(pass + 1);
 }
 
 static void do_task(const void *context, int64_t index, void *memory) {
@@ -400,19 +449,24 @@ static void do_task(const void *context, int64_t index, void *memory) {
     const int64_t at = t.image * c->y_step[0] + t.first[D] * c->y_step[1] +
                        t.first[H] * c->y_step[2] + t.first[W] * c->y_step[3];
     const block y = {j->y + at * plan->y_bytes, c->y_step[1], c->y_step[2]};
-    step p = {.plan = plan, .s = &s, .t = &t, .to = {s.buffer[0], plan->plane, plan->row}};
+    step p = {.plan = plan, .s = &s, .j = j, .t = &t, .to = {s.buffer[0], plan->plane, plan->row}};
     for (int a = 0; a < PYCONVC_RANK; a++)
         p.n[a] = t.size[a] + plan->halo[a];
-    load_block(j, &t, &s, &p.to);
+    columns x;
+    const int direct = reads_x(plan, &t, &x);
+    if (direct)
+        gather_fill(plan->bytes, plan->fill[0], plan->row, s.buffer[0]);
+    else
+        load_block(j, &t, &s, &p.to);
     for (int i = 0; i < c->passes; i++) {
         const int last = i == c->passes - 1;
-        put_constant(plan, &t, i, &p.to, p.n);
+        if (!direct) put_constant(plan, &t, i, &p.to, p.n);
         p.from = p.to;
         p.to.first = s.buffer[(i + 1) % 2];
         take(&p, i);
-        if (goes_by_rows(plan, i)) {
+        if (chain_goes_by_rows(c, i)) {
             const block after = itself ? y : (block){s.buffer[2], plan->plane, plan->row};
-            run_by_rows(&p, i, &t, &after, itself);
+            run_by_rows(&p, i, direct ? &x : NULL, &after, itself);
             p.to = after;
             break;
         }

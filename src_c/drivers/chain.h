@@ -25,6 +25,8 @@ typedef struct {
     int64_t block[PYCONVC_RANK], blocks[PYCONVC_RANK]; /* samples of y, and how many blocks */
     int64_t halo[PYCONVC_RANK], before[PYCONVC_RANK];  /* samples beyond a block, before it */
     int64_t row, plane, buffer; /* samples from one row, plane and buffer to the next */
+    int64_t rows;               /* between two passes that go by rows */
+    int direct;                 /* the first of two passes can read rows of x */
     int64_t pointers;           /* that a table of rows or terms has */
     int stores_itself, flags;   /* the last pass writes to y, with these FILTER_ flags */
     int64_t box_piece;          /* of a row that lies beside others; 0: whole rows do */
@@ -49,6 +51,9 @@ int chain_axis(const pyconvc_pass *pass);
 
 /* Whether a pass is a mean of so many samples that it is added up in runs. */
 int chain_is_long_box(const pyconvc_pass *pass);
+
+/* Whether passes i and i + 1, the last two, go by rows: a box filter takes whole blocks. */
+int chain_goes_by_rows(const pyconvc_chain *c, int i);
 
 /* Weights of a sum of small integers in two parts; leaves *to alone where none are of use. */
 pyconvc_status chain_split(const pyconvc_pass *pass, int32_t sample, const split_weights **to);

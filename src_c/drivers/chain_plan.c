@@ -8,6 +8,7 @@
 #include "parallel.h"
 
 #define BLOCK_BYTES (224 << 10) /* of a loaded block: two of them fit in an L2 cache */
+#define ROWS_BYTES  (12 << 10)  /* of rows between two passes: some part of an L1 cache */
 #define MOST_ROWS   256
 #define FAR         256       /* rows of a halo for which blocks are narrow */
 #define STREAM_FROM (4 << 20) /* bytes of y */
@@ -26,6 +27,12 @@ static int is_box(const pyconvc_pass *pass) {
 
 int chain_is_long_box(const pyconvc_pass *pass) {
     return is_box(pass) && pass->kernel[chain_axis(pass)] >= LONG_BOX;
+}
+
+int chain_goes_by_rows(const pyconvc_chain *c, int i) {
+    const pyconvc_pass *pass = &c->pass[i];
+    return i == c->passes - 2 && pass->kernel[W] == 1 && chain_axis(pass + 1) == W &&
+           !chain_is_long_box(pass) && !chain_is_long_box(pass + 1);
 }
 
 static int64_t sample_bytes(int32_t sample, int64_t computed) {
@@ -166,6 +173,16 @@ static void size_boxes(chain_plan *plan) {
     }
 }
 
+static void size_rows(chain_plan *plan, int in_place) {
+    const pyconvc_chain *c = plan->c;
+    const int64_t tile = plan->table->filter[c->dtype].tile_rows;
+    plan->rows = max64(1, ROWS_BYTES / (plan->row * plan->bytes));
+    plan->direct = c->passes == 2 && chain_goes_by_rows(c, 0) && c->pass[0].kind == PYCONVC_SUM &&
+                   chain_axis(&c->pass[0]) == H && plan->x_sample == PYCONVC_SAMPLE_AS_COMPUTED &&
+                   c->x_step[3] == 1 && !in_place;
+    if (plan->direct) plan->rows = max64(tile, plan->rows / tile * tile);
+}
+
 /* Whether the last pass may write to y, and whether past the cache. */
 static void find_stores(chain_plan *plan, const char *y) {
     const pyconvc_chain *c = plan->c;
@@ -283,6 +300,7 @@ pyconvc_status chain_plan_make(chain_plan *plan, const pyconvc_chain *c, const v
     size_blocks(plan, x == y);
     size_buffers(plan);
     size_boxes(plan);
+    size_rows(plan, x == y);
     find_stores(plan, y);
     plan->tasks = c->batch * plan->blocks[D] * plan->blocks[H] * plan->blocks[W];
     plan->workers = parallel_workers(run, work(plan));
