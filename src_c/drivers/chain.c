@@ -412,7 +412,8 @@ static void filter_x(const step *p, const columns *c, int64_t d, int64_t h) {
 }
 
 /* The last two passes in turn, some rows at a time, which stay in the nearest cache: pass i, whose
- * input is whole or, with columns, rows of x, then one along rows. `last` is where that one writes. */
+ * input is whole or, with columns, rows of x, then one along rows. `last` is where that one
+ * writes. */
 static void run_by_rows(const step *whole, int i, const columns *x, const block *last, int itself) {
     const chain_plan *plan = whole->plan;
     const int64_t most = plan->rows;
