@@ -73,7 +73,7 @@ def choose(
     Examples
     --------
     >>> from pyconvc import nn
-    >>> nn.choose((1, 8, 300, 300), (8, 1, 31, 31), groups=8).method
+    >>> nn.choose((1, 8, 300, 300), (8, 1, 91, 91), groups=8).method
     'fft'
     >>> nn.choose((1, 8, 300, 300), (8, 8, 3, 3)).method
     'direct'
