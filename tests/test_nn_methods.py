@@ -150,13 +150,13 @@ def test_blas_has_one_thread_for_each_tile_and_then_its_own_again(monkeypatch):
 
 
 def test_choice_is_told():
-    choice = nn.choose((1, 8, 300, 300), (8, 1, 31, 31), groups=8)
+    choice = nn.choose((1, 8, 300, 300), (8, 1, 61, 61), groups=8)
     assert choice.method == "fft"
     assert set(choice.seconds) == {"direct", "gemm", "fft"}
     assert choice.seconds["fft"] == min(choice.seconds.values())
     assert choice.reason.endswith("transforms cost less")
     assert nn.choose((1, 2, 5, 5), (2, 2, 3, 3)).method == "direct"
-    assert nn.choose((1, 8, 300, 300), (8, 1, 31, 31), groups=8, dtype=np.int32).method == "direct"
+    assert nn.choose((1, 8, 300, 300), (8, 1, 61, 61), groups=8, dtype=np.int32).method == "direct"
     assert nn.choose((8, 100, 100), (8, 8, 3, 3), 1, 1, dtype=np.float16).method == "direct"
 
 

@@ -12,7 +12,7 @@ import numpy as np
 from .. import _core
 from .._methods import extended
 
-CONVERTED_BYTES = 8 << 20  # what a piece takes, unless one row of the output takes more
+CONVERTED_BYTES = 6 << 20  # what a piece takes, unless one row of the output takes more
 
 
 def convert(run, p, read, w, bias, write, work, cut):
