@@ -81,7 +81,7 @@ static pyconvc_status run_winograd(const winograd_plan *plan, const void *x, con
     winograd_rest rest;
     int64_t from = 0;
     if (!marks) return PYCONVC_NO_MEMORY;
-    pyconvc_status status = winograd_run(plan, x, bias, y, marks, run);
+    pyconvc_status status = winograd_run(plan, x, w, bias, y, marks, run);
     while (!status && winograd_next_rest(plan, marks, &from, &rest))
         status = pyconvc_correlate(&rest.problem, moved(x, rest.x_at, p), moved(w, rest.w_at, p),
                                    bias ? moved(bias, rest.bias_at, p) : NULL,
@@ -93,7 +93,7 @@ static pyconvc_status run_winograd(const winograd_plan *plan, const void *x, con
 static pyconvc_status by_winograd(const pyconvc_problem *p, const void *x, const void *w,
                                   const void *bias, void *y, const pyconvc_run *run) {
     winograd_plan plan;
-    pyconvc_status status = winograd_plan_make(&plan, p, w, run);
+    pyconvc_status status = winograd_plan_make(&plan, p, w, 0, run);
     if (!status) status = run_winograd(&plan, x, w, bias, y, run);
     winograd_plan_free(&plan);
     return status;
@@ -181,7 +181,7 @@ pyconvc_status pyconvc_plan_make(const pyconvc_problem *p, const void *w, const 
     if (!status && !no_outputs(q))
         made->method = q->winograd ? BY_WINOGRAD : mix_suits(q) ? BY_MIX : BY_CALL;
     if (made->method == BY_MIX) status = mix_plan_make(&made->by.mix, q, w, 1, run);
-    if (made->method == BY_WINOGRAD) status = winograd_plan_make(&made->by.winograd, q, w, run);
+    if (made->method == BY_WINOGRAD) status = winograd_plan_make(&made->by.winograd, q, w, 1, run);
     if (status)
         pyconvc_plan_free(made);
     else

@@ -70,11 +70,11 @@ def plan(
     shape, batched = _geometry.sizes("input_shape", input_shape, rank)
     p = _geometry.forward(shape, w.shape, stride, padding, dilation, groups, padding_mode)
     _check.layer_bias(b, p.y_shape[1])
-    _threads.resolve(workers)
+    now = _threads.resolve(workers)
     choice = _choose.layer(p, work, method, packed=True)
     w = np.array(w, work, order="C")
     b = None if b is None else np.array(b, work, order="C")
-    run = prepared(p, w, flip_filters, choice, method)
+    run = prepared(p, w, flip_filters, choice, method, now)
     numbers = p, batched, dtype, work
     return Plan(choice.method, run, w, b, numbers, flip_filters, accumulate, workers)
 

@@ -17,7 +17,7 @@ from ._tiling import tiling
 class Direct:
     """Weights packed for the kernels, or transformed for tiles of Winograd's method."""
 
-    def __init__(self, p, w, flip, winograd):
+    def __init__(self, p, w, flip, winograd, workers):
         x, y = (np.broadcast_to(w.dtype.type(0), shape) for shape in (p.x_shape, p.y_shape))
         self._packed = _core.Plan(
             x,
@@ -30,6 +30,7 @@ class Direct:
             groups=p.groups,
             flip=flip,
             winograd=winograd,
+            workers=workers,
         )
         self._correlate = functools.partial(_passes.correlate, winograd=winograd)
         self._shapes = p.x_shape, p.y_shape
@@ -84,10 +85,13 @@ class Fft:
         self._run(p, x, w, bias, y, flip=flip, workers=workers, spectra=self._spectra)
 
 
-def prepared(p, w, flip, choice, wanted):
-    """The object for a choice; ``wanted="auto"`` watches over the error bound of ``"fft"``."""
+def prepared(p, w, flip, choice, wanted, workers):
+    """The object for a choice; ``wanted="auto"`` watches over the error bound of ``"fft"``.
+
+    `workers` prepare it now, and are those for whom its tasks are sized.
+    """
     if choice.method == "fft":
         return Fft(p, w, flip, safe_only=wanted == "auto")
     if choice.method == "gemm":
         return Gemm(p, w, flip)
-    return Direct(p, w, flip, choice.tile)
+    return Direct(p, w, flip, choice.tile, workers)

@@ -227,5 +227,6 @@ static void do_task(const void *context, int64_t index, void *memory) {
 pyconvc_status mix_run(const mix_plan *plan, const void *x, const void *bias, void *y,
                        const pyconvc_run *run) {
     const job j = {plan, x, bias, y};
-    return parallel_for(plan->tasks, plan->workers, mix_scratch(plan), do_task, &j, run);
+    return parallel_for(plan->tasks, parallel_workers(run, plan->work), mix_scratch(plan), do_task,
+                        &j, run);
 }

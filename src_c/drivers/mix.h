@@ -63,7 +63,8 @@ typedef struct {
 
     /* Tasks: image x depth x group x rows x columns x part of the channels. */
     int64_t rows, columns, group, parts_of_blocks, tasks;
-    int workers;
+    int workers; /* for whom tasks are sized; any number may run them */
+    double work; /* as parallel_workers takes it */
 } mix_plan;
 
 /* Whether this method suits the problem. */

@@ -295,10 +295,10 @@ static pyconvc_status make(mix_plan *plan, const void *w, int again, const pycon
     if (!plan->panels && planes_collide(p)) plan->in_place = 0;
     plan->blocks = ceil_div(p->channels_out, plan->kernels->channels);
     plan->block_samples = taps * plan->kernels->channels;
-    plan->workers =
-        parallel_workers(run, (double)p->batch * (double)(p->groups * p->channels_out) *
-                                  (double)(p->output[D] * p->output[H]) * (double)p->output[W] *
-                                  (double)taps * (double)plan->bytes);
+    plan->work = (double)p->batch * (double)(p->groups * p->channels_out) *
+                 (double)(p->output[D] * p->output[H]) * (double)p->output[W] * (double)taps *
+                 (double)plan->bytes;
+    plan->workers = parallel_workers(run, plan->work);
     pyconvc_status status = mix_find_regions(plan, w);
     if (status) return status;
     if (plan->panels)

@@ -11,7 +11,7 @@ enum { D, H, W };
 
 typedef struct {
     const winograd_plan *plan;
-    const char *x, *bias;
+    const char *x, *w, *bias;
     char *y;
     unsigned char *marks;
 } job;
@@ -30,7 +30,7 @@ typedef struct {
 /* The memory of a task: [segment][plane][rows] as packed; then [element][plane][lane], except
  * outputs [row][column][lane] of one channel and a flag for each lane. */
 typedef struct {
-    char *packed, *peaks, *input, *sums, *outputs, *unfit;
+    char *packed, *peaks, *input, *sums, *outputs, *unfit, *weights; /* the last if at_use */
 } scratch;
 
 static char *take(char **base, int64_t bytes) {
@@ -51,6 +51,7 @@ static size_t lay_out(const winograd_plan *plan, char *base, scratch *s) {
     s->sums = take(&end, form->elements * plan->sums_step * plan->bytes);
     s->outputs = take(&end, form->rows * form->columns * plan->lanes * plan->bytes);
     s->unfit = take(&end, plan->lanes * plan->bytes);
+    s->weights = take(&end, plan->at_use ? plan->block_samples * plan->bytes : 0);
     return (size_t)(end - base);
 }
 
@@ -134,7 +135,8 @@ static void transform_input(const job *j, const task *t, const scratch *s, int64
 static void multiply(const winograd_plan *plan, const task *t, const scratch *s, int64_t b,
                      int64_t first, int64_t planes) {
     const int64_t panel = plan->kernels->channels, bytes = plan->bytes;
-    const char *w = plan->weights + (t->group * plan->blocks + b) * plan->block_samples * bytes;
+    const int64_t before = (t->group * plan->blocks + b) * plan->block_samples;
+    const char *w = plan->at_use ? s->weights : plan->weights + before * bytes;
     winograd_product m = {.lanes = plan->lanes,
                           .panels = winograd_panels(plan, b),
                           .vectors = ceil_div(t->lanes, plan->kernels->lanes)};
@@ -245,6 +247,7 @@ static void do_task(const void *context, int64_t index, void *memory) {
     memset(s.unfit, 0, (size_t)(plan->lanes * plan->bytes));
     memset(s.peaks, 0, (size_t)(plan->segments * plan->plane * plan->bytes));
     for (int64_t b = t.first_block; b < t.end_block; b++) {
+        if (plan->at_use) winograd_transform_block(plan, j->w, t.group, b, s.weights);
         for (int64_t i = 0; i < all; i += plan->planes_at_once) {
             const int64_t planes = min64(plan->planes_at_once, all - i);
             if (b == t.first_block || plan->planes_at_once < all)
@@ -261,8 +264,10 @@ int64_t winograd_marks(const winograd_plan *plan) {
     return plan->p.groups * plan->tiles;
 }
 
-pyconvc_status winograd_run(const winograd_plan *plan, const void *x, const void *bias, void *y,
-                            unsigned char *marks, const pyconvc_run *run) {
-    const job j = {plan, x, bias, y, marks};
-    return parallel_for(plan->tasks, plan->workers, winograd_scratch(plan), do_task, &j, run);
+pyconvc_status winograd_run(const winograd_plan *plan, const void *x, const void *w,
+                            const void *bias, void *y, unsigned char *marks,
+                            const pyconvc_run *run) {
+    const job j = {plan, x, w, bias, y, marks};
+    return parallel_for(plan->tasks, parallel_workers(run, plan->work), winograd_scratch(plan),
+                        do_task, &j, run);
 }

@@ -42,6 +42,7 @@ typedef struct {
      * of panel], the order in which they are read; from one element to the next it is an odd number of cache lines, here and in the other
      * stages (`step`), or all elements would compete for a few sets of the cache. */
     char *weights;
+    int at_use; /* weights are used once: each task transforms those of a block, then uses them */
     int64_t panels, blocks, block_panels, block_samples, weights_step;
 
     int64_t planes, images;                   /* planes of an image, images of a group */
@@ -53,19 +54,24 @@ typedef struct {
 
     /* Tasks: group x block of tiles x part of the output channels. */
     int64_t tile_blocks, parts_of_blocks, tasks;
-    int workers;
+    double work; /* as parallel_workers takes it */
 } winograd_plan;
 
 /* Whether this method computes p, with tiles of p->winograd outputs along the width. */
 int winograd_suits(const pyconvc_problem *p);
 
-/* Decides everything and transforms w. Free with winograd_plan_free also after a failure. */
+/* Decides everything, and transforms w, but where the plan is not used again and each weight meets
+ * one block of tiles. Free with winograd_plan_free also after a failure. */
 pyconvc_status winograd_plan_make(winograd_plan *plan, const pyconvc_problem *p, const void *w,
-                                  const pyconvc_run *run);
+                                  int again, const pyconvc_run *run);
 void winograd_plan_free(winograd_plan *plan);
 
 /* Panels of a block of output channels; the last one may have fewer. */
 int64_t winograd_panels(const winograd_plan *plan, int64_t block);
+
+/* The weights w of a block of output channels, as in plan->weights. */
+void winograd_transform_block(const winograd_plan *plan, const void *w, int64_t group,
+                              int64_t block, void *to);
 
 int64_t winograd_weight_bytes(const winograd_plan *plan);
 
@@ -76,8 +82,9 @@ size_t winograd_scratch(const winograd_plan *plan);
 int64_t winograd_marks(const winograd_plan *plan);
 
 /* Computes y, and sets the marks, zero before, of tiles to be computed again. */
-pyconvc_status winograd_run(const winograd_plan *plan, const void *x, const void *bias, void *y,
-                            unsigned char *marks, const pyconvc_run *run);
+pyconvc_status winograd_run(const winograd_plan *plan, const void *x, const void *w,
+                            const void *bias, void *y, unsigned char *marks,
+                            const pyconvc_run *run);
 
 /* A rectangle of marked tiles as a problem for the direct method. */
 typedef struct {

@@ -6,13 +6,12 @@
 #include "parallel.h"
 #include "winograd.h"
 
-#define INPUT_BYTES      (256 << 10) /* what the transformed input of a task should fit in */
-#define MOST_BYTES       (8 << 20)   /* and must */
-#define PACKED_BYTES     (32 << 10)  /* the same of the input as it is, before it is transformed */
-#define BLOCK_CHANNELS   32          /* output channels whose sums stay in the cache */
-#define CACHE_LINE       64
-
-#define TASKS_PER_WORKER 4
+#define INPUT_BYTES    (256 << 10) /* what the transformed input of a task should fit in */
+#define MOST_BYTES     (8 << 20)   /* and must */
+#define PACKED_BYTES   (32 << 10)  /* the same of the input as it is, before it is transformed */
+#define BLOCK_CHANNELS 32          /* output channels whose sums stay in the cache */
+#define BLOCK_BYTES    (512 << 10) /* and whose weights do, if they are transformed at use */
+#define CACHE_LINE     64
 
 enum { D, H, W };
 
@@ -70,28 +69,27 @@ static void size_sums(winograd_plan *plan) {
     const int64_t panel = plan->kernels->channels;
     plan->panels = ceil_div(plan->p.channels_out, panel);
     plan->block_panels = min64(plan->panels, max64(1, BLOCK_CHANNELS / panel));
+    if (plan->at_use)
+        plan->block_panels = min64(
+            plan->block_panels,
+            max64(1, BLOCK_BYTES / (plan->form->elements * plan->planes * panel * plan->bytes)));
     plan->blocks = ceil_div(plan->panels, plan->block_panels);
     plan->sums_step = apart(plan, plan->block_panels * panel * plan->lanes);
     plan->weights_step = apart(plan, plan->block_panels * panel * plan->planes);
     plan->block_samples = plan->form->elements * plan->weights_step;
 }
 
-static void size_tasks(winograd_plan *plan) {
-    const int64_t wanted = plan->workers == 1 ? 1 : TASKS_PER_WORKER * plan->workers;
-    plan->tile_blocks = ceil_div(plan->tiles, plan->lanes);
+/* Parts of the channels are no more than make one task for each worker: each transforms the input
+ * again. */
+static void size_tasks(winograd_plan *plan, int workers) {
     const int64_t others = plan->p.groups * plan->tile_blocks;
-    plan->parts_of_blocks = max64(1, min64(plan->blocks, ceil_div(wanted, others)));
+    plan->parts_of_blocks = min64(plan->blocks, ceil_div(workers, others));
     plan->tasks = others * plan->parts_of_blocks;
 }
 
 int64_t winograd_panels(const winograd_plan *plan, int64_t block) {
     return min64(plan->block_panels, plan->panels - block * plan->block_panels);
 }
-
-typedef struct {
-    const winograd_plan *plan;
-    const char *w;
-} packing;
 
 /* Some planes of a panel; the taps of a channel along the depth are a run of planes. */
 static void transform_planes(const winograd_plan *plan, winograd_weights job, int64_t first,
@@ -110,20 +108,16 @@ static void transform_planes(const winograd_plan *plan, winograd_weights job, in
     }
 }
 
-static void transform_panel(const void *context, int64_t index, void *scratch) {
-    const packing *k = context;
-    const winograd_plan *plan = k->plan;
+/* A panel of weights w, to its place in the block that begins at `to`. */
+static void transform_panel(const winograd_plan *plan, const char *w, int64_t group, int64_t panel,
+                            char *to) {
     const pyconvc_problem *p = &plan->p;
-    const int64_t channels = plan->kernels->channels, panel = index % plan->panels,
-                  group = index / plan->panels, block = panel / plan->block_panels;
-    const int64_t flip = p->flip ? -1 : 1;
+    const int64_t channels = plan->kernels->channels, flip = p->flip ? -1 : 1;
+    const int64_t panels = winograd_panels(plan, panel / plan->block_panels);
     int64_t at = group * p->w_step[0] + panel * channels * p->w_step[1];
     for (int a = D; a <= W && p->flip; a++)
         at += (p->kernel[a] - 1) * p->w_step[3 + a];
-    const int64_t panels = winograd_panels(plan, block);
-    char *to = plan->weights + (group * plan->blocks + block) * plan->block_samples * plan->bytes;
-    (void)scratch;
-    winograd_weights job = {.w = k->w + at * plan->bytes,
+    winograd_weights job = {.w = w + at * plan->bytes,
                             .by_output = p->w_step[1],
                             .by_row = flip * p->w_step[4],
                             .by_column = flip * p->w_step[5],
@@ -137,6 +131,28 @@ static void transform_panel(const void *context, int64_t index, void *scratch) {
     }
 }
 
+void winograd_transform_block(const winograd_plan *plan, const void *w, int64_t group,
+                              int64_t block, void *to) {
+    const int64_t first = block * plan->block_panels;
+    for (int64_t i = first; i < first + winograd_panels(plan, block); i++)
+        transform_panel(plan, w, group, i, to);
+}
+
+typedef struct {
+    const winograd_plan *plan;
+    const char *w;
+} packing;
+
+static void transform_task(const void *context, int64_t index, void *scratch) {
+    const packing *k = context;
+    const winograd_plan *plan = k->plan;
+    const int64_t panel = index % plan->panels, group = index / plan->panels,
+                  block = group * plan->blocks + panel / plan->block_panels;
+    (void)scratch;
+    transform_panel(plan, k->w, group, panel,
+                    plan->weights + block * plan->block_samples * plan->bytes);
+}
+
 int64_t winograd_weight_bytes(const winograd_plan *plan) {
     return plan->p.groups * plan->blocks * plan->block_samples * plan->bytes;
 }
@@ -148,7 +164,7 @@ static pyconvc_status transform_weights(winograd_plan *plan, const void *w,
     plan->weights = large_alloc(bytes);
     if (!plan->weights) return PYCONVC_NO_MEMORY;
     const int workers = parallel_workers(run, (double)bytes * 4);
-    return parallel_for(plan->p.groups * plan->panels, workers, 0, transform_panel, &k, run);
+    return parallel_for(plan->p.groups * plan->panels, workers, 0, transform_task, &k, run);
 }
 
 /* The outputs r, r + dilation, ... of an axis. */
@@ -183,7 +199,7 @@ static pyconvc_status make_grids(winograd_plan *plan) {
 }
 
 pyconvc_status winograd_plan_make(winograd_plan *plan, const pyconvc_problem *p, const void *w,
-                                  const pyconvc_run *run) {
+                                  int again, const pyconvc_run *run) {
     const kernel_table *table = pyconvc_kernels();
     *plan = (winograd_plan){.p = *p};
     if (!table) return PYCONVC_NO_ISA;
@@ -199,12 +215,13 @@ pyconvc_status winograd_plan_make(winograd_plan *plan, const pyconvc_problem *p,
     plan->images = p->batch * p->output[D] * plan->grid_count;
     plan->tiles = plan->images * plan->image_tiles;
     size_input(plan);
+    plan->tile_blocks = ceil_div(plan->tiles, plan->lanes);
+    plan->at_use = !again && plan->tile_blocks == 1;
     size_sums(plan);
-    const double work = (double)plan->tiles * (double)(p->groups * p->channels_out) *
-                        (double)(plan->planes * plan->form->elements * plan->bytes);
-    plan->workers = parallel_workers(run, work);
-    size_tasks(plan);
-    return transform_weights(plan, w, run);
+    plan->work = (double)plan->tiles * (double)(p->groups * p->channels_out) *
+                 (double)(plan->planes * plan->form->elements * plan->bytes);
+    size_tasks(plan, parallel_workers(run, plan->work));
+    return plan->at_use ? PYCONVC_OK : transform_weights(plan, w, run);
 }
 
 void winograd_plan_free(winograd_plan *plan) {
