@@ -22,6 +22,8 @@ from pyconvc.reference import nn as exact_nn
 from pyconvc.reference import signal as exact_signal
 
 CHANNELS, SIZE, TAPS = 64, 14, 3  # of the layer
+KINDS = "normal", "rectified", "scaled"  # samples of a layer
+TILES_HEAD = ["Channels", *(f"{kind}: direct / 2 x 2 / 4 x 4" for kind in KINDS)]
 PLANE, KERNEL = 96, 15  # sides of the filter's arrays
 HEAD = ["work", "method", *(f"{d} {e}" for d in ("float32", "float64") for e in ("rms", "largest"))]
 
@@ -37,6 +39,34 @@ def table() -> list[list[str]]:
         for method, found in _plane(dtype):
             rows.setdefault((plane, method), []).extend(found)
     return [[*names, *(f"{value:.3g}" for value in found)] for names, found in rows.items()]
+
+
+def by_channels() -> list[list]:
+    """Rows under TILES_HEAD: root mean squares for the direct method and both tiles, in float32."""
+    rng, rows = np.random.default_rng(0), []
+    for channels in (16, 64, 128, 256, 512):
+        found = [_of_tiles(*_arrays(rng, kind, channels)) for kind in KINDS]
+        rows.append([channels, *(" / ".join(f"{e:.2g}" for e in errors) for errors in found)])
+    return rows
+
+
+def _arrays(rng, kind, channels):
+    x, w = rng.standard_normal((1, channels, 30, 30)), rng.standard_normal((8, channels, 3, 3))
+    if kind == "rectified":
+        x = np.maximum(x, 0)
+    if kind == "scaled":
+        x *= 10 ** rng.uniform(-4, 4, (1, channels, 1, 1))
+        w *= 10 ** rng.uniform(-2, 2, (1, channels, 1, 1))
+    return x.astype(np.float32), w.astype(np.float32)
+
+
+def _of_tiles(x, w):
+    exact = nn.conv2d(x.astype(float), w.astype(float), method="direct")
+    p = forward(x.shape, w.shape, 1, 0, 1, 1, "zeros")
+    for tile in (0, *_winograd.TILES[2]):
+        y = np.empty(p.y_shape, x.dtype)
+        _passes.correlate(p, x, w, None, y, flip=False, workers=1, winograd=tile)
+        yield _errors(y, exact)[0]
 
 
 def _layer(dtype):
@@ -71,3 +101,4 @@ def _errors(result, exact):
 
 if __name__ == "__main__":
     show_table("Errors in units of u, over the rms of the result", HEAD, table())
+    show_table("Root mean squares of them, 3x3 kernels in float32", TILES_HEAD, by_channels())

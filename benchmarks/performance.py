@@ -48,6 +48,7 @@ def main() -> None:
         write("limits", ("limit", "rate"), rates.items())
         write("machine", ("what", "value"), described(rates))
         write("errors", errors.HEAD, errors.table())
+        write("tiles", errors.TILES_HEAD, errors.by_channels())
         cases = [case for case in families.CASES if not options.quick or small(case)]
         rows = timed(cases, seconds)
         head = "family", "name", "method", "flops", "bytes", "library", "seconds"
