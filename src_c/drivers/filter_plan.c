@@ -12,7 +12,7 @@
 
 #define STRIP_BYTES      (1 << 19) /* what strips should fit in: about half an L2 cache */
 #define STRIP_LIMIT      (6 << 20) /* what they may take at most */
-#define SWEEP_BYTES      (1 << 18) /* input rows that a sweep down a block of columns keeps in cache */
+#define SWEEP_BYTES      (1 << 18) /* input rows that a sweep down a block of columns keeps near */
 #define MOST_COLUMNS     4096
 #define LINE_BLOCK       16384
 #define TASKS_PER_WORKER 8

@@ -1,8 +1,9 @@
 /* winograd.h -- 3 taps of stride 1 by minimal filtering: fewer products, sums of other samples.
  *
- * Along the width, or the width and the height. Taps along the depth are sums as over channels: what
- * is transformed are planes, each an input channel at a depth tap, as in tile.h; and each depth of
- * the output is an image of its own.
+ * Along the width, or the width and the height. Taps along the depth are sums as over channels:
+ * what is transformed are planes, each an input channel at a depth tap, as in tile.h. The taps of a
+ * dilated kernel are neighbours on grids of samples that lie a dilation apart. Each grid of each
+ * depth of a sample of the batch is an image.
  *
  * A block of tiles is packed with the boundary rule applied (tile.c), transformed for all input
  * channels, multiplied by the transformed weights of some output channels, and transformed back;
@@ -39,8 +40,9 @@ typedef struct {
     int64_t grid_count;
 
     /* Weights: [group][block of output channels][element][part of the planes][panel][plane][channel
-     * of panel], the order in which they are read; from one element to the next it is an odd number of cache lines, here and in the other
-     * stages (`step`), or all elements would compete for a few sets of the cache. */
+     * of panel], the order in which they are read. From one element to the next it is an odd number
+     * of cache lines, here and in the other stages (`step`), or all elements would compete for a few
+     * sets of the cache. */
     char *weights;
     int at_use; /* weights are used once: each task transforms those of a block, then uses them */
     int64_t panels, blocks, block_panels, block_samples, weights_step;

@@ -6,8 +6,8 @@
 #include <stdint.h>
 
 /* Sums over what is there, and what becomes of them: y = x * total / weight where `normalize` is
- * set, else x; NaN where weight is 0 or less than `least`. Weights that rounding alone may have kept
- * from total or least have reached it. */
+ * set, else x; NaN where weight is 0 or less than `least`. Weights that rounding alone may have
+ * kept from total or least have reached it. */
 typedef struct {
     double total, least;
     int normalize;
