@@ -63,7 +63,7 @@ def packing():
     packing, weights = 0.0, 0
     for case in PACKED:
         x, w, y = case.arrays()
-        plan = regret._prepared.Direct(case.layer, w, False, 0)
+        plan = regret._prepared.Direct(case.layer, w, False, 0, 1)
         call = regret._passes.correlate
         arguments, options = (case.layer, x, w, None, y), {"flip": False, "workers": 1}
         calls = [functools.partial(run, *arguments, **options) for run in (plan, call)]

@@ -124,7 +124,7 @@ def _adjoints(p, w):
 
 def _planned(p, w):
     for name, tile in {"direct": 0, **_tiles(p, w.dtype)}.items():
-        yield name, _prepared.Direct(p, w, False, tile)
+        yield name, _prepared.Direct(p, w, False, tile, 1)
     if w.dtype.char in _choose.BLAS_DTYPES:
         yield "gemm", _prepared.Gemm(p, w, False)
         yield "fft", _prepared.Fft(p, w, False, safe_only=False)
