@@ -282,6 +282,8 @@ def test_interrupt_ends_a_call(x, w, tmp_path):
             time.sleep(0.3)
             os.kill(os.getpid(), signal.SIGINT)
 
+        # A shell may have started the tests in the background, where the signal is ignored.
+        signal.signal(signal.SIGINT, signal.default_int_handler)
         threading.Thread(target=interrupt).start()
         try:
             pyconvc.convolve(x, w, method="direct", workers=2)
