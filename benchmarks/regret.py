@@ -105,7 +105,7 @@ def _tiles(p, dtype):
     """Tiles of Winograd's method, by name."""
     if _winograd.obstacle(p, dtype):
         return {}
-    sizes = _winograd.TILES[sum(taps == 3 for taps in p.w_shape[2:])]
+    sizes = _winograd.tiles_of(p)
     return {f"winograd {tile}": tile for tile in sizes}
 
 

@@ -47,14 +47,18 @@ def _tiled(p):
     return [taps == 3 and axis >= last_two for axis, taps in enumerate(p.w_shape[2:], 2)]
 
 
+def tiles_of(p):
+    """Tiles that there are for the layer `p`, by outputs along an axis."""
+    return TILES[sum(_tiled(p))]
+
+
 def fastest(p, rate, *, packed=False, adjoint=False):
     """(seconds, tile) of one worker for one image, at so many direct multiply-adds a nanosecond.
 
-    `packed` says that weights are transformed
-    already, `adjoint` asks for the gradient of the input.
+    `packed` says that weights are transformed already, `adjoint` asks for the gradient of the
+    input.
     """
-    tiles = TILES[sum(_tiled(p))]
-    return min((_seconds(p, tile, rate, packed, adjoint), tile) for tile in tiles)
+    return min((_seconds(p, tile, rate, packed, adjoint), tile) for tile in tiles_of(p))
 
 
 def _seconds(p, tile, rate, packed, adjoint):
