@@ -61,7 +61,7 @@ static void scale_block(const elem *x, const elem *weight, int64_t n, const pres
     for (int64_t j = 0; j < n; j++)
         factor[j] = weight[j] >= whole ? 1 : factor[j];
     for (int64_t j = 0; j < n; j++)
-        y[j] = x[j] * ((weight[j] > 0) & (weight[j] >= least) ? factor[j] : (elem)NAN);
+        y[j] = x[j] * (((weight[j] > 0) & (weight[j] >= least)) ? factor[j] : (elem)NAN);
 }
 
 static void scale(const void *x, const void *weight, int64_t n, const present_scale *by, void *y) {
