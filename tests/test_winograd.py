@@ -145,19 +145,25 @@ def test_what_is_not_finite_stays_local(where, value, tile):
         np.testing.assert_array_equal(got[far], clean[far])
 
 
+def as_direct(conv, x, w, run):
+    """The result, which is NaN and infinite where the direct one is, and equal to it elsewhere."""
+    with np.errstate(all="ignore"):
+        got = conv(x, w, **run, method="winograd")
+        want = conv(x, w, **run, method="direct")
+    np.testing.assert_array_equal(np.isnan(got), np.isnan(want))
+    np.testing.assert_array_equal(np.isinf(got), np.isinf(want))
+    alike = np.isfinite(want) & (np.abs(want) < 1e30)
+    np.testing.assert_allclose(got[alike], want[alike], atol=1e-4)
+    return got
+
+
 @pytest.mark.parametrize("value", [np.nan, np.inf, 3e38])
 def test_what_is_not_finite_stays_on_its_grid(value):
     x, w = cases.random((2, 6, 25, 22), np.float32), cases.random((8, 3, 3, 3), np.float32, 1)
     run = {"padding": (4, 1), "dilation": (4, 3), "groups": 2}
     clean = nn.conv2d(x, w, **run, method="winograd")
     x[(1, 4, 9, 6)] = value
-    with np.errstate(all="ignore"):
-        got = nn.conv2d(x, w, **run, method="winograd")
-        want = nn.conv2d(x, w, **run, method="direct")
-    np.testing.assert_array_equal(np.isnan(got), np.isnan(want))
-    np.testing.assert_array_equal(np.isinf(got), np.isinf(want))
-    alike = np.isfinite(want) & (np.abs(want) < 1e30)
-    np.testing.assert_allclose(got[alike], want[alike], atol=1e-4)
+    got = as_direct(nn.conv2d, x, w, run)
     others = np.ones(got.shape, bool)
     others[:, :, 1::4, 1::3] = False  # 9 + 4 and 6 + 1, modulo the dilation
     np.testing.assert_array_equal(got[others], clean[others])
@@ -170,13 +176,7 @@ def test_what_is_not_finite_stays_local_in_volumes(value):
     run = {"padding": (2, 1, 0), "groups": 2, "padding_mode": "circular"}
     clean = nn.conv3d(x, w, **run, method="winograd")
     x[(1, 4, 0, 6, 5)] = value
-    with np.errstate(all="ignore"):
-        got = nn.conv3d(x, w, **run, method="winograd")
-        want = nn.conv3d(x, w, **run, method="direct")
-    np.testing.assert_array_equal(np.isnan(got), np.isnan(want))
-    np.testing.assert_array_equal(np.isinf(got), np.isinf(want))
-    alike = np.isfinite(want) & (np.abs(want) < 1e30)
-    np.testing.assert_allclose(got[alike], want[alike], atol=1e-4)
+    got = as_direct(nn.conv3d, x, w, run)
     # Depths that meet the sample: 0 to 2 with the pad before, and 7 and 8, which read it again.
     for depth in (3, 4, 5, 6):
         np.testing.assert_array_equal(got[:, :, depth], clean[:, :, depth])
