@@ -5,6 +5,7 @@ check.
 """
 
 import functools
+import math
 import operator
 
 import numpy as np
@@ -144,6 +145,7 @@ def finite(*arrays):
 
 def fill_value(value, dtype):
     """A scalar as an array of one element of `dtype`."""
+    wraps = isinstance(value, (np.integer, np.ndarray))  # as scipy has it
     value = np.asarray(value)
     if value.size != 1:
         raise ValueError(
@@ -151,7 +153,7 @@ def fill_value(value, dtype):
         )
     if value.dtype.kind == "O" and isinstance(value.item(), int):
         value = value.astype(np.float64)  # beyond 64 bits
-    if not _holds(dtype, value):
+    if not _holds(dtype, value, wraps):
         raise bad(
             "fillvalue",
             value.item(),
@@ -163,11 +165,14 @@ def fill_value(value, dtype):
         return value.reshape(()).astype(dtype)
 
 
-def _holds(dtype, value):
-    """Whether an array of the type can have the value: integers wrap and fractions are cut."""
+def _holds(dtype, value, wraps):
+    """Whether an array of the type can have the value: fractions are cut, NumPy's integers wrap."""
     if value.dtype.kind not in "biufc" or (dtype.kind != "c" and value.imag.item() != 0):
         return False
-    return dtype.kind not in "iu" or value.dtype.kind in "biu" or abs(value.real.item()) < 2.0**63
+    if dtype.kind not in "iu" or (wraps and value.dtype.kind in "iu"):
+        return True
+    number, limits = value.real.item(), np.iinfo(dtype)
+    return math.isfinite(number) and limits.min <= math.trunc(number) <= limits.max
 
 
 def output(out, shape, dtype, **inputs):

@@ -77,6 +77,11 @@ REFUSED_BY_SCIPY = {
         "fillvalue",
         [(A.astype(int), B.astype(int), "full", "fill", v) for v in (np.nan, np.inf, 1j, 10**30)],
     ),
+    "fillvalue of few bits": (
+        PLANES,
+        "fillvalue",
+        [(A.astype("u1"), B.astype("u1"), "full", "fill", v) for v in (-1, 256, 300.5)],
+    ),
     "axes": (
         TRANSFORMS,
         "axes",
