@@ -179,16 +179,7 @@ def output(out, shape, dtype, **inputs):
     """`out` if it fits, or a new C-contiguous array."""
     shape = tuple(shape)
     if out is None:
-        try:
-            return (
-                _core.empty(shape, dtype, next(iter(inputs.values())))
-                if inputs and _core.serves(dtype)
-                else np.empty(shape, dtype)
-            )
-        except ValueError as error:
-            raise ValueError(
-                f"result of shape {shape} and dtype {dtype} is too large: {error}"
-            ) from None
+        return _core.empty(shape, dtype, *inputs.values())
     if not isinstance(out, np.ndarray):
         raise TypeError(f"out: must be an ndarray, not {type(out).__name__}")
     if out.shape != shape:
@@ -222,9 +213,9 @@ def served(array):
 NARROW = ("float16", "bfloat16")  # stored so, computed in float32
 
 
-def layer_arrays(accumulate, bias=None, **arrays):
+def layer_arrays(accumulate, names, x, w, bias=None):
     """Two canonical arrays and the bias, the dtype of the result and the one to compute in."""
-    x, w = (array(value, name) for name, value in arrays.items())
+    x, w = array(x, names[0]), array(w, names[1])
     if bias is None:
         return x, w, None, *layer_dtypes(accumulate, x.dtype, w.dtype)
     b = np.ascontiguousarray(array(bias, "bias"))
@@ -233,7 +224,7 @@ def layer_arrays(accumulate, bias=None, **arrays):
 
 def array(value, name="input"):
     """Anything that NumPy can view, as the kernels can read it: in place where they can."""
-    return _core.canonical(view(value, name))
+    return _core.canonical(value if type(value) is np.ndarray else view(value, name))
 
 
 @functools.lru_cache(maxsize=256)

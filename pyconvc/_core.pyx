@@ -40,13 +40,14 @@ cdef int _dtype_code(cnp.ndarray a) noexcept:
     return PYCONVC_BOOL if kind == c"b" else -1
 
 
-def serves(dtype):
+cpdef bint serves(cnp.dtype dtype):
     """Whether the kernels have this dtype in native byte order (float16, longdouble, object: not)."""
-    if dtype.kind == "f":
-        return dtype.itemsize in (4, 8) and dtype.isnative
-    if dtype.kind == "c":
-        return dtype.itemsize in (8, 16) and dtype.isnative
-    return dtype.kind in "iub" and dtype.isnative
+    cdef int kind = dtype.kind, size = <int>dtype.itemsize
+    if dtype.byteorder == c">" or dtype.byteorder == c"<":  # native order is "=" or "|"
+        return False
+    if kind == c"f":
+        return size == 4 or size == 8
+    return kind in (c"i", c"u", c"b") or (kind == c"c" and size <= 16)
 
 
 cdef inline bint _steps_fit(cnp.ndarray a) noexcept:
@@ -418,13 +419,18 @@ cdef cnp.ndarray _empty(int rank, cnp.npy_intp *shape, int typenum, cnp.ndarray 
     return y
 
 
-def empty(tuple shape, dtype, cnp.ndarray near):
-    """numpy.empty for a result that is computed from the array `near` (see `_empty`); dtype is served."""
-    cdef cnp.npy_intp sizes[32]
-    cdef int i
-    for i in range(len(shape)):
-        sizes[i] = shape[i]
-    return _empty(<int>len(shape), sizes, (<cnp.dtype>dtype).type_num, near)
+def empty(tuple shape, cnp.dtype dtype, *arrays):
+    """numpy.empty for a result that is computed from `arrays`, from the first of them mainly (see `_empty`)."""
+    cdef cnp.npy_intp sizes[64]
+    cdef int i, rank = <int>len(shape)
+    try:
+        if not arrays or rank > 64 or not serves(dtype):
+            return np.empty(shape, dtype)
+        for i in range(rank):
+            sizes[i] = shape[i]
+        return _empty(rank, sizes, dtype.type_num, arrays[0])
+    except (ValueError, OverflowError) as error:
+        raise ValueError(f"result of shape {shape} and dtype {dtype} is too large: {error}") from None
 
 
 # The direct method is taken unasked below so many multiply-adds, and for kernels of so few taps.

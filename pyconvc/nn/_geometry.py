@@ -90,17 +90,13 @@ class Layer:
 
 def forward(x_shape, w_shape, stride, padding, dilation, groups, padding_mode):
     """The numbers of a convolution over an input of shape (N, G*C, *space)."""
-    rank = len(x_shape) - 2
-    stride, dilation = per_axis("stride", stride, rank), per_axis("dilation", dilation, rank)
-    return _forward(
-        x_shape,
-        w_shape,
-        stride,
-        padding_form(padding, rank),
-        dilation,
-        _groups(groups),
-        _mode(padding_mode),
-    )
+    if not (type(stride) is type(padding) is type(dilation) is type(groups) is int):
+        rank = len(x_shape) - 2
+        stride, dilation = per_axis("stride", stride, rank), per_axis("dilation", dilation, rank)
+        padding, groups = padding_form(padding, rank), integer("groups", groups, 1)
+    if type(padding_mode) is not str:
+        padding_mode = _mode(padding_mode)
+    return _forward(x_shape, w_shape, stride, padding, dilation, groups, padding_mode)
 
 
 def transposed(
@@ -118,7 +114,7 @@ def transposed(
         stride,
         padding_form(padding, rank),
         output_padding,
-        _groups(groups),
+        integer("groups", groups, 1),
         dilation,
         output_size,
         _mode(padding_mode),
@@ -161,10 +157,6 @@ def padding_form(padding, rank):
     )
 
 
-def _groups(groups):
-    return groups if type(groups) is int and groups > 0 else integer("groups", groups, 1)
-
-
 def _mode(padding_mode):
     return _check.one_of("padding_mode", padding_mode, PADDING_MODES)
 
@@ -181,7 +173,8 @@ def _output_size(output_size, x_shape):
 @functools.lru_cache(maxsize=1024)
 def _forward(x_shape, w_shape, stride, padding, dilation, groups, padding_mode):
     space, taps = x_shape[2:], w_shape[2:]
-    _check_filters(w_shape, len(space), groups)
+    _check_filters(w_shape, len(space), integer("groups", groups, 1))
+    _mode(padding_mode)
     channels = groups * w_shape[1]
     if x_shape[1] != channels:
         raise _check.bad(

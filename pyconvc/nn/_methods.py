@@ -23,8 +23,10 @@ def forward(p, dtype, method):
         from ._spectral import correlate, correlate_if_safe
 
         correlate = correlate if method == "fft" else correlate_if_safe
-    else:
+    elif choice.tile:
         correlate = functools.partial(_passes.correlate, winograd=choice.tile)
+    else:
+        correlate = _passes.correlate
     return correlate
 
 

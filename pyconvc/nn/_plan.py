@@ -145,17 +145,9 @@ class Plan:
             )
         y = _check.output(out, self.output_shape, dtype, input=x)
         p, run, workers = self._numbers, self._run, _threads.resolve(self._workers)
-        arrays = (x, y) if self._batched else (x[None], y[None])
-        convert(
-            lambda p, x, w, b, y: run(p, x, w, b, y, flip=self._flip, workers=workers),
-            p,
-            arrays[0],
-            self._weight,
-            self._bias,
-            arrays[1],
-            work,
-            cut_outputs,
-        )
+        source, target = (x, y) if self._batched else (x[None], y[None])
+        kept, options = (self._weight, self._bias), {"flip": self._flip, "workers": workers}
+        convert(run, p, source, *kept, target, work, cut_outputs, **options)
         return y
 
     def __repr__(self):

@@ -15,30 +15,30 @@ from .._methods import extended
 CONVERTED_BYTES = 6 << 20  # what a piece takes, unless one row of the output takes more
 
 
-def convert(run, p, read, w, bias, write, work, cut):
-    """``run(p, read, w, bias, write)`` in dtype `work`, at once or in the pieces of `cut`."""
-    biased = () if bias is None else (bias,)
-    if all(a.dtype == work for a in (read, w, *biased)) and is_ready(write, work):
-        run(p, read, w, bias, write)
+def convert(run, p, read, w, bias, write, work, cut, **options):
+    """``run(p, read, w, bias, write, **options)`` in dtype `work`, at once or in pieces of `cut`."""
+    biased = bias is None or bias.dtype == work
+    if read.dtype == w.dtype == work and biased and is_ready(write, work):
+        run(p, read, w, bias, write, **options)
         return
     w = w.astype(work, copy=False)
     bias = None if bias is None else bias.astype(work, copy=False)
     for part in parts(len(read), _sample_bytes(work, read, write)):
         for q, source, target in cut(p, read[part], write[part], work):
             result = target if is_ready(target, work) else np.empty(target.shape, work)
-            run(q, source.astype(work, copy=False), w, bias, result)
+            run(q, source.astype(work, copy=False), w, bias, result, **options)
             if result is not target:
                 store(result, target)
 
 
-def convert_and_sum(run, p, x, y, w, work, conjugate):
-    """``run(p, x, y, w)`` in dtype `work`, summed over pieces.
+def convert_and_sum(run, p, x, y, w, work, *, conjugate, **options):
+    """``run(p, x, y, w, **options)`` in dtype `work`, summed over pieces.
 
     ``conjugate="x"`` or ``"y"`` names the array that is conjugated.
     """
     conjugate = conjugate if work.kind == "c" else ""
     if x.dtype == y.dtype == work and is_ready(w, work) and not conjugate:
-        run(p, x, y, w)
+        run(p, x, y, w, **options)
         return
     total = np.zeros(w.shape, work)
     result = np.empty(w.shape, work)
@@ -48,7 +48,7 @@ def convert_and_sum(run, p, x, y, w, work, conjugate):
             if conjugate:
                 at = "xy".index(conjugate)
                 arrays[at] = arrays[at].conj()
-            run(q, *arrays, result)
+            run(q, *arrays, result, **options)
             total += result
     store(total, w)
 

@@ -1,12 +1,14 @@
 # SPDX-License-Identifier: BSD-3-Clause
 """Convolution layers: torch.nn.functional's names, order and meanings of arguments."""
 
-from .. import _check, _threads
+from .. import _check, _core, _threads
 from . import _geometry, _methods
 from ._families import named
 from ._storage import convert, cut_outputs
 
 __all__ = ["conv1d", "conv2d", "conv3d"]
+
+NAMES = "input", "weight"
 
 
 def _conv(rank):
@@ -92,23 +94,20 @@ def _conv(rank):
         Dumoulin & Visin, "A guide to convolution arithmetic for deep learning" (2016),
         arXiv:1603.07285.
         """
-        x, w, b, dtype, work = _check.layer_arrays(accumulate, bias, input=input, weight=weight)
+        x, w, b, dtype, work = _check.layer_arrays(accumulate, NAMES, input, weight, bias)
         xs = x if x.ndim == rank + 2 else _check.layer_batch("input", x, rank)
         p = _geometry.forward(xs.shape, w.shape, stride, padding, dilation, groups, padding_mode)
-        _check.layer_bias(b, p.y_shape[1])
+        if b is not None:
+            _check.layer_bias(b, p.y_shape[1])
         shape = p.y_shape if xs is x else p.y_shape[1:]
-        y = _check.output(out, shape, dtype, input=x, weight=w, bias=b)
+        if out is None:
+            y = _core.empty(shape, dtype, x)
+        else:
+            y = _check.output(out, shape, dtype, input=x, weight=w, bias=b)
         run, workers = _methods.forward(p, work, method), _threads.resolve(workers)
-        convert(
-            lambda p, x, w, b, y: run(p, x, w, b, y, flip=flip_filters, workers=workers),
-            p,
-            xs,
-            w,
-            b,
-            y if xs is x else y[None],
-            work,
-            cut_outputs,
-        )
+        target = y if xs is x else y[None]
+        options = {"flip": flip_filters, "workers": workers}
+        convert(run, p, xs, w, b, target, work, cut_outputs, **options)
         return y
 
     return named(conv, f"conv{rank}d", rank)

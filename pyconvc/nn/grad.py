@@ -117,26 +117,15 @@ def _conv_input(rank):
         >>> nn.grad.convNd_input((1, 1) + {N} * (4,), w, g).ravel()[:4]
         array([1., 2., 2., 1.])
         """
-        g, w, _, dtype, work = _check.layer_arrays(
-            accumulate, grad_output=grad_output, weight=weight
-        )
+        names = "grad_output", "weight"
+        g, w, _, dtype, work = _check.layer_arrays(accumulate, names, grad_output, weight)
         shape, batched = _geometry.sizes("input_size", input_size, rank)
         p = _geometry.forward(shape, w.shape, stride, padding, dilation, groups, padding_mode)
         g = _gradient(g, rank, p.y_shape, batched)
         x = _check.output(out, shape if batched else shape[1:], dtype, grad_output=g, weight=w)
-        run, workers = _methods.input_grad(p, work), _threads.resolve(workers)
-        convert(
-            lambda p, g, w, _, x: run(
-                p, g, w, None, x, flip=flip_filters, conjugate=True, workers=workers
-            ),
-            p,
-            g,
-            w,
-            None,
-            x if batched else x[None],
-            work,
-            cut_inputs,
-        )
+        run, target = _methods.input_grad(p, work), x if batched else x[None]
+        options = {"flip": flip_filters, "conjugate": True, "workers": _threads.resolve(workers)}
+        convert(run, p, g, w, None, target, work, cut_inputs, **options)
         return x
 
     return named(conv_input, f"conv{rank}d_input", rank)
@@ -192,23 +181,16 @@ def _conv_weight(rank):
         >>> nn.grad.convNd_weight(x, (1, 1) + {N} * (1,), g).item() == 5 * 4**{N}
         True
         """
-        x, g, _, dtype, work = _check.layer_arrays(accumulate, input=input, grad_output=grad_output)
+        names = "input", "grad_output"
+        x, g, _, dtype, work = _check.layer_arrays(accumulate, names, input, grad_output)
         w_shape = _weight_size(weight_size, rank)
         batched = x.ndim == rank + 2
         xs = _check.layer_batch("input", x, rank)
         p = _geometry.forward(xs.shape, w_shape, stride, padding, dilation, groups, padding_mode)
         g = _gradient(g, rank, p.y_shape, batched)
         w = _check.output(out, w_shape, dtype, input=x, grad_output=g)
-        workers = _threads.resolve(workers)
-        convert_and_sum(
-            lambda p, x, g, w: _passes.weight_grad(p, x, g, w, flip=flip_filters, workers=workers),
-            p,
-            xs,
-            g,
-            w,
-            work,
-            conjugate="x",
-        )
+        options = {"flip": flip_filters, "workers": _threads.resolve(workers)}
+        convert_and_sum(_passes.weight_grad, p, xs, g, w, work, conjugate="x", **options)
         return w
 
     return named(conv_weight, f"conv{rank}d_weight", rank)
@@ -266,26 +248,15 @@ def _conv_transpose_input(rank):
         >>> nn.grad.conv_transposeNd_input((1, 1) + {N} * (2,), w, g).shape == (1, 1) + {N} * (2,)
         True
         """
-        g, w, _, dtype, work = _check.layer_arrays(
-            accumulate, grad_output=grad_output, weight=weight
-        )
+        names = "grad_output", "weight"
+        g, w, _, dtype, work = _check.layer_arrays(accumulate, names, grad_output, weight)
         shape, batched = _geometry.sizes("input_size", input_size, rank)
         g = _transposed_gradient(g, rank, batched)
         p = _transposed(shape, w.shape, g, stride, padding, groups, dilation, padding_mode)
         x = _check.output(out, shape if batched else shape[1:], dtype, grad_output=g, weight=w)
-        workers = _threads.resolve(workers)
-        convert(
-            lambda p, g, w, _, x: _passes.correlate(
-                p, g, w, None, x, flip=flip_filters, conjugate=True, workers=workers
-            ),
-            p,
-            g,
-            w,
-            None,
-            x if batched else x[None],
-            work,
-            cut_outputs,
-        )
+        target = x if batched else x[None]
+        options = {"flip": flip_filters, "conjugate": True, "workers": _threads.resolve(workers)}
+        convert(_passes.correlate, p, g, w, None, target, work, cut_outputs, **options)
         return x
 
     return named(conv_transpose_input, f"conv_transpose{rank}d_input", rank)
@@ -343,23 +314,16 @@ def _conv_transpose_weight(rank):
         >>> nn.grad.conv_transposeNd_weight(x, (1, 1) + {N} * (1,), g).item() == 5 * 4**{N}
         True
         """
-        x, g, _, dtype, work = _check.layer_arrays(accumulate, input=input, grad_output=grad_output)
+        names = "input", "grad_output"
+        x, g, _, dtype, work = _check.layer_arrays(accumulate, names, input, grad_output)
         w_shape = _weight_size(weight_size, rank)
         batched = x.ndim == rank + 2
         xs = _check.layer_batch("input", x, rank)
         g = _transposed_gradient(g, rank, batched)
         p = _transposed(xs.shape, w_shape, g, stride, padding, groups, dilation, padding_mode)
         w = _check.output(out, w_shape, dtype, input=x, grad_output=g)
-        workers = _threads.resolve(workers)
-        convert_and_sum(
-            lambda p, g, x, w: _passes.weight_grad(p, g, x, w, flip=flip_filters, workers=workers),
-            p,
-            g,
-            xs,
-            w,
-            work,
-            conjugate="y",
-        )
+        options = {"flip": flip_filters, "workers": _threads.resolve(workers)}
+        convert_and_sum(_passes.weight_grad, p, g, xs, w, work, conjugate="y", **options)
         return w
 
     return named(conv_transpose_weight, f"conv_transpose{rank}d_weight", rank)

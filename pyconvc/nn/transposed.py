@@ -89,7 +89,8 @@ def _conv_transpose(rank):
         ----------
         Dumoulin & Visin (2016), arXiv:1603.07285, chapter 4.
         """
-        x, w, b, dtype, work = _check.layer_arrays(accumulate, bias, input=input, weight=weight)
+        names = "input", "weight"
+        x, w, b, dtype, work = _check.layer_arrays(accumulate, names, input, weight, bias)
         xs = x if x.ndim == rank + 2 else _check.layer_batch("input", x, rank)
         p = _geometry.transposed(
             xs.shape,
@@ -106,16 +107,9 @@ def _conv_transpose(rank):
         shape = p.x_shape if xs is x else p.x_shape[1:]
         y = _check.output(out, shape, dtype, input=x, weight=w, bias=b)
         run, workers = _methods.input_grad(p, work), _threads.resolve(workers)
-        convert(
-            lambda p, x, w, b, y: run(p, x, w, b, y, flip=flip_filters, workers=workers),
-            p,
-            xs,
-            w,
-            b,
-            y if xs is x else y[None],
-            work,
-            cut_inputs,
-        )
+        target = y if xs is x else y[None]
+        options = {"flip": flip_filters, "workers": workers}
+        convert(run, p, xs, w, b, target, work, cut_inputs, **options)
         return y
 
     return named(conv_transpose, f"conv_transpose{rank}d", rank)
