@@ -224,7 +224,7 @@ def layer_arrays(accumulate, names, x, w, bias=None):
 
 def array(value, name="input"):
     """Anything that NumPy can view, as the kernels can read it: in place where they can."""
-    return _core.canonical(value if type(value) is np.ndarray else view(value, name))
+    return value if _core.is_canonical(value) else _core.canonical(view(value, name))
 
 
 @functools.lru_cache(maxsize=256)

@@ -62,6 +62,22 @@ cdef inline bint _steps_fit(cnp.ndarray a) noexcept:
     return True
 
 
+def is_canonical(object a):
+    """Whether `a` is an array, not of a subclass, that the kernels can read in place."""
+    return type(a) is cnp.ndarray and _steps_fit(a)
+
+
+def are_ready(cnp.dtype dtype, *arrays):
+    """Whether the arrays, None left out, have this dtype and the kernels can read and write them in place."""
+    cdef cnp.ndarray a
+    for value in arrays:
+        if value is not None:
+            a = value
+            if (a.descr is not dtype and a.dtype != dtype) or not _steps_fit(a):
+                return False
+    return True
+
+
 def canonical(cnp.ndarray a):
     """`a` itself where the kernels can read it in place, else a copy in native order."""
     return a if _steps_fit(a) else a.astype(a.dtype.newbyteorder("="), order="C", copy=True)

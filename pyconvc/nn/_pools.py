@@ -11,7 +11,7 @@ import math
 import numpy as np
 
 from .. import _check, _core
-from ._storage import CONVERTED_BYTES, is_ready, store
+from ._storage import CONVERTED_BYTES, store
 
 INT64 = np.dtype(np.int64)
 INDEX_LIMIT = 2**31  # positions from here on do not fit beside a sample of 4 bytes
@@ -100,13 +100,13 @@ def by_planes(run, work, reads, write, kept=(), small=False):
     small : bool
         Pieces even where nothing is to be converted, because `run` makes copies.
     """
-    if not small and is_ready(write, work) and not [a for a in reads if a.dtype != work]:
+    if not small and _core.are_ready(work, *reads, write):
         run(*reads, *kept, write)
         return
     for part in _parts(write.shape[:2], work.itemsize * max(a.size for a in (*reads, write))):
         sources = [a[part].astype(work, copy=False) for a in reads]
         target = write[part]
-        result = target if is_ready(target, work) else np.empty(target.shape, work)
+        result = target if _core.are_ready(work, target) else np.empty(target.shape, work)
         run(*sources, *(a[part] for a in kept), result)
         if result is not target:
             store(result, target)

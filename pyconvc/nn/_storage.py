@@ -16,16 +16,15 @@ CONVERTED_BYTES = 6 << 20  # what a piece takes, unless one row of the output ta
 
 
 def convert(run, p, read, w, bias, write, work, cut, **options):
-    """``run(p, read, w, bias, write, **options)`` in dtype `work`, at once or in pieces of `cut`."""
-    biased = bias is None or bias.dtype == work
-    if read.dtype == w.dtype == work and biased and is_ready(write, work):
+    """``run(p, read, w, bias, write, **options)`` in dtype `work`, at once or in `cut` pieces."""
+    if _core.are_ready(work, read, w, bias, write):
         run(p, read, w, bias, write, **options)
         return
     w = w.astype(work, copy=False)
     bias = None if bias is None else bias.astype(work, copy=False)
     for part in parts(len(read), _sample_bytes(work, read, write)):
         for q, source, target in cut(p, read[part], write[part], work):
-            result = target if is_ready(target, work) else np.empty(target.shape, work)
+            result = target if _core.are_ready(work, target) else np.empty(target.shape, work)
             run(q, source.astype(work, copy=False), w, bias, result, **options)
             if result is not target:
                 store(result, target)
@@ -37,7 +36,7 @@ def convert_and_sum(run, p, x, y, w, work, *, conjugate, **options):
     ``conjugate="x"`` or ``"y"`` names the array that is conjugated.
     """
     conjugate = conjugate if work.kind == "c" else ""
-    if x.dtype == y.dtype == work and is_ready(w, work) and not conjugate:
+    if not conjugate and _core.are_ready(work, x, y, w):
         run(p, x, y, w, **options)
         return
     total = np.zeros(w.shape, work)
@@ -105,11 +104,6 @@ def parts(batch, sample_bytes):
     """Slices of the batch of at most CONVERTED_BYTES, and at least one sample."""
     step = max(1, CONVERTED_BYTES // max(1, sample_bytes))
     return [slice(i, i + step) for i in range(0, batch, step)]
-
-
-def is_ready(write, work):
-    """Whether a pass can write in place; the arrays that it reads were made so before."""
-    return write.dtype == work and _core.canonical(write) is write
 
 
 def store(result, target):

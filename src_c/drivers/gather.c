@@ -6,6 +6,8 @@
 
 #include "problem.h"
 
+#define FEW_SAMPLES 4 /* at the ends of lines */
+
 typedef struct {
     uint64_t half[2];
 } sample16;
@@ -235,40 +237,40 @@ void gather_moves(const gather_line *line, const gather_range *range, const void
 #undef LOOP
 }
 
-#define ENDS(T)                                                                                    \
-    static void ends_##T(T fill, const gather_range *range, const gather_move *moves,              \
-                         int64_t count, int64_t slack, T *to) {                                    \
-        const T zero = {0};                                                                        \
-        for (int64_t i = 0; i < count; i++) {                                                      \
-            T *line = to + moves[i].to, *after = line + range->before + range->inside;             \
-            for (int64_t j = 0; j < range->before; j++)                                            \
-                line[j] = fill;                                                                    \
-            for (int64_t j = 0; j < range->after; j++)                                             \
-                after[j] = fill;                                                                   \
-            for (int64_t j = range->after; j < range->after + slack; j++)                          \
-                after[j] = zero;                                                                   \
-        }                                                                                          \
+/* The same samples in each line from a place on: few of them place after place, many line by line.
+ */
+#define FILL(T)                                                                                    \
+    static void fill_##T(const void *sample, const gather_move *moves, int64_t count,              \
+                         int64_t first, int64_t samples, T *to) {                                  \
+        T value;                                                                                   \
+        memcpy(&value, sample, sizeof value);                                                      \
+        to += first;                                                                               \
+        if (samples <= FEW_SAMPLES)                                                                \
+            for (T *end = to + samples; to < end; to++)                                            \
+                for (int64_t i = 0; i < count; i++)                                                \
+                    to[moves[i].to] = value;                                                       \
+        else                                                                                       \
+            for (int64_t i = 0; i < count; i++)                                                    \
+                for (int64_t j = 0; j < samples; j++)                                              \
+                    to[moves[i].to + j] = value;                                                   \
     }
-ENDS(uint8_t)
-ENDS(uint16_t)
-ENDS(uint32_t)
-ENDS(uint64_t)
-ENDS(sample16)
-#undef ENDS
+FILL(uint8_t)
+FILL(uint16_t)
+FILL(uint32_t)
+FILL(uint64_t)
+FILL(sample16)
+#undef FILL
 
 void gather_ends(const gather_line *line, const gather_range *range, const gather_move *moves,
                  int64_t count, int64_t slack, void *to) {
-    gather_range ends = *range;
-    if (line->rule != PYCONVC_CONSTANT) {
-        ends.inside += ends.before + ends.after;
-        ends.before = ends.after = 0;
-    }
-    if (ends.before + ends.after + slack == 0) return;
+    static const char zeros[16];
+    const int constant = line->rule == PYCONVC_CONSTANT;
+    const int64_t after = range->before + range->inside, end = after + range->after;
 #define LOOP(T)                                                                                    \
     {                                                                                              \
-        T fill = {0};                                                                              \
-        if (ends.before + ends.after) memcpy(&fill, line->fill, sizeof fill);                      \
-        ends_##T(fill, &ends, moves, count, slack, to);                                            \
+        if (constant) fill_##T(line->fill, moves, count, 0, range->before, to);                    \
+        if (constant) fill_##T(line->fill, moves, count, after, range->after, to);                 \
+        fill_##T(zeros, moves, count, end, slack, to);                                             \
     }
     FOR_SIZE(line->bytes, LOOP)
 #undef LOOP

@@ -37,11 +37,17 @@ static mix_tap place_tap(const mix_plan *plan, const tile_shape *tile, int64_t c
 
 static mix_tap *place_region(const mix_plan *plan, const tile_shape *tile, const mix_region *rd,
                              const mix_region *rh, const mix_region *rw, mix_tap *to) {
-    for (int64_t c = 0; c < plan->channels_at_once; c++)
-        for (int64_t d = rd->first_tap; d < rd->end_tap; d++)
-            for (int64_t h = rh->first_tap; h < rh->end_tap; h++)
-                for (int64_t w = rw->first_tap; w < rw->end_tap; w++)
-                    *to++ = place_tap(plan, tile, c, d, h, w);
+    const mix_tap *const first = to;
+    for (int64_t d = rd->first_tap; d < rd->end_tap; d++)
+        for (int64_t h = rh->first_tap; h < rh->end_tap; h++)
+            for (int64_t w = rw->first_tap; w < rw->end_tap; w++)
+                *to++ = place_tap(plan, tile, 0, d, h, w);
+    const int64_t taps = to - first; /* those of a channel; the next ones lie a step further */
+    const mix_tap here = place_tap(plan, tile, 0, 0, 0, 0),
+                  next = place_tap(plan, tile, 1, 0, 0, 0),
+                  step = {next.x - here.x, next.w - here.w};
+    for (int64_t i = taps; i < plan->channels_at_once * taps; i++, to++)
+        *to = (mix_tap){first[i - taps].x + step.x, first[i - taps].w + step.w};
     return to;
 }
 

@@ -81,12 +81,13 @@ static lines find_lines(const tile_shape *tile, const tile_place *at, int64_t f)
     const axis_phases *across = &tile->across;
     const int64_t left = at->column * p->stride[W] - p->pad_before[W],
                   samples = phases_samples(across, at->columns);
-    lines l = {.tile = tile,
-               .at = at,
-               .line = {tile->bytes, p->input[W], p->x_step[5], p->boundary[W], p->fill},
-               .phases = 1,
-               .samples = samples,
-               .slack = tile->flat ? 0 : min64(tile->phase_pitch - samples, tile->lanes)};
+    lines l = {
+        .tile = tile,
+        .at = at,
+        .line = {tile->bytes, p->input[W], p->x_step[5], p->boundary[W], p->fill},
+        .phases = 1,
+        .samples = samples,
+        .slack = tile->flat || !tile->lanes ? 0 : round_up(at->columns, tile->lanes) - at->columns};
     if (p->stride[W] == 2 && f + 1 < across->count &&
         phases_first(across, f + 1) == phases_first(across, f) + 1)
         l.phases = 2;
