@@ -195,6 +195,8 @@ def output(out, shape, dtype, **inputs):
 
 
 def _overlap(a, b):
+    if _core.are_apart(a, b):
+        return False
     try:
         return np.shares_memory(a, b, max_work=10_000)
     except np.exceptions.TooHardError:
@@ -251,23 +253,28 @@ def layer_dtypes(accumulate, *dtypes):
 
 def layer_batch(name, a, rank):
     """An array (C, *space) as (1, C, *space); its rank is checked."""
-    if a.ndim == rank + 2:
-        return a
-    if a.ndim == rank + 1:
-        return a[None]
-    raise bad(
-        f"{name}.shape", a.shape, f"must be (N, C, *space) or (C, *space) with {rank} axes of space"
-    )
+    return a if is_batch(name, a.shape, rank) else a[None]
+
+
+def is_batch(name, shape, rank):
+    """Whether a shape is (N, C, *space) and not (C, *space)."""
+    if not 0 <= len(shape) - rank - 1 <= 1:
+        allowed = f"must be (N, C, *space) or (C, *space) with {rank} axes of space"
+        raise bad(f"{name}.shape", shape, allowed)
+    return len(shape) == rank + 2
 
 
 def layer_bias(bias, channels):
     """One value for each channel of the output."""
-    if bias is not None and bias.shape != (channels,):
-        raise bad(
-            "bias.shape",
-            bias.shape,
-            f"must be ({channels},), one value for each channel of the output",
-        )
+    if bias is not None:
+        layer_bias_shape(bias.shape, channels)
+
+
+def layer_bias_shape(shape, channels):
+    """The same of its shape."""
+    if shape != (channels,):
+        allowed = f"must be ({channels},), one value for each channel of the output"
+        raise bad("bias.shape", shape, allowed)
 
 
 def layer_shape(name, shape, wanted, why):

@@ -220,8 +220,7 @@ def layer(p, dtype, wanted="auto", *, packed=False):
     if wanted not in ("auto", "direct") and dtype.char not in BLAS_DTYPES:
         allowed = f"computes in floating point, not in {dtype}; 'direct' is exact"
         raise _check.bad("method", wanted, allowed)
-    obstacle = _winograd.obstacle(p, dtype) if wanted in ("auto", "winograd") else ""
-    if wanted == "winograd" and obstacle:
+    if wanted == "winograd" and (obstacle := _winograd.obstacle(p, dtype)):
         raise _check.bad("method", wanted, obstacle)
     if not p.multiply_adds:
         return Choice("direct", "nothing to compute", {})
@@ -237,7 +236,7 @@ def layer(p, dtype, wanted="auto", *, packed=False):
     if dtype.char not in BLAS_DTYPES:
         return Choice("direct", "the one that is exact for integers", seconds)
     tile = 0
-    if not obstacle:
+    if not _winograd.obstacle(p, dtype):
         seconds["winograd"], tile = _winograd.fastest(p, _rate(dtype), packed=packed)
     best = min(seconds, key=lambda name: DOUBT[name] * seconds[name])
     reasons = {

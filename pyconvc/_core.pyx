@@ -62,6 +62,28 @@ cdef inline bint _steps_fit(cnp.ndarray a) noexcept:
     return True
 
 
+cdef void _find_span(cnp.ndarray a, cnp.npy_intp *first, cnp.npy_intp *end) noexcept:
+    """The addresses between which the samples lie."""
+    cdef cnp.npy_intp step
+    cdef int i
+    first[0] = <cnp.npy_intp>cnp.PyArray_DATA(a)
+    end[0] = first[0] + cnp.PyArray_ITEMSIZE(a)
+    for i in range(cnp.PyArray_NDIM(a)):
+        step = (cnp.PyArray_DIM(a, i) - 1) * cnp.PyArray_STRIDE(a, i)
+        if step < 0:
+            first[0] += step
+        else:
+            end[0] += step
+
+
+def are_apart(cnp.ndarray a, cnp.ndarray b):
+    """Whether all samples of one array lie before those of the other, neither being empty."""
+    cdef cnp.npy_intp a_first, a_end, b_first, b_end
+    _find_span(a, &a_first, &a_end)
+    _find_span(b, &b_first, &b_end)
+    return a_end <= b_first or b_end <= a_first
+
+
 def is_canonical(object a):
     """Whether `a` is an array, not of a subclass, that the kernels can read in place."""
     return type(a) is cnp.ndarray and _steps_fit(a)
@@ -116,6 +138,19 @@ cdef void _set_axis(pyconvc_problem *p, int a, cnp.ndarray x, int ax, cnp.ndarra
     p.x_step[3 + a] = _step(x, ax)
     p.w_step[3 + a] = _step(w, aw)
     p.y_step[3 + a] = _step(y, ay)
+
+
+def outputs_met(int64_t taps, int64_t outputs, int64_t inputs, int64_t stride, int64_t dilation, int64_t before,
+                int64_t lanes):
+    """Over the taps of an axis, the sum of the outputs that meet a sample of the input, in whole vectors."""
+    cdef int64_t t, first, last, met, total = 0
+    for t in range(taps):
+        first = before - t * dilation  # of the tap's samples, before the input begins
+        last = min(outputs, (inputs - 1 + first) // stride + 1) if inputs - 1 + first >= 0 else 0
+        met = last - ((first + stride - 1) // stride if first > 0 else 0)
+        if met > 0:
+            total += min(outputs, (met + lanes - 1) // lanes * lanes)
+    return total
 
 
 cdef int _check_status(pyconvc_status status) except -1:
@@ -372,6 +407,11 @@ cdef class Plan:
     def workspace_bytes(self):
         """Scratch bytes of one worker during a run."""
         return pyconvc_plan_workspace(self._plan)
+
+    def fits(self, cnp.ndarray x, cnp.ndarray y):
+        """Whether the arrays are laid out as `run` takes them."""
+        return ((<object>x).shape == self.x_shape and (<object>y).shape == self.y_shape
+                and cnp.PyArray_ISCARRAY_RO(x) and cnp.PyArray_ISCARRAY(y))
 
     def run(self, cnp.ndarray x, cnp.ndarray y, *, cnp.ndarray bias=None, int workers=1):
         """Read x, write and return y, both C-contiguous and of the plan's shapes and dtype."""

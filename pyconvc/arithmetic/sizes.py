@@ -92,6 +92,12 @@ but input=4 padded by (0, 0) has 4: floor((4 + 0 + 0 - 7) / 1) + 1 = -2 is below
     return shaped([_conv_axis(axis) for axis in axes], rank)
 
 
+def conv_axes(input, kernel, stride, padding, dilation):
+    """Return the output size and the (before, after) pair of each axis of a convolution."""
+    _rank, axes = _window_axes(input, kernel, stride, padding, dilation)
+    return [_conv_axis(axis) for axis in axes], [(axis.before, axis.after) for axis in axes]
+
+
 def pool_output_size(input, kernel, stride=None, padding=0, dilation=1, ceil_mode=False):
     """Return the output size of a pooling window (average, maximum or Lp).
 

@@ -9,16 +9,14 @@ import math
 from dataclasses import dataclass, replace
 from operator import index
 
-import numpy as np
-
-from .. import _check
+from .. import _check, _core
 from ..arithmetic import (
-    conv_output_size,
     conv_transpose_output_size,
     output_padding_for,
     resolve_padding,
 )
 from ..arithmetic._axes import integer
+from ..arithmetic.sizes import conv_axes
 
 # PyTorch's names of the boundary rules, as codes of `_check.BOUNDARIES`.
 PADDING_MODES = {"zeros": 0, "replicate": 1, "reflect": 2, "circular": 4}
@@ -67,36 +65,46 @@ class Layer:
 
         Along the width whole vectors are left out, not parts of one.
         """
-        axes = [self._outputs_met(axis) for axis in range(len(self.stride))]
-        width = self.y_shape[-1]
-        axes[-1] = np.minimum(-(-axes[-1] // LANES) * LANES, width)
-        return math.prod(self.y_shape[:2]) * self.w_shape[1] * math.prod(int(n.sum()) for n in axes)
+        last = len(self.stride) - 1
+        met = [self._outputs_met(axis, LANES if axis == last else 1) for axis in range(last + 1)]
+        return math.prod(self.y_shape[:2]) * self.w_shape[1] * math.prod(met)
 
-    def _outputs_met(self, axis):
-        """How many outputs each tap of an axis meets a sample of the input, or one made of them."""
+    def _outputs_met(self, axis, lanes):
+        """How many outputs the taps of an axis meet samples of the input, or those made of them."""
         taps, outputs, last = (a[2 + axis] for a in (self.w_shape, self.y_shape, self.x_shape))
-        if self.boundary[axis] or self.before[axis] + self.after[axis] == 0:
-            return np.full(taps, outputs)
-        offset = np.arange(taps) * self.dilation[axis] - self.before[axis]
-        first = np.maximum(-(offset // self.stride[axis]), 0)
-        end = np.minimum((last - 1 - offset) // self.stride[axis] + 1, outputs)
-        return np.maximum(end - first, 0)
+        before = self.before[axis]
+        if self.boundary[axis] or before + self.after[axis] == 0:
+            return taps * outputs
+        numbers = taps, outputs, last, self.stride[axis], self.dilation[axis], before
+        return _core.outputs_met(*numbers, lanes)
 
     def of_batch(self, samples):
         """The same of so many samples."""
+        if samples == self.x_shape[0]:
+            return self
         x_shape, y_shape = (samples, *self.x_shape[1:]), (samples, *self.y_shape[1:])
         return replace(self, x_shape=x_shape, y_shape=y_shape)
 
 
 def forward(x_shape, w_shape, stride, padding, dilation, groups, padding_mode):
     """The numbers of a convolution over an input of shape (N, G*C, *space)."""
-    if not (type(stride) is type(padding) is type(dilation) is type(groups) is int):
-        rank = len(x_shape) - 2
-        stride, dilation = per_axis("stride", stride, rank), per_axis("dilation", dilation, rank)
-        padding, groups = padding_form(padding, rank), integer("groups", groups, 1)
+    numbers = hashable(len(x_shape) - 2, stride, padding, dilation, groups, padding_mode)
+    return _forward(x_shape, w_shape, *numbers)
+
+
+def hashable(rank, stride, padding, dilation, groups, padding_mode):
+    """Arguments of a convolution in a form by which answers are kept."""
+    if not (type(stride) is int or _are_ints(stride, rank)):
+        stride = per_axis("stride", stride, rank)
+    if not (type(padding) is int or _are_ints(padding, rank)):
+        padding = padding_form(padding, rank)
+    if not (type(dilation) is int or _are_ints(dilation, rank)):
+        dilation = per_axis("dilation", dilation, rank)
+    if type(groups) is not int:
+        groups = integer("groups", groups, 1)
     if type(padding_mode) is not str:
         padding_mode = _mode(padding_mode)
-    return _forward(x_shape, w_shape, stride, padding, dilation, groups, padding_mode)
+    return stride, padding, dilation, groups, padding_mode
 
 
 def transposed(
@@ -119,6 +127,11 @@ def transposed(
         output_size,
         _mode(padding_mode),
     )
+
+
+def _are_ints(value, rank):
+    """Whether it is a tuple of an int for each axis, whatever these are."""
+    return type(value) is tuple and len(value) == rank and {*map(type, value)} == {int}
 
 
 def per_axis(name, value, rank, least=1):
@@ -182,8 +195,7 @@ def _forward(x_shape, w_shape, stride, padding, dilation, groups, padding_mode):
             x_shape,
             f"must have {channels} channels: groups={groups} times weight.shape[1]={w_shape[1]}",
         )
-    out = conv_output_size(space, taps, stride, padding, dilation)
-    pads = resolve_padding(padding, taps, stride, dilation, space)
+    out, pads = conv_axes(space, taps, stride, padding, dilation)
     y_shape = (x_shape[0], w_shape[0], *out)
     return _layer(x_shape, w_shape, y_shape, stride, pads, dilation, groups, padding_mode)
 

@@ -2,6 +2,8 @@
 """What computes a convolution layer: one function for each method."""
 
 import functools
+from collections.abc import Callable
+from dataclasses import dataclass
 
 import numpy as np
 
@@ -28,6 +30,44 @@ def forward(p, dtype, method):
     else:
         correlate = _passes.correlate
     return correlate
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Call:
+    """A convolution but for the samples: what the shapes, dtypes and other arguments call for.
+
+    Attributes
+    ----------
+    p : Layer
+    y_shape : tuple of int
+        Of the result, with or without the N that the input has.
+    dtype, work : dtype
+        Of the result, and the one to compute in.
+    run : callable
+        See `forward`.
+    plain : bool
+        All arrays are of dtype `work` and the input has an N: nothing is to be converted.
+    """
+
+    p: _geometry.Layer
+    y_shape: tuple
+    dtype: np.dtype
+    work: np.dtype
+    run: Callable
+    plain: bool
+
+
+@functools.lru_cache(maxsize=1024)
+def call(rank, x_shape, w_shape, bias_shape, dtypes, accumulate, method, numbers):
+    """The `Call` for arrays of these shapes and dtypes; `numbers` are in hashable form."""
+    dtype, work = _check.layer_dtypes(accumulate, *dtypes)
+    batched = _check.is_batch("input", x_shape, rank)
+    p = _geometry.forward(x_shape if batched else (1, *x_shape), w_shape, *numbers)
+    if bias_shape is not None:
+        _check.layer_bias_shape(bias_shape, p.y_shape[1])
+    plain = batched and all(d == work for d in dtypes)
+    y_shape = p.y_shape if batched else p.y_shape[1:]
+    return Call(p, y_shape, dtype, work, forward(p, work, method), plain)
 
 
 @functools.lru_cache(maxsize=1024)

@@ -3,7 +3,7 @@
 
 import numpy as np
 
-from .. import _check, _choose, _threads
+from .. import _check, _choose, _core, _threads
 from . import _geometry
 from ._prepared import prepared
 from ._storage import convert, cut_outputs
@@ -143,11 +143,14 @@ class Plan:
                 f"input.dtype={x.dtype}: must be one that is computed in {self._work}, as planned, "
                 f"not in {work}"
             )
-        y = _check.output(out, self.output_shape, dtype, input=x)
-        p, run, workers = self._numbers, self._run, _threads.resolve(self._workers)
+        if out is None:
+            y = _core.empty(self.output_shape, dtype, x)
+        else:
+            y = _check.output(out, self.output_shape, dtype, input=x)
         source, target = (x, y) if self._batched else (x[None], y[None])
-        kept, options = (self._weight, self._bias), {"flip": self._flip, "workers": workers}
-        convert(run, p, source, *kept, target, work, cut_outputs, **options)
+        kept = self._weight, self._bias
+        options = {"flip": self._flip, "workers": _threads.resolve(self._workers)}
+        convert(self._run, self._numbers, source, *kept, target, work, cut_outputs, **options)
         return y
 
     def __repr__(self):

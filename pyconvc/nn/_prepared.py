@@ -33,7 +33,6 @@ class Direct:
             workers=workers,
         )
         self._correlate = functools.partial(_passes.correlate, winograd=winograd)
-        self._shapes = p.x_shape, p.y_shape
         self.kept_bytes = self._packed.packed_bytes
 
     def workspace_bytes(self, workers):
@@ -41,8 +40,7 @@ class Direct:
         return workers * self._packed.workspace_bytes
 
     def __call__(self, p, x, w, bias, y, *, flip, workers):
-        as_packed = (x.shape, y.shape) == self._shapes
-        if as_packed and x.flags.c_contiguous and y.flags.c_contiguous:
+        if self._packed.fits(x, y):
             self._packed.run(x, y, bias=bias, workers=workers)
         else:
             self._correlate(p, x, w, bias, y, flip=flip, workers=workers)

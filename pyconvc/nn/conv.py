@@ -1,14 +1,14 @@
 # SPDX-License-Identifier: BSD-3-Clause
 """Convolution layers: torch.nn.functional's names, order and meanings of arguments."""
 
+import numpy as np
+
 from .. import _check, _core, _threads
 from . import _geometry, _methods
 from ._families import named
 from ._storage import convert, cut_outputs
 
 __all__ = ["conv1d", "conv2d", "conv3d"]
-
-NAMES = "input", "weight"
 
 
 def _conv(rank):
@@ -94,20 +94,22 @@ def _conv(rank):
         Dumoulin & Visin, "A guide to convolution arithmetic for deep learning" (2016),
         arXiv:1603.07285.
         """
-        x, w, b, dtype, work = _check.layer_arrays(accumulate, NAMES, input, weight, bias)
-        xs = x if x.ndim == rank + 2 else _check.layer_batch("input", x, rank)
-        p = _geometry.forward(xs.shape, w.shape, stride, padding, dilation, groups, padding_mode)
-        if b is not None:
-            _check.layer_bias(b, p.y_shape[1])
-        shape = p.y_shape if xs is x else p.y_shape[1:]
-        if out is None:
-            y = _core.empty(shape, dtype, x)
-        else:
-            y = _check.output(out, shape, dtype, input=x, weight=w, bias=b)
-        run, workers = _methods.forward(p, work, method), _threads.resolve(workers)
-        target = y if xs is x else y[None]
+        x, w = _check.array(input, "input"), _check.array(weight, "weight")
+        b, shape, dtypes = None, None, (x.dtype, w.dtype)
+        if bias is not None:
+            b = np.ascontiguousarray(_check.array(bias, "bias"))
+            shape, dtypes = b.shape, (*dtypes, b.dtype)
+        numbers = _geometry.hashable(rank, stride, padding, dilation, groups, padding_mode)
+        c = _methods.call(rank, x.shape, w.shape, shape, dtypes, accumulate, method, numbers)
+        workers = _threads.resolve(workers)
+        if c.plain and out is None:
+            y = _core.empty(c.y_shape, c.dtype, x)
+            c.run(c.p, x, w, b, y, flip=flip_filters, workers=workers)
+            return y
+        y = _check.output(out, c.y_shape, c.dtype, input=x, weight=w, bias=b)
+        arrays = _check.layer_batch("input", x, rank), w, b, _check.layer_batch("out", y, rank)
         options = {"flip": flip_filters, "workers": workers}
-        convert(run, p, xs, w, b, target, work, cut_outputs, **options)
+        convert(c.run, c.p, *arrays, c.work, cut_outputs, **options)
         return y
 
     return named(conv, f"conv{rank}d", rank)

@@ -128,12 +128,13 @@ typedef struct {
 /* Takes tasks until none is left; the calling thread also asks now and then whether to stop. */
 static void work_off(queue *q, void *scratch, int caller) {
     const fpmode saved = q->run->flush_denormals ? fpmode_flush() : fpmode_get();
-    double asked = caller && q->run->interrupted ? now() : 0;
+    const int asks = caller && q->run->interrupted && q->count > 1;
+    double asked = asks ? now() : 0;
     while (!__atomic_load_n(&q->stop, __ATOMIC_RELAXED)) {
         const int64_t task = __atomic_fetch_add(&q->next, 1, __ATOMIC_RELAXED);
         if (task >= q->count) break;
         q->task(q->context, task, scratch);
-        if (caller && q->run->interrupted && now() - asked > POLL_SECONDS) {
+        if (asks && now() - asked > POLL_SECONDS) {
             if (q->run->interrupted(q->run->data)) __atomic_store_n(&q->stop, 1, __ATOMIC_RELAXED);
             asked = now();
         }
