@@ -114,10 +114,49 @@ def test_depthwise_layers(channels, space, taps, options, dtype, mode):
         for module in (nn, reference)
     )
     cases.assert_same(got, want, terms=w[0].size)
-    last = np.moveaxis(np.ascontiguousarray(np.moveaxis(x, 1, -1)), -1, 1)
-    for same in (x, last):
+    for same in (x, channels_last(x)):
         shared = cases.of_rank(nn, "conv", len(space))(same, w, bias, **options, workers=2)
         np.testing.assert_array_equal(shared, got)
+
+
+# Shapes of x and w: panels of a 1x1 kernel, planes that collide, rows by phases, Winograd's tiles,
+# flat tiles, a depth in one pass and in several, lines, groups.
+DENSE = [
+    ((2, 96, 9, 11), (100, 96, 1, 1), {}),
+    ((1, 300, 3, 3), (64, 300, 1, 1), {}),
+    ((1, 24, 6, 9), (10, 24, 1, 1), {"stride": 2}),
+    ((2, 19, 12, 21), (13, 19, 3, 3), {"stride": 2, "padding": 1}),
+    ((1, 64, 20, 20), (64, 64, 3, 3), {"padding": 1}),
+    ((2, 33, 7, 7), (32, 33, 3, 3), {"padding": (2, 1), "dilation": 2}),
+    ((1, 9, 6, 8, 10), (7, 9, 3, 3, 3), {"padding": 1}),
+    ((1, 2, 9, 300, 300), (3, 2, 7, 1, 1), {"padding": (3, 0, 0)}),
+    ((2, 40, 75), (6, 40, 5), {"padding": "same", "dilation": 3}),
+    ((1, 12, 10, 10), (12, 4, 3, 3), {"groups": 3, "padding": 1}),
+]
+
+
+@pytest.mark.parametrize("mode", ["zeros", "circular"])
+@pytest.mark.parametrize("dtype", [np.float32, np.float64, np.complex128, np.uint8])
+@pytest.mark.parametrize(("x_shape", "w_shape", "options"), DENSE, ids=str)
+def test_channels_last_in_memory(x_shape, w_shape, options, dtype, mode):
+    x, w = cases.random(x_shape, dtype), cases.random(w_shape, dtype, 1)
+    options = {**options, "padding_mode": mode}
+    conv = cases.of_rank(nn, "conv", x.ndim - 2)
+    want = conv(x, w, **options)
+    out = channels_last(np.empty_like(want))
+    assert conv(channels_last(x), w, **options, out=out) is out
+    np.testing.assert_array_equal(out, want)
+    weight_grad = getattr(nn.grad, f"conv{x.ndim - 2}d_weight")
+    grads = [
+        weight_grad(a, w_shape, g, **options) for a in (x, channels_last(x)) for g in (want, out)
+    ]
+    for grad in grads[1:]:
+        cases.assert_same(grad, grads[0], terms=want[0, 0].size * len(want))
+
+
+def channels_last(a):
+    """The same samples, one channel beside the other."""
+    return np.moveaxis(np.ascontiguousarray(np.moveaxis(a, 1, -1)), -1, 1)
 
 
 @pytest.mark.parametrize(

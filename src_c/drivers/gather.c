@@ -6,6 +6,7 @@
 
 #include "problem.h"
 
+#define CACHE_LINE  64
 #define FEW_SAMPLES 4 /* at the ends of lines */
 
 typedef struct {
@@ -343,26 +344,55 @@ static inline void turn_4x4(const uint32_t *from, int64_t step, int64_t pitch, u
     store_words(to + 3 * pitch, SHUFFLE(f, h, 2, 3, 6, 7));
 }
 
-/* In blocks of 4 x 4, the last of which may lie over the one before. */
-static void turn_words(const uint32_t *from, int64_t step, int64_t samples, int64_t across,
-                       int64_t pitch, uint32_t *to) {
-    if (samples < 4 || across < 4) {
-        turn_uint32_t(from, step, samples, across, pitch, to);
-        return;
-    }
-    for (int64_t k = 0; k < across; k += 4) {
-        const int64_t row = min64(k, across - 4);
-        for (int64_t j = 0; j < samples; j += 4) {
-            const int64_t column = min64(j, samples - 4);
-            turn_4x4(from + column * step + row, step, pitch, to + row * pitch + column);
-        }
-    }
+typedef uint64_t pair __attribute__((vector_size(16), may_alias));
+#ifdef __clang__
+#    define PAIR(a, b, i, j) __builtin_shufflevector(a, b, i, j)
+#else
+#    define PAIR(a, b, i, j) __builtin_shuffle(a, b, (pair){i, j})
+#endif
+
+static inline void turn_2x2(const uint64_t *from, int64_t step, int64_t pitch, uint64_t *to) {
+    pair a, b, c;
+    memcpy(&a, from, sizeof a);
+    memcpy(&b, from + step, sizeof b);
+    c = PAIR(a, b, 0, 2);
+    memcpy(to, &c, sizeof c);
+    c = PAIR(a, b, 1, 3);
+    memcpy(to + pitch, &c, sizeof c);
 }
+
+/* In blocks of N x N, the last of which may lie over the one before: all of a cache line's samples,
+ * then those beside them, so that lines are read and written whole. */
+#define TURN_BLOCKS(T, N)                                                                          \
+    static void turn_blocks_##T(const T *from, int64_t step, int64_t samples, int64_t across,      \
+                                int64_t pitch, T *to) {                                            \
+        const int64_t line = CACHE_LINE / (int64_t)sizeof(T);                                      \
+        if (samples < N || across < N) {                                                           \
+            turn_##T(from, step, samples, across, pitch, to);                                      \
+            return;                                                                                \
+        }                                                                                          \
+        for (int64_t first = 0; first < samples; first += line)                                    \
+            for (int64_t k = 0; k < across; k += N) {                                              \
+                const int64_t row = min64(k, across - N);                                          \
+                for (int64_t j = first; j < min64(first + line, samples); j += N) {                \
+                    const int64_t column = min64(j, samples - N);                                  \
+                    turn_##N##x##N(from + column * step + row, step, pitch,                        \
+                                   to + row * pitch + column);                                     \
+                }                                                                                  \
+            }                                                                                      \
+    }
+TURN_BLOCKS(uint32_t, 4)
+TURN_BLOCKS(uint64_t, 2)
+#undef TURN_BLOCKS
 
 void gather_turned(int64_t bytes, const void *from, int64_t step, int64_t samples, int64_t across,
                    int64_t pitch, void *to) {
     if (bytes == 4) {
-        turn_words(from, step, samples, across, pitch, to);
+        turn_blocks_uint32_t(from, step, samples, across, pitch, to);
+        return;
+    }
+    if (bytes == 8) {
+        turn_blocks_uint64_t(from, step, samples, across, pitch, to);
         return;
     }
 #define LOOP(T) turn_##T(from, step, samples, across, pitch, to);

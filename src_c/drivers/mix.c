@@ -63,6 +63,12 @@ size_t mix_scratch(const mix_plan *plan) {
 static void copy_out(const mix_plan *plan, const task *t, const char *dense, char *y) {
     const pyconvc_problem *p = &plan->p;
     const int64_t bytes = plan->bytes;
+    if (p->y_step[2] == 1) {
+        for (int64_t r = 0; r < t->at.rows; r++)
+            gather_turned(bytes, dense + r * t->at.columns * bytes, t->at.rows * t->at.columns,
+                          t->channels, t->at.columns, p->y_step[5], y + r * p->y_step[4] * bytes);
+        return;
+    }
     for (int64_t k = 0; k < t->channels; k++)
         for (int64_t r = 0; r < t->at.rows; r++, dense += t->at.columns * bytes)
             scatter(bytes, dense, t->at.columns, p->y_step[5],
@@ -99,7 +105,16 @@ static void set_output(const mix_plan *plan, const task *t, char *y, char *rows,
         plan->y_in_place ? p->y_step[2] * plan->parts : t->at.rows * t->at.columns * plan->parts;
 }
 
-/* The panels of the task, a channel after the other; see mix_job for the last one. */
+/* The panels of the task where channels lie side by side; see mix_job for the last one. */
+static void turn_panels(const mix_plan *plan, const task *t, const char *x, char *to) {
+    const int64_t last = t->at.columns - plan->kernels->lanes,
+                  step = panel_pitch(plan) * plan->bytes, samples = plan->p.x_step[5];
+    for (int64_t j = 0; j < t->at.columns; j += plan->kernels->lanes, to += step)
+        gather_turned(plan->bytes, x + min64(j, last) * samples * plan->bytes, samples,
+                      plan->kernels->lanes, t->at.planes, plan->kernels->lanes, to);
+}
+
+/* The same, a channel after the other, where samples do. */
 static inline void copy_panels(const mix_plan *plan, const task *t, const char *x, size_t bytes,
                                char *to) {
     const int64_t last = t->at.columns - plan->kernels->lanes,
@@ -118,7 +133,9 @@ static inline void copy_panels(const mix_plan *plan, const task *t, const char *
 /* For the widths of vectors that there are, copies of whole vectors. */
 static void pack_panels(const mix_plan *plan, const task *t, const char *x, char *to) {
     const size_t bytes = (size_t)(plan->kernels->lanes * plan->bytes);
-    if (bytes == 16)
+    if (plan->p.x_step[5] != 1)
+        turn_panels(plan, t, x, to);
+    else if (bytes == 16)
         copy_panels(plan, t, x, 16, to);
     else if (bytes == 32)
         copy_panels(plan, t, x, 32, to);
@@ -135,7 +152,7 @@ static void set_input(const job *j, const task *t, char *tile, mix_job *m) {
         const int64_t at = t->at.image * p->x_step[0] + t->at.group * p->x_step[1] +
                            t->at.first_plane * p->x_step[2] +
                            t->at.depth * p->stride[D] * p->x_step[3] +
-                           t->at.row * p->stride[H] * p->x_step[4] + t->at.column;
+                           t->at.row * p->stride[H] * p->x_step[4] + t->at.column * p->x_step[5];
         m->x = j->x + at * plan->bytes;
         m->row_step = p->stride[H] * p->x_step[4] * plan->parts;
         if (!plan->panels) return;

@@ -10,6 +10,9 @@
  * channels of a pass that meet one vector of outputs, one after the other. In x they lie planes
  * apart, each on a page of its own; a panel flows from the second cache as fast as it is used.
  *
+ * Where channels lie side by side in memory, tiles and panels are turned as they are packed, and
+ * outputs as they are copied to y.
+ *
  * Outputs of an axis fall into regions: those that meet the same taps, the others meeting only
  * zeros beyond the edge. Where that saves work, taps that meet only zeros are left out.
  */

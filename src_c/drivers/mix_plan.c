@@ -47,11 +47,12 @@ static int planes_collide(const pyconvc_problem *p) {
     return step % CACHE_LINE == 0 && p->channels_in > NEAR_WAYS * sets;
 }
 
-/* Whether outputs meet the samples of x in their places, at whole vectors. */
+/* Whether outputs meet the samples of x in their places, or channels beside them, at whole vectors.
+ */
 static int reads_in_place(const pyconvc_problem *p, int64_t lanes) {
     for (int a = 0; a < PYCONVC_RANK; a++)
         if (p->kernel[a] != 1 || p->pad_before[a] || p->pad_after[a]) return 0;
-    return p->stride[W] == 1 && p->x_step[5] == 1 && p->output[W] >= lanes;
+    return p->stride[W] == 1 && (p->x_step[5] == 1 || p->x_step[2] == 1) && p->output[W] >= lanes;
 }
 
 /* Whether panels pay: there are channels that read them, and so many weights that in the nearest
@@ -292,7 +293,7 @@ static pyconvc_status make(mix_plan *plan, const void *w, int again, const pycon
     plan->p.conjugate &= plan->parts == 2;
     plan->in_place = reads_in_place(p, plan->kernels->lanes);
     plan->panels = plan->in_place && reads_panels(p);
-    if (!plan->panels && planes_collide(p)) plan->in_place = 0;
+    if (!plan->panels && (planes_collide(p) || p->x_step[5] != 1)) plan->in_place = 0;
     plan->blocks = ceil_div(p->channels_out, plan->kernels->channels);
     plan->block_samples = taps * plan->kernels->channels;
     plan->work = (double)p->batch * (double)(p->groups * p->channels_out) *

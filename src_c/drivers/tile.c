@@ -125,6 +125,27 @@ static void pack_constant(const lines *l, const gather_move *rows, int64_t count
                     to + i * l->tile->phase_pitch * l->tile->bytes);
 }
 
+/* The channels whose planes begin one sample apart and are packed together, as those of an image
+ * that is channels-last in memory; else 1. */
+static int64_t channels_beside(const lines *l) {
+    const pyconvc_problem *p = l->tile->p;
+    const int beside = p->x_step[2] == 1 && p->x_step[5] != 1 && l->at->planes % p->kernel[D] == 0;
+    return beside ? l->at->planes / p->kernel[D] : 1;
+}
+
+/* Some rows of the planes of several channels. */
+static void pack_across(const lines *l, const some_rows *rows, const char *x, int64_t channels,
+                        char *to) {
+    const tile_shape *tile = l->tile;
+    const int64_t pitch = tile->p->kernel[D] * tile->plane_pitch;
+    for (int64_t i = 0; i < l->phases; i++, to += tile->phase_pitch * tile->bytes) {
+        for (int64_t c = 0; c < channels; c++)
+            gather_ends(&l->line, &l->range[i], rows->inside, rows->insides, l->slack,
+                        to + c * pitch * tile->bytes);
+        gather_across(&l->line, &l->range[i], x, channels, rows->inside, rows->insides, pitch, to);
+    }
+}
+
 /* Some rows of a plane; where x is NULL, all are of the constant. */
 static void pack_rows(const lines *l, const some_rows *rows, const char *x, char *to) {
     char *next = to + l->tile->phase_pitch * l->tile->bytes;
@@ -187,11 +208,15 @@ static const char *find_plane(const tile_shape *tile, const tile_place *at, int6
 /* Some rows of all planes, or all rows, where they are joined and `rows` is NULL. */
 static void pack_planes(const lines *l, const some_rows *rows, const char *x, char *to) {
     const tile_shape *tile = l->tile;
-    const int64_t used = phases_samples(&tile->down, l->at->rows) * tile->row_pitch;
+    const int64_t used = phases_samples(&tile->down, l->at->rows) * tile->row_pitch,
+                  channels = channels_beside(l);
     for (int64_t i = 0; i < l->at->planes; i++, to += tile->plane_pitch * tile->bytes) {
         const char *plane = find_plane(tile, l->at, l->at->first_plane + i, x);
         if (!plane && l->at->only_inside[D]) continue;
-        if (rows)
+        if (rows && plane && channels > 1) {
+            pack_constant(l, rows->constant, rows->constants, to);
+            if (i < tile->p->kernel[D]) pack_across(l, rows, plane, channels, to);
+        } else if (rows)
             pack_rows(l, rows, plane, to);
         else if (plane)
             pack_joined(l, plane, to);
