@@ -9,7 +9,8 @@
 #include "parallel.h"
 
 #define CACHE_LINE 64
-#define AHEAD      4 /* planes whose lines are asked for before they are copied */
+#define TURNED     32 /* columns of all channels that are put to their places together */
+#define AHEAD      4  /* planes whose lines are asked for before they are copied */
 
 enum { D, H, W };
 
@@ -65,8 +66,11 @@ static void copy_out(const mix_plan *plan, const task *t, const char *dense, cha
     const int64_t bytes = plan->bytes;
     if (p->y_step[2] == 1) {
         for (int64_t r = 0; r < t->at.rows; r++)
-            gather_turned(bytes, dense + r * t->at.columns * bytes, t->at.rows * t->at.columns,
-                          t->channels, t->at.columns, p->y_step[5], y + r * p->y_step[4] * bytes);
+            for (int64_t j = 0; j < t->at.columns; j += TURNED)
+                gather_turned(bytes, dense + (r * t->at.columns + j) * bytes,
+                              t->at.rows * t->at.columns, t->channels,
+                              min64(TURNED, t->at.columns - j), p->y_step[5],
+                              y + (r * p->y_step[4] + j * p->y_step[5]) * bytes);
         return;
     }
     for (int64_t k = 0; k < t->channels; k++)
