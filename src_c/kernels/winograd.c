@@ -300,15 +300,15 @@ INLINE void output(const int MH, const int MW, const winograd_output *job) {
     }
 }
 
-/* y[t * M + j] = d[j][t] */
-INLINE void join_line(const int M, const elem *d, int64_t lanes, int64_t columns,
+/* y[(t * M + j) * step] = d[j][t] */
+INLINE void join_line(const int M, const elem *d, int64_t lanes, int64_t columns, int64_t step,
                       elem *restrict y) {
     const int64_t whole = columns / M;
     for (int64_t t = 0; t < whole; t++)
         for (int j = 0; j < M; j++)
-            y[t * M + j] = d[j * lanes + t];
+            y[(t * M + j) * step] = d[j * lanes + t];
     for (int64_t i = whole * M; i < columns; i++)
-        y[i] = d[i % M * lanes + i / M];
+        y[i * step] = d[i % M * lanes + i / M];
 }
 
 INLINE void place(const int MW, const winograd_place *job) {
@@ -316,10 +316,9 @@ INLINE void place(const int MW, const winograd_place *job) {
     elem *y = job->y;
     for (int64_t r = 0; r < job->rows; r++, from += MW * job->lanes, y += job->y_row) {
         if (job->y_column == 1)
-            join_line(MW, from, job->lanes, job->columns, y);
+            join_line(MW, from, job->lanes, job->columns, 1, y);
         else
-            for (int64_t i = 0; i < job->columns; i++)
-                y[i * job->y_column] = from[i % MW * job->lanes + i / MW];
+            join_line(MW, from, job->lanes, job->columns, job->y_column, y);
     }
 }
 
