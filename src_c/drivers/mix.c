@@ -9,7 +9,7 @@
 #include "parallel.h"
 
 #define CACHE_LINE 64
-#define TURNED     32 /* columns of all channels that are put to their places together */
+#define TURNED     16 /* columns of all channels that are put to their places together */
 #define AHEAD      4  /* planes whose lines are asked for before they are copied */
 
 enum { D, H, W };
