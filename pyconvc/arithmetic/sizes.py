@@ -93,8 +93,15 @@ but input=4 padded by (0, 0) has 4: floor((4 + 0 + 0 - 7) / 1) + 1 = -2 is below
 
 
 def conv_axes(input, kernel, stride, padding, dilation):
-    """Return the output size and the (before, after) pair of each axis of a convolution."""
-    _rank, axes = _window_axes(input, kernel, stride, padding, dilation)
+    """Return the output size and the (before, after) pair of each axis of a convolution.
+
+    Sizes are tuples, the other arguments single or one per axis.
+    """
+    rank = len(input)
+    given = {"input": input, "kernel": kernel, "stride": stride, "dilation": dilation}
+    columns = (integers(name, value, rank) for name, value in given.items())
+    rows = zip(range(rank), *columns, spread(padding, rank), strict=True)
+    axes = [_window_axis(*row) for row in rows]
     return [_conv_axis(axis) for axis in axes], [(axis.before, axis.after) for axis in axes]
 
 
