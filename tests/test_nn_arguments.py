@@ -217,3 +217,15 @@ def test_whatever_is_an_index_is_an_int(value):
     plain = numbers * (2 // len(numbers))
     for name in ("stride", "dilation", "padding"):
         cases.assert_same(conv(**{name: value}), conv(**{name: plain}), name=name)
+
+
+@pytest.mark.parametrize("name", ["stride", "padding", "dilation"])
+def test_numbers_seen_before_are_looked_at_again(name):
+    """1.0 equals 1, by which answers are found that were kept."""
+    conv(**{name: (1, 1)})
+    for value in ((1, 1.0), (1.0, 1), 1.0, [1, 1.0]):
+        with pytest.raises(TypeError, match=name):
+            conv(**{name: value})
+    same = (np.int8(1), 1), [1, 1], [1], np.array([1, 1]), True, np.int64(1)
+    for value in same:
+        np.testing.assert_array_equal(conv(**{name: value}), conv(**{name: 1}))

@@ -121,6 +121,25 @@ def test_columns_stay_within_16_mib(x, w, itemsize):
     assert _tiling.tiling(numbers(x, w), itemsize).buffer_bytes <= 16 << 20
 
 
+@pytest.mark.parametrize("stride", [1, 2, 3])
+@pytest.mark.parametrize(
+    ("taps", "dilation", "padding"), [(3, 1, 1), (5, 4, 9), (2, 9, 0), (4, 3, 12)]
+)
+def test_products_with_added_zeros_are_not_counted(taps, dilation, padding, stride):
+    samples = 13
+    p = _geometry.forward(
+        (1, 1, samples, 1), (1, 1, taps, 1), stride, (padding, 0), dilation, 1, "zeros"
+    )
+    met = [
+        0 <= o * stride + t * dilation - padding < samples
+        for o in range(p.y_shape[2])
+        for t in range(taps)
+    ]
+    assert p.products == sum(met)
+    across = _geometry.forward((1, 1, samples), (1, 1, taps), stride, padding, dilation, 1, "zeros")
+    assert sum(met) <= across.products <= p.multiply_adds  # in whole vectors
+
+
 def test_a_pointwise_layer_needs_no_columns():
     for shape, pointwise in (((64, 32, 1, 1), True), ((64, 32, 1, 2), False)):
         assert _tiling.tiling(numbers((1, 32, 9, 9), shape), 4).pointwise is pointwise
