@@ -49,8 +49,8 @@ static size_t lay_out(const winograd_plan *plan, char *base, scratch *s) {
     s->peaks = take(&end, plan->segments * plan->plane * plan->bytes);
     s->input = take(&end, form->elements * plan->input_step * plan->bytes);
     s->sums = take(&end, form->elements * plan->sums_step * plan->bytes);
-    s->outputs = take(&end, form->rows * form->columns * plan->lanes * plan->bytes);
-    s->unfit = take(&end, plan->lanes * plan->bytes);
+    s->outputs = take(&end, (form->rows * form->columns * plan->lanes + slack) * plan->bytes);
+    s->unfit = take(&end, (plan->lanes + slack) * plan->bytes);
     s->weights = take(&end, plan->at_use ? plan->block_samples * plan->bytes : 0);
     return (size_t)(end - base);
 }
@@ -131,24 +131,44 @@ static void transform_input(const job *j, const task *t, const scratch *s, int64
                          s->input + i * plan->lanes * plan->bytes);
 }
 
-/* Sums of block b of output channels over `planes` of them from `first` on. */
+/* Output channels of block b. */
+static int64_t block_channels(const winograd_plan *plan, int64_t b) {
+    const int64_t most = plan->block_panels * plan->kernels->panel;
+    return min64(most, plan->p.channels_out - b * most);
+}
+
+/* Sums of block b of output channels over `planes` of them from `first` on, of which the input is
+ * transformed from `start` on. */
 static void multiply(const winograd_plan *plan, const task *t, const scratch *s, int64_t b,
-                     int64_t first, int64_t planes) {
-    const int64_t panel = plan->kernels->channels, bytes = plan->bytes;
-    const int64_t before = (t->group * plan->blocks + b) * plan->block_samples;
-    const char *w = plan->at_use ? s->weights : plan->weights + before * bytes;
-    winograd_product m = {.lanes = plan->lanes,
-                          .panels = winograd_panels(plan, b),
-                          .vectors = ceil_div(t->lanes, plan->kernels->lanes)};
+                     int64_t start, int64_t first, int64_t planes) {
+    const int64_t panel = plan->kernels->panel, bytes = plan->bytes;
+    const int64_t before = (t->group * plan->blocks + b) * plan->block_samples,
+                  panels = winograd_panels(plan, b);
+    const char *w =
+        plan->at_use ? s->weights : plan->weights + (before + first * panels * panel) * bytes;
+    winograd_product m = {
+        .lanes = plan->lanes, .outputs = block_channels(plan, b), .tiles = t->lanes};
     for (int64_t e = 0; e < plan->form->elements; e++)
         for (int64_t i = 0; i < planes; i += PLANES_SUMMED) {
             m.channels = min64(PLANES_SUMMED, planes - i);
-            m.w = w + (e * plan->weights_step + (first + i) * m.panels * panel) * bytes;
-            m.v = s->input + (e * plan->input_step + i * plan->lanes) * bytes;
+            m.w = w + (e * plan->weights_step + i * panels * panel) * bytes;
+            m.v = s->input + (e * plan->input_step + (first - start + i) * plan->lanes) * bytes;
             m.sums = s->sums + e * plan->sums_step * bytes;
             m.accumulate = first + i > 0;
             plan->kernels->product(&m);
         }
+}
+
+/* The same; weights that are used once are transformed as far as they are summed up at once. */
+static void sum_block(const job *j, const task *t, const scratch *s, int64_t b, int64_t start,
+                      int64_t planes) {
+    const winograd_plan *plan = j->plan;
+    const int64_t step = plan->at_use ? PLANES_SUMMED : planes;
+    for (int64_t i = start; i < start + planes; i += step) {
+        const int64_t count = min64(step, start + planes - i);
+        if (plan->at_use) winograd_transform_block(plan, j->w, t->group, b, i, count, s->weights);
+        multiply(plan, t, s, b, start, i, count);
+    }
 }
 
 static void put_channel(const job *j, const task *t, const scratch *s, int64_t k) {
@@ -177,8 +197,8 @@ static void put_channel(const job *j, const task *t, const scratch *s, int64_t k
 static void transform_output(const job *j, const task *t, const scratch *s, int64_t b) {
     const winograd_plan *plan = j->plan;
     const pyconvc_problem *p = &plan->p;
-    const int64_t channels = plan->block_panels * plan->kernels->channels, first = b * channels;
-    for (int64_t k = first; k < min64(first + channels, p->channels_out); k++) {
+    const int64_t first = b * plan->block_panels * plan->kernels->panel;
+    for (int64_t k = first; k < first + block_channels(plan, b); k++) {
         const int64_t channel = t->group * p->channels_out + k;
         const winograd_output part = {.sums = s->sums + (k - first) * plan->lanes * plan->bytes,
                                       .bias = j->bias ? j->bias + channel * plan->bytes : NULL,
@@ -247,12 +267,11 @@ static void do_task(const void *context, int64_t index, void *memory) {
     memset(s.unfit, 0, (size_t)(plan->lanes * plan->bytes));
     memset(s.peaks, 0, (size_t)(plan->segments * plan->plane * plan->bytes));
     for (int64_t b = t.first_block; b < t.end_block; b++) {
-        if (plan->at_use) winograd_transform_block(plan, j->w, t.group, b, s.weights);
         for (int64_t i = 0; i < all; i += plan->planes_at_once) {
             const int64_t planes = min64(plan->planes_at_once, all - i);
             if (b == t.first_block || plan->planes_at_once < all)
                 transform_input(j, &t, &s, i, planes);
-            multiply(plan, &t, &s, b, i, planes);
+            sum_block(j, &t, &s, b, i, planes);
         }
         transform_output(j, &t, &s, b);
     }

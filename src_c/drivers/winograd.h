@@ -71,9 +71,9 @@ void winograd_plan_free(winograd_plan *plan);
 /* Panels of a block of output channels; the last one may have fewer. */
 int64_t winograd_panels(const winograd_plan *plan, int64_t block);
 
-/* The weights w of a block of output channels, as in plan->weights. */
+/* The weights w of a block of output channels and some planes, as in plan->weights. */
 void winograd_transform_block(const winograd_plan *plan, const void *w, int64_t group,
-                              int64_t block, void *to);
+                              int64_t block, int64_t first, int64_t planes, void *to);
 
 int64_t winograd_weight_bytes(const winograd_plan *plan);
 

@@ -52,8 +52,9 @@ static void size_input(winograd_plan *plan) {
     const int64_t per_tile = form->elements * plan->bytes, lanes = plan->kernels->lanes;
     const int64_t most = ceil_div(plan->tiles, lanes), group = plan->kernels->vectors,
                   fit = INPUT_BYTES / (plan->planes * per_tile * lanes);
-    plan->lanes = lanes * min64(most, max64(group, fit / group * group));
-    plan->segments = ceil_div(plan->lanes - 1, plan->across) + 1;
+    plan->lanes = most == 1 ? round_up(plan->tiles, plan->kernels->few)
+                            : lanes * min64(most, max64(group, fit / group * group));
+    plan->segments = ceil_div(min64(plan->lanes, plan->tiles) - 1, plan->across) + 1;
     const int64_t parts = MOST_BYTES / (PLANES_SUMMED * plan->lanes * per_tile);
     plan->planes_at_once = min64(plan->planes, PLANES_SUMMED * max64(1, parts));
     plan->input_step = apart(plan, plan->planes_at_once * plan->lanes + lanes);
@@ -66,16 +67,17 @@ static void size_input(winograd_plan *plan) {
 }
 
 static void size_sums(winograd_plan *plan) {
-    const int64_t panel = plan->kernels->channels;
+    const int64_t panel = plan->kernels->panel,
+                  planes = plan->at_use ? min64(PLANES_SUMMED, plan->planes) : plan->planes;
     plan->panels = ceil_div(plan->p.channels_out, panel);
     plan->block_panels = min64(plan->panels, max64(1, BLOCK_CHANNELS / panel));
     if (plan->at_use)
-        plan->block_panels = min64(
-            plan->block_panels,
-            max64(1, BLOCK_BYTES / (plan->form->elements * plan->planes * panel * plan->bytes)));
+        plan->block_panels =
+            min64(plan->block_panels,
+                  max64(1, BLOCK_BYTES / (plan->form->elements * planes * panel * plan->bytes)));
     plan->blocks = ceil_div(plan->panels, plan->block_panels);
     plan->sums_step = apart(plan, plan->block_panels * panel * plan->lanes);
-    plan->weights_step = apart(plan, plan->block_panels * panel * plan->planes);
+    plan->weights_step = apart(plan, plan->block_panels * panel * planes);
     plan->block_samples = plan->form->elements * plan->weights_step;
 }
 
@@ -103,16 +105,17 @@ static void transform_planes(const winograd_plan *plan, winograd_weights job, in
         const int64_t left = first + count - plane;
         job.channels_in = deep == 1 ? left : min64(left, deep - plane % deep);
         job.w = w + (plane / deep * p->w_step[2] + plane % deep * by_depth) * plan->bytes;
-        job.to = to + (plane - first) * plan->kernels->channels * plan->bytes;
+        job.to = to + (plane - first) * plan->kernels->panel * plan->bytes;
         plan->form->weights(&job);
     }
 }
 
-/* A panel of weights w, to its place in the block that begins at `to`. */
+/* Planes first .. first + planes - 1 of a panel of weights w, to its place in the block that begins
+ * at `to`. */
 static void transform_panel(const winograd_plan *plan, const char *w, int64_t group, int64_t panel,
-                            char *to) {
+                            int64_t first, int64_t planes, char *to) {
     const pyconvc_problem *p = &plan->p;
-    const int64_t channels = plan->kernels->channels, flip = p->flip ? -1 : 1;
+    const int64_t channels = plan->kernels->panel, flip = p->flip ? -1 : 1;
     const int64_t panels = winograd_panels(plan, panel / plan->block_panels);
     int64_t at = group * p->w_step[0] + panel * channels * p->w_step[1];
     for (int a = D; a <= W && p->flip; a++)
@@ -123,19 +126,19 @@ static void transform_panel(const winograd_plan *plan, const char *w, int64_t gr
                             .by_column = flip * p->w_step[5],
                             .channels = min64(channels, p->channels_out - panel * channels),
                             .to_element = plan->weights_step};
-    for (int64_t i = 0; i < plan->planes; i += PLANES_SUMMED) {
-        const int64_t count = min64(PLANES_SUMMED, plan->planes - i);
+    for (int64_t i = 0; i < planes; i += PLANES_SUMMED) {
+        const int64_t count = min64(PLANES_SUMMED, planes - i);
         const int64_t before = panels * i + panel % plan->block_panels * count;
         job.to = to + before * channels * plan->bytes;
-        transform_planes(plan, job, i, count);
+        transform_planes(plan, job, first + i, count);
     }
 }
 
 void winograd_transform_block(const winograd_plan *plan, const void *w, int64_t group,
-                              int64_t block, void *to) {
-    const int64_t first = block * plan->block_panels;
-    for (int64_t i = first; i < first + winograd_panels(plan, block); i++)
-        transform_panel(plan, w, group, i, to);
+                              int64_t block, int64_t first, int64_t planes, void *to) {
+    const int64_t panel = block * plan->block_panels;
+    for (int64_t i = panel; i < panel + winograd_panels(plan, block); i++)
+        transform_panel(plan, w, group, i, first, planes, to);
 }
 
 typedef struct {
@@ -149,7 +152,7 @@ static void transform_task(const void *context, int64_t index, void *scratch) {
     const int64_t panel = index % plan->panels, group = index / plan->panels,
                   block = group * plan->blocks + panel / plan->block_panels;
     (void)scratch;
-    transform_panel(plan, k->w, group, panel,
+    transform_panel(plan, k->w, group, panel, 0, plan->planes,
                     plan->weights + block * plan->block_samples * plan->bytes);
 }
 

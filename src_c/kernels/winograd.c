@@ -10,7 +10,8 @@
  * where sample and tap polynomials are taken at M + 1 points and at infinity. Along two axes each
  * matrix works on the columns, then on the rows. Points: 0, 1, -1 for M = 2 and 0, P, -P, Q, -Q for
  * M = 4, P = 11/16 and Q = 3/2: of the pairs of sixteenths the one with the least error (the usual
- * 1, 2 has more than twice as much). Lanes are tiles, next to each other along a row.
+ * 1, 2 has more than twice as much). Lanes are tiles, next to each other along a row, or output
+ * channels.
  */
 #include "kernel_types.h"
 #include "vec.h"
@@ -67,17 +68,72 @@ INLINE void interpolate(const int M, const vec *s, vec *y) {
     }
 }
 
+/* Vectors are turned in two steps, as shuffles within 16 bytes, a lane here, are the cheap ones. */
+#define QUAD (VEC_BYTES ? (int)(16 / sizeof(elem)) : 1)
+#if VEC_BYTES
+typedef __typeof__((vec){0} < (vec){0}) order;
+
+/* Of each `span` samples of a and b one half, `grain` samples from each by turns. */
+INLINE vec zip(vec a, vec b, const int half, const int grain, const int span) {
+    order n;
+    UNROLL(16)
+    for (int j = 0; j < VL; j++) {
+        const int turn = j % span / grain;
+        n[j] = j / span * span + half * span / 2 + turn / 2 * grain + j % grain + turn % 2 * VL;
+    }
+#    ifdef __clang__
+    vec c;
+    UNROLL(16)
+    for (int j = 0; j < VL; j++)
+        c[j] = n[j] < VL ? a[n[j]] : b[n[j] - VL];
+    return c;
+#    else
+    return __builtin_shuffle(a, b, n);
+#    endif
+}
+#else
+#    define zip(a, b, half, grain, span) (a)
+#endif
+
+/* Grain i of each span of v[j * step] becomes grain j of v[i * step], for i and j < count: the
+ * grains of a span. */
+INLINE void turn(vec *v, const int step, const int count, const int grain) {
+    vec u[VL];
+    for (int round = 1; round < count; round *= 2) {
+        UNROLL(16)
+        for (int i = 0; i < count; i++)
+            u[i] = zip(v[i / 2 * step], v[(i + count) / 2 * step], i % 2, grain, count * grain);
+        UNROLL(16)
+        for (int i = 0; i < count; i++)
+            v[i * step] = u[i];
+    }
+}
+
+/* to[i][l] = from[l * pitch + i], i < VL */
+INLINE void transpose(const elem *from, int64_t pitch, elem *to) {
+    vec v[VL];
+    UNROLL(16)
+    for (int l = 0; l < VL; l++)
+        v[l] = load(from + l * pitch);
+    UNROLL(4)
+    for (int i = 0; i < QUAD; i++)
+        turn(v + i, QUAD, VL / QUAD, QUAD);
+    UNROLL(4)
+    for (int i = 0; i < VL; i += QUAD)
+        turn(v + i, 1, QUAD, 1);
+    UNROLL(16)
+    for (int i = 0; i < VL; i++)
+        store(to + i * VL, v[i]);
+}
+
 #define CHANNELS WINOGRAD_CHANNELS
+#define PANEL    (VL < CHANNELS ? CHANNELS : VL)
 
-/* The panels of two input channels side by side: they lie so where they are stored. */
-enum { PAIR = 2 };
-typedef elem pair __attribute__((vector_size(PAIR * CHANNELS * sizeof(elem)), may_alias));
-
-/* u = G g */
-INLINE void weigh(const int M, const pair *g, pair *u) {
+/* u = G g; lanes are output channels. */
+INLINE void weigh(const int M, const vec *g, vec *u) {
     if (M == 1) u[0] = g[0];
     if (M == 2) {
-        const pair even = (elem).5 * (g[0] + g[2]), odd = (elem).5 * g[1];
+        const vec even = set1(.5) * (g[0] + g[2]), odd = set1(.5) * g[1];
         u[0] = g[0];
         u[1] = even + odd;
         u[2] = even - odd;
@@ -85,10 +141,10 @@ INLINE void weigh(const int M, const pair *g, pair *u) {
     }
     if (M == 4) {
         const double at_p = 1 / (2 * PP * (PP - QQ)), at_q = 1 / (2 * QQ * (QQ - PP));
-        const pair even_p = (elem)at_p * g[0] + (elem)(at_p * PP) * g[2];
-        const pair even_q = (elem)at_q * g[0] + (elem)(at_q * QQ) * g[2];
-        const pair odd_p = (elem)(P * at_p) * g[1], odd_q = (elem)(Q * at_q) * g[1];
-        u[0] = (elem)(1 / (PP * QQ)) * g[0];
+        const vec even_p = set1(at_p) * g[0] + set1(at_p * PP) * g[2];
+        const vec even_q = set1(at_q) * g[0] + set1(at_q * QQ) * g[2];
+        const vec odd_p = set1(P * at_p) * g[1], odd_q = set1(Q * at_q) * g[1];
+        u[0] = set1(1 / (PP * QQ)) * g[0];
         u[1] = even_p + odd_p;
         u[2] = even_p - odd_p;
         u[3] = even_q + odd_q;
@@ -97,40 +153,84 @@ INLINE void weigh(const int M, const pair *g, pair *u) {
     }
 }
 
-/* The panels of one or two input channels. */
-INLINE void weigh_panels(const int MH, const int MW, const int inputs, const winograd_weights *job,
-                         int64_t channels, const elem *w, elem *to) {
-    enum { TAPS = 3 };
+enum { TAPS = 3 };
+
+/* One kernel of VL output channels; tap i is at g + i * step. */
+INLINE void weigh_kernel(const int MH, const int MW, const elem *g, int64_t step, elem *to,
+                         int64_t to_element) {
     const int rows = MH == 1 ? 1 : TAPS;
-    pair g[TAPS][TAPS], half[TAPS][MOST], u[MOST];
-    for (int t = 0; t < TAPS; t++)
-        for (int h = 0; h < rows; h++) {
-            pair taps = {0};
-            for (int c = 0; c < inputs; c++)
-                for (int64_t k = 0; k < channels; k++)
-                    taps[c * CHANNELS + k] = w[c * job->by_input + k * job->by_output +
-                                               h * job->by_row + t * job->by_column];
-            g[t][h] = taps;
-        }
-    for (int t = 0; t < TAPS; t++)
-        weigh(MH, g[t], half[t]);
+    vec half[TAPS][MOST], u[MOST];
+    for (int t = 0; t < TAPS; t++) {
+        vec line[TAPS];
+        for (int h = 0; h < rows; h++)
+            line[h] = load(g + (h * TAPS + t) * step);
+        weigh(MH, line, half[t]);
+    }
     for (int i = 0; i < ELEMENTS(MH); i++) {
-        const pair line[TAPS] = {half[0][i], half[1][i], half[2][i]};
+        const vec line[TAPS] = {half[0][i], half[1][i], half[2][i]};
         weigh(MW, line, u);
         for (int j = 0; j < ELEMENTS(MW); j++)
-            memcpy(to + (i * ELEMENTS(MW) + j) * job->to_element, &u[j],
-                   (size_t)inputs * CHANNELS * sizeof(elem));
+            store(to + (i * ELEMENTS(MW) + j) * to_element, u[j]);
     }
 }
 
-INLINE void weights(const int MH, const int MW, const winograd_weights *job) {
-    const elem *w = job->w;
-    elem *to = job->to;
+/* to[i][l] = from[l * pitch + i], i < count, at least VL. */
+INLINE void turn_run(const int count, const elem *from, int64_t pitch, elem *to) {
+    for (int i = 0; i < count; i += VL) {
+        const int at = i + VL <= count ? i : count - VL;
+        transpose(from + at, pitch, to + at * VL);
+    }
+}
+
+/* The taps of a kernel, of so many output channels: to[tap][lane]. */
+INLINE void read_kernel(const int rows, const winograd_weights *job, int64_t channels,
+                        const elem *w, elem *to) {
+    memset(to, 0, sizeof(elem) * (size_t)(rows * TAPS * VL));
+    for (int64_t k = 0; k < channels; k++)
+        for (int h = 0; h < rows; h++)
+            for (int t = 0; t < TAPS; t++)
+                to[(h * TAPS + t) * VL + k] =
+                    w[k * job->by_output + h * job->by_row + t * job->by_column];
+}
+
+/* VL output channels, at most `channels` of them there. Kernels that lie in one run, forwards or
+ * backwards, are read by turning vectors of it. */
+INLINE void weigh_lanes(const int MH, const int MW, const int pitch, const winograd_weights *job,
+                        int64_t channels, const elem *w, elem *to) {
+    enum { RUN = VL };
+    const int rows = MH == 1 ? 1 : TAPS, taps = rows * TAPS;
+    const int64_t way = job->by_column, ahead = way < 0 ? taps - 1 : 0;
+    const int joined = channels >= VL && way * way == 1 && (rows == 1 || job->by_row == TAPS * way);
+    elem g[RUN * TAPS * TAPS * VL];
     int64_t c = 0;
-    for (; job->channels == CHANNELS && c + PAIR <= job->channels_in; c += PAIR)
-        weigh_panels(MH, MW, PAIR, job, CHANNELS, w + c * job->by_input, to + c * CHANNELS);
-    for (; c < job->channels_in; c++)
-        weigh_panels(MH, MW, 1, job, job->channels, w + c * job->by_input, to + c * CHANNELS);
+    for (; joined && job->by_input == taps && c + RUN <= job->channels_in; c += RUN) {
+        turn_run(RUN * taps, w + c * taps - ahead, job->by_output, g);
+        for (int i = 0; i < RUN; i++)
+            weigh_kernel(MH, MW, g + (i * taps + ahead) * VL, way * VL, to + (c + i) * pitch,
+                         job->to_element);
+    }
+    for (; c < job->channels_in; c++) {
+        const elem *kernel = w + c * job->by_input;
+        const int turned = joined && taps >= VL;
+        if (turned)
+            turn_run(taps, kernel - ahead, job->by_output, g);
+        else
+            read_kernel(rows, job, channels, kernel, g);
+        weigh_kernel(MH, MW, g + (turned ? ahead * VL : 0), turned ? way * VL : VL, to + c * pitch,
+                     job->to_element);
+    }
+}
+
+/* `outputs` channels, a multiple of VL, side by side. */
+INLINE void weigh_panel(const int MH, const int MW, const int outputs,
+                        const winograd_weights *job) {
+    for (int64_t k = 0; k < outputs; k += VL)
+        weigh_lanes(MH, MW, outputs, job, job->channels - k < VL ? job->channels - k : VL,
+                    (const elem *)job->w + k * job->by_output, (elem *)job->to + k);
+}
+
+INLINE void weights(const int MH, const int MW, const winograd_weights *job) {
+    weigh_panel(MH, MW, PANEL, job);
 }
 
 /* d[j][t] = line[t * M + j]: the samples of neighbouring tiles, one lane each. `tiles` is a
@@ -222,14 +322,14 @@ INLINE void quiet(const int MH, const int MW, const winograd_quiet *job) {
         if (has_quiet(MH, MW, x + t * MW, job->x_row)) unfit[t] = (elem)__builtin_nan("");
 }
 
-/* A register tile of CHANNELS x N vectors over all input channels. */
+/* A register tile of CHANNELS x N vectors over all input channels; lanes are tiles. */
 INLINE void multiply(const int N, const winograd_product *job, const elem *w, const elem *v,
                      elem *sums) {
     vec acc[MOST_SUMS];
     UNROLL(24)
     for (int i = 0; i < CHANNELS * N; i++)
         acc[i] = (vec){0};
-    for (int64_t c = 0; c < job->channels; c++, w += CHANNELS, v += job->lanes) {
+    for (int64_t c = 0; c < job->channels; c++, w += PANEL, v += job->lanes) {
         vec a[MOST_VECS];
         UNROLL(6)
         for (int n = 0; n < N; n++)
@@ -250,13 +350,14 @@ INLINE void multiply(const int N, const winograd_product *job, const elem *w, co
     }
 }
 
-static void product(const winograd_product *job) {
-    const int64_t parts = (job->vectors + WINOGRAD_VECS - 1) / WINOGRAD_VECS;
-    for (int64_t panel = 0; panel < job->panels; panel++) {
-        const elem *w = (const elem *)job->w + panel * job->channels * CHANNELS;
-        elem *sums = (elem *)job->sums + panel * CHANNELS * job->lanes;
+static void product_of_many(const winograd_product *job) {
+    const int64_t vectors = (job->tiles + VL - 1) / VL;
+    const int64_t parts = (vectors + WINOGRAD_VECS - 1) / WINOGRAD_VECS;
+    for (int64_t k = 0; k < job->outputs; k += CHANNELS) {
+        const elem *w = (const elem *)job->w + k / PANEL * job->channels * PANEL + k % PANEL;
+        elem *sums = (elem *)job->sums + k * job->lanes;
         for (int64_t i = 0; i < parts; i++) {
-            const int64_t first = job->vectors * i / parts, end = job->vectors * (i + 1) / parts;
+            const int64_t first = vectors * i / parts, end = vectors * (i + 1) / parts;
             const elem *v = (const elem *)job->v + first * VL;
             if (end - first == 1)
                 multiply(1, job, w, v, sums + first * VL);
@@ -268,6 +369,88 @@ static void product(const winograd_product *job) {
                 multiply(WINOGRAD_VECS, job, w, v, sums + first * VL);
         }
     }
+}
+
+/* Where there are fewer tiles than lanes: lanes are output channels, FEW tiles at a time. The sums
+ * are the same, in the same order. */
+enum { FEW = 4, FEW_VECS = CHANNELS * WINOGRAD_VECS / FEW };
+
+/* acc[n][t] += sum_c w[n][c * step] * v[c][t] */
+INLINE void sum_few(const int N, int64_t channels, const elem *const *w, int64_t step,
+                    const elem *v, int64_t pitch, vec *acc) {
+    const elem *end = v + channels * pitch;
+    for (int64_t at = 0; v != end; v += pitch, at += step) {
+        vec a[MOST_VECS];
+        UNROLL(6)
+        for (int n = 0; n < N; n++)
+            a[n] = load(w[n] + at);
+        UNROLL(4)
+        for (int t = 0; t < FEW; t++) {
+            const vec b = set1(v[t]);
+            UNROLL(6)
+            for (int n = 0; n < N; n++)
+                acc[n * FEW + t] = madd(acc[n * FEW + t], a[n], b);
+        }
+    }
+}
+
+/* sums[l][t] (+)= acc[t][l] */
+INLINE void put_few(vec *acc, elem *sums, int64_t pitch, int accumulate) {
+    typedef elem quad __attribute__((vector_size(QUAD * sizeof(elem))));
+    UNROLL(4)
+    for (int t = 0; t < FEW; t += QUAD) {
+        turn(acc + t, 1, QUAD, 1);
+        UNROLL(4)
+        for (int i = 0; i < QUAD; i++) {
+            quad part[VL / QUAD];
+            memcpy(part, &acc[t + i], sizeof part);
+            UNROLL(4)
+            for (int b = 0; b < VL / QUAD; b++) {
+                elem *to = sums + (b * QUAD + i) * pitch + t;
+                quad before = {0};
+                if (accumulate) memcpy(&before, to, sizeof before);
+                part[b] += before;
+                memcpy(to, &part[b], sizeof before);
+            }
+        }
+    }
+}
+
+INLINE void multiply_few(const int N, const winograd_product *job, int64_t k) {
+    const elem *w[MOST_VECS];
+    UNROLL(6)
+    for (int n = 0; n < N; n++) {
+        const int64_t first = k + n * VL;
+        w[n] = (const elem *)job->w + first / PANEL * job->channels * PANEL + first % PANEL;
+    }
+    for (int64_t t = 0; t < job->tiles; t += FEW) {
+        vec acc[MOST_SUMS];
+        UNROLL(24)
+        for (int i = 0; i < N * FEW; i++)
+            acc[i] = (vec){0};
+        sum_few(N, job->channels, w, PANEL, (const elem *)job->v + t, job->lanes, acc);
+        UNROLL(6)
+        for (int n = 0; n < N; n++)
+            put_few(acc + n * FEW, (elem *)job->sums + (k + n * VL) * job->lanes + t, job->lanes,
+                    job->accumulate);
+    }
+}
+
+static void product_of_few(const winograd_product *job) {
+    int64_t k = 0;
+    for (; k + FEW_VECS * VL <= job->outputs; k += FEW_VECS * VL)
+        multiply_few(FEW_VECS, job, k);
+    for (; k + 2 * VL <= job->outputs; k += 2 * VL)
+        multiply_few(2, job, k);
+    for (; k < job->outputs; k += VL)
+        multiply_few(1, job, k);
+}
+
+static void product(const winograd_product *job) {
+    if (FEW <= VL && job->tiles <= VL)
+        product_of_few(job);
+    else
+        product_of_many(job);
 }
 
 /* Outputs of a channel, [MH][MW][lanes]; unfit gets NaN for tiles that have one. */
@@ -352,5 +535,6 @@ const winograd_kernels NAME(winograd) = {.form = {ENTRY(2, 2), ENTRY(4, 4), ENTR
                                          .peaks = peaks,
                                          .product = product,
                                          .lanes = VL,
-                                         .channels = CHANNELS,
-                                         .vectors = WINOGRAD_VECS};
+                                         .panel = PANEL,
+                                         .vectors = WINOGRAD_VECS,
+                                         .few = FEW < VL ? FEW : VL};

@@ -5,14 +5,16 @@
  * the dtype. The stages, each for one block of tiles:
  *
  * - weights: to[e * to_element + c * panel + k] is the transformed kernel of output channel k and
- *   input channel c; a panel has the table's `channels`, those from job->channels on are zero.
+ *   input channel c; a panel has the table's `panel`, those from job->channels on are zero.
  * - input: to[e * to_element + t] is tile t transformed, whose samples begin at x + t * columns.
  * The caller grants that for tiles rounded up to whole vectors `to` can be written, and x be read
  * with a vector beyond them.
  * - peaks: to[i] is raised to |x[i]| for i < count: over all channels, the loudest samples.
  * - quiet: unfit[t] turns NaN for tile t if one of its kernels meets only samples that are quiet
  *   beside the loudest of the tile, and not all zero; peaks lie as x does in input.
- * - product: sums[k][t] (+)= sum_c w[panel][c][k of panel] * v[c][t] for k < panels * channels.
+ * - product: sums[k][t] (+)= sum_c w[panel][c][k of panel] * v[c][t] for k < outputs, t < tiles,
+ *   each rounded up: the first to a panel, the second to a vector, but to `few` where there is only
+ *   one vector.
  * - output: to[row][column][t] are the outputs of one channel; unfit[t] turns NaN if one of
  *   them is NaN or infinite.
  * - place: the first rows x columns outputs of a row of tiles, from those to y.
@@ -52,7 +54,7 @@ typedef struct {
     const void *w, *v;
     void *sums;
     int64_t lanes; /* from one channel to the next in v and in sums */
-    int64_t channels, panels, vectors;
+    int64_t channels, outputs, tiles;
     int accumulate;
 } winograd_product;
 
@@ -85,7 +87,9 @@ typedef struct winograd_kernels {
     winograd_form form[WINOGRAD_FORMS];
     void (*peaks)(const winograd_peaks *job);
     void (*product)(const winograd_product *job);
-    int32_t lanes, channels, vectors; /* tiles in a vector; the product's channels and vectors */
+    int32_t lanes, panel, vectors; /* tiles in a vector, output channels of a panel, vectors of the
+                                      product's register tile */
+    int32_t few;                   /* see product */
 } winograd_kernels;
 
 /* One line for each dtype that has them: X(name, NAME). */
