@@ -193,10 +193,18 @@ INLINE void read_kernel(const int rows, const winograd_weights *job, int64_t cha
                     w[k * job->by_output + h * job->by_row + t * job->by_column];
 }
 
+/* Asks for the kernels of VL output channels ahead of their use: each is read from a place of its
+ * own. */
+INLINE void fetch(const winograd_weights *job, const elem *w) {
+    UNROLL(16)
+    for (int k = 0; k < VL; k++)
+        __builtin_prefetch(w + k * job->by_output);
+}
+
 /* VL output channels, at most `channels` of them there. Kernels that lie in one run, forwards or
  * backwards, are read by turning vectors of it. */
-INLINE void weigh_lanes(const int MH, const int MW, const int pitch, const winograd_weights *job,
-                        int64_t channels, const elem *w, elem *to) {
+INLINE void weigh_lanes(const int MH, const int MW, const winograd_weights *job, int64_t channels,
+                        const elem *w, elem *to) {
     enum { RUN = VL };
     const int rows = MH == 1 ? 1 : TAPS, taps = rows * TAPS;
     const int64_t way = job->by_column, ahead = way < 0 ? taps - 1 : 0;
@@ -205,32 +213,29 @@ INLINE void weigh_lanes(const int MH, const int MW, const int pitch, const winog
     int64_t c = 0;
     for (; joined && job->by_input == taps && c + RUN <= job->channels_in; c += RUN) {
         turn_run(RUN * taps, w + c * taps - ahead, job->by_output, g);
-        for (int i = 0; i < RUN; i++)
-            weigh_kernel(MH, MW, g + (i * taps + ahead) * VL, way * VL, to + (c + i) * pitch,
-                         job->to_element);
+        for (int i = 0; i < RUN; i++) {
+            const int at = (i * taps + ahead) * VL;
+            fetch(job, w + (c + RUN + i) * taps);
+            weigh_kernel(MH, MW, g + at, way * VL, to + (c + i) * PANEL, job->to_element);
+        }
     }
     for (; c < job->channels_in; c++) {
         const elem *kernel = w + c * job->by_input;
         const int turned = joined && taps >= VL;
+        fetch(job, kernel + RUN * job->by_input);
         if (turned)
             turn_run(taps, kernel - ahead, job->by_output, g);
         else
             read_kernel(rows, job, channels, kernel, g);
-        weigh_kernel(MH, MW, g + (turned ? ahead * VL : 0), turned ? way * VL : VL, to + c * pitch,
+        weigh_kernel(MH, MW, g + (turned ? ahead * VL : 0), turned ? way * VL : VL, to + c * PANEL,
                      job->to_element);
     }
 }
 
-/* `outputs` channels, a multiple of VL, side by side. */
-INLINE void weigh_panel(const int MH, const int MW, const int outputs,
-                        const winograd_weights *job) {
-    for (int64_t k = 0; k < outputs; k += VL)
-        weigh_lanes(MH, MW, outputs, job, job->channels - k < VL ? job->channels - k : VL,
-                    (const elem *)job->w + k * job->by_output, (elem *)job->to + k);
-}
-
 INLINE void weights(const int MH, const int MW, const winograd_weights *job) {
-    weigh_panel(MH, MW, PANEL, job);
+    for (int64_t k = 0; k < PANEL; k += VL)
+        weigh_lanes(MH, MW, job, job->channels - k < VL ? job->channels - k : VL,
+                    (const elem *)job->w + k * job->by_output, (elem *)job->to + k);
 }
 
 /* d[j][t] = line[t * M + j]: the samples of neighbouring tiles, one lane each. `tiles` is a
