@@ -13,9 +13,12 @@ TILES = {1: (4,), 2: (2, 4)}  # outputs of a tile along an axis, by along how ma
 
 # What an element of the transforms costs, in multiply-adds of the direct method: a product; a
 # sample of the input; of the output; a weight that is transformed; a weight that is read, once for
-# a block of tiles. Measured by benchmarks/calibrate_winograd.py.
-COSTS = 0.31, 29, 9.8, 15, 15
-LANES, BLOCK = 8, 24  # tiles of a vector and of a block, about
+# a block of tiles, unless it is still near after the transform. Measured by
+# benchmarks/calibrate_winograd.py. What weights cost more that come from memory, because there are
+# more of them than a cache holds, about.
+COSTS = 0.89, 28, 8.9, 7.7, 3.5
+FAR_COST, CACHED = 12, 4e6
+LANES, FEW, BLOCK = 8, 4, 24  # tiles of a vector, of a part of one, and of a block, about
 
 
 def obstacle(p, dtype):
@@ -62,7 +65,9 @@ def fastest(p, rate, *, packed=False, adjoint=False):
 
 
 def _seconds(p, tile, rate, packed, adjoint):
-    return 1e-9 / rate * sum(map(mul, counts(p, tile, packed=packed, adjoint=adjoint), COSTS))
+    costs = counts(p, tile, packed=packed, adjoint=adjoint)
+    far = FAR_COST * max(0, costs[-1] - CACHED)
+    return 1e-9 / rate * (sum(map(mul, costs, COSTS)) + far)
 
 
 def counts(p, tile, *, packed=False, adjoint=False):
@@ -80,9 +85,12 @@ def counts(p, tile, *, packed=False, adjoint=False):
     deep = math.prod(p.w_shape[2:-2])
     channels = channels[0] * deep, channels[1]
     weights = channels[0] * channels[1]
+    lanes = LANES if tiles > LANES else FEW
+    blocks = -(-tiles // BLOCK)
     counts = (
-        weights * -(-tiles // LANES) * LANES,
+        weights * -(-tiles // lanes) * lanes,
         *(c * tiles for c in channels),
         0 if packed else weights,
+        0 if blocks == 1 and not packed else weights * blocks,
     )
-    return [elements * n for n in (*counts, weights * -(-tiles // BLOCK))]
+    return [elements * n for n in counts]

@@ -22,6 +22,7 @@ from ..arithmetic.sizes import conv_axes
 PADDING_MODES = {"zeros": 0, "replicate": 1, "reflect": 2, "circular": 4}
 
 LANES = 8  # samples of a vector, about
+SMALL_PLANE = 100  # outputs of one that the direct method takes whole, about
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -63,8 +64,12 @@ class Layer:
     def products(self):
         """Products that the direct method computes: with added zeros there are none.
 
-        Along the width whole vectors are left out, not parts of one.
+        Along the width whole vectors are left out, not parts of one; of few outputs none, but there
+        they are made up to whole vectors.
         """
+        plane = math.prod(self.y_shape[2:][-2:])
+        if 0 < plane <= SMALL_PLANE:
+            return self.multiply_adds // plane * -(-plane // LANES) * LANES
         last = len(self.stride) - 1
         met = [self._outputs_met(axis, LANES if axis == last else 1) for axis in range(last + 1)]
         return math.prod(self.y_shape[:2]) * self.w_shape[1] * math.prod(met)
