@@ -11,6 +11,8 @@
 #include "kernel_types.h"
 #include "vec.h"
 
+#include "turn.h"
+
 INLINE vec plus(vec a, vec b) {
 #if LOGICAL
     return a | b;
@@ -67,22 +69,38 @@ typedef struct {
     elem part[PARTS];
 } sample;
 
-static void transpose(const void *from, int64_t from_pitch, int64_t rows, int64_t columns, void *to,
-                      int64_t to_pitch) {
-    for (int64_t c = 0; c < columns; c++)
-        for (int64_t r = 0; r < rows; r++)
-            ((sample *)to)[c * to_pitch + r] = ((const sample *)from)[r * from_pitch + c];
+/* Whether blocks of samples are turned in registers. */
+#define TURNS      (PARTS == 1 && VL > 1 && sizeof(elem) >= 4)
+#define CACHE_LINE 64
+
+/* Rows first .. end of columns first_column .. end_column. */
+INLINE void transpose_part(const sample *from, int64_t from_pitch, int64_t first, int64_t end,
+                           int64_t first_column, int64_t end_column, sample *to, int64_t to_pitch) {
+    for (int64_t c = first_column; c < end_column; c++)
+        for (int64_t r = first; r < end; r++)
+            to[c * to_pitch + r] = from[r * from_pitch + c];
 }
 
-/* Sample r, c of the sums; of a complex one, with R = sum re(b) * a and I = sum im(b) * a of the
- * product a * b, R + i * I. */
-INLINE sample summed(const sample *sums, int64_t pitch, int64_t r, int64_t c) {
+/* By strips of columns as wide as a cache line, so that each line is read once. */
+static void transpose(const void *from, int64_t from_pitch, int64_t rows, int64_t columns, void *to,
+                      int64_t to_pitch) {
+    enum { STRIP = CACHE_LINE / sizeof(elem) };
+    const int64_t whole_rows = TURNS ? rows / VL * VL : 0,
+                  whole_columns = TURNS ? columns / VL * VL : 0;
+    for (int64_t strip = 0; strip < whole_columns; strip += STRIP)
+        for (int64_t r = 0; r < whole_rows; r += VL)
+            for (int64_t c = strip; c < strip + STRIP && c < whole_columns; c += VL)
+                turn_block((const elem *)from + r * from_pitch + c, from_pitch,
+                           (elem *)to + c * to_pitch + r, to_pitch);
+    transpose_part(from, from_pitch, whole_rows, rows, 0, whole_columns, to, to_pitch);
+    transpose_part(from, from_pitch, 0, rows, whole_columns, columns, to, to_pitch);
+}
+
+/* Complex sums: with R = sum re(b) * a and I = sum im(b) * a of the product a * b, R + i * I. */
 #if PARTS == 2
+INLINE sample summed(const sample *sums, int64_t pitch, int64_t r, int64_t c) {
     const sample re = sums[2 * r * pitch + c], im = sums[(2 * r + 1) * pitch + c];
     return (sample){{re.part[0] - im.part[1], re.part[1] + im.part[0]}};
-#else
-    return sums[r * pitch + c];
-#endif
 }
 
 static void finish(const void *sums, int64_t pitch, int64_t rows, int64_t columns, void *to,
@@ -96,6 +114,17 @@ static void finish(const void *sums, int64_t pitch, int64_t rows, int64_t column
             for (int64_t r = 0; r < rows; r++)
                 ((sample *)to)[r * row_step + c * column_step] = summed(sums, pitch, r, c);
 }
+#else
+static void finish(const void *sums, int64_t pitch, int64_t rows, int64_t columns, void *to,
+                   int64_t row_step, int64_t column_step) {
+    if (column_step != 1)
+        transpose(sums, pitch, rows, columns, to, column_step);
+    else
+        for (int64_t r = 0; r < rows; r++)
+            memcpy((sample *)to + r * row_step, (const sample *)sums + r * pitch,
+                   (size_t)columns * sizeof(sample));
+}
+#endif
 
 const outer_kernels NAME(outer) = {
     .wide = wide,

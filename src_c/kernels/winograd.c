@@ -17,6 +17,8 @@
 #include "vec.h"
 #include "winograd_types.h"
 
+#include "turn.h"
+
 #define P         (11.0 / 16)
 #define Q         (3.0 / 2)
 #define PP        (P * P)
@@ -66,64 +68,6 @@ INLINE void interpolate(const int M, const vec *s, vec *y) {
         y[2] = set1(PP) * even_p + set1(QQ) * even_q;
         y[3] = s[5] + set1(P * PP) * odd_p + set1(Q * QQ) * odd_q;
     }
-}
-
-/* Vectors are turned in two steps, as shuffles within 16 bytes, a lane here, are the cheap ones. */
-#define QUAD (VEC_BYTES ? (int)(16 / sizeof(elem)) : 1)
-#if VEC_BYTES
-typedef __typeof__((vec){0} < (vec){0}) order;
-
-/* Of each `span` samples of a and b one half, `grain` samples from each by turns. */
-INLINE vec zip(vec a, vec b, const int half, const int grain, const int span) {
-    order n;
-    UNROLL(16)
-    for (int j = 0; j < VL; j++) {
-        const int turn = j % span / grain;
-        n[j] = j / span * span + half * span / 2 + turn / 2 * grain + j % grain + turn % 2 * VL;
-    }
-#    ifdef __clang__
-    vec c;
-    UNROLL(16)
-    for (int j = 0; j < VL; j++)
-        c[j] = n[j] < VL ? a[n[j]] : b[n[j] - VL];
-    return c;
-#    else
-    return __builtin_shuffle(a, b, n);
-#    endif
-}
-#else
-#    define zip(a, b, half, grain, span) (a)
-#endif
-
-/* Grain i of each span of v[j * step] becomes grain j of v[i * step], for i and j < count: the
- * grains of a span. */
-INLINE void turn(vec *v, const int step, const int count, const int grain) {
-    vec u[VL];
-    for (int round = 1; round < count; round *= 2) {
-        UNROLL(16)
-        for (int i = 0; i < count; i++)
-            u[i] = zip(v[i / 2 * step], v[(i + count) / 2 * step], i % 2, grain, count * grain);
-        UNROLL(16)
-        for (int i = 0; i < count; i++)
-            v[i * step] = u[i];
-    }
-}
-
-/* to[i][l] = from[l * pitch + i], i < VL */
-INLINE void transpose(const elem *from, int64_t pitch, elem *to) {
-    vec v[VL];
-    UNROLL(16)
-    for (int l = 0; l < VL; l++)
-        v[l] = load(from + l * pitch);
-    UNROLL(4)
-    for (int i = 0; i < QUAD; i++)
-        turn(v + i, QUAD, VL / QUAD, QUAD);
-    UNROLL(4)
-    for (int i = 0; i < VL; i += QUAD)
-        turn(v + i, 1, QUAD, 1);
-    UNROLL(16)
-    for (int i = 0; i < VL; i++)
-        store(to + i * VL, v[i]);
 }
 
 #define CHANNELS WINOGRAD_CHANNELS
@@ -178,7 +122,7 @@ INLINE void weigh_kernel(const int MH, const int MW, const elem *g, int64_t step
 INLINE void turn_run(const int count, const elem *from, int64_t pitch, elem *to) {
     for (int i = 0; i < count; i += VL) {
         const int at = i + VL <= count ? i : count - VL;
-        transpose(from + at, pitch, to + at * VL);
+        turn_block(from + at, pitch, to + at * VL, VL);
     }
 }
 

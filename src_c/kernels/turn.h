@@ -1,0 +1,65 @@
+/* turn.h -- vectors turned: rows become columns, in registers.
+ *
+ * In two steps, as shuffles within 16 bytes are the cheap ones: first these move as wholes, then
+ * their samples. For real elements of 4 or 8 bytes, of which VL vectors fit into the registers.
+ * To be included after vec.h.
+ */
+
+/* Samples of 16 bytes. */
+#define QUAD (VEC_BYTES ? (int)(16 / sizeof(elem)) : 1)
+#if VEC_BYTES
+typedef __typeof__((vec){0} < (vec){0}) order;
+
+/* Of each `span` samples of a and b one half, `grain` samples from each by turns. */
+INLINE vec zip(vec a, vec b, const int half, const int grain, const int span) {
+    order n;
+    UNROLL(16)
+    for (int j = 0; j < VL; j++) {
+        const int turn = j % span / grain;
+        n[j] = j / span * span + half * span / 2 + turn / 2 * grain + j % grain + turn % 2 * VL;
+    }
+#    ifdef __clang__
+    vec c;
+    UNROLL(16)
+    for (int j = 0; j < VL; j++)
+        c[j] = n[j] < VL ? a[n[j]] : b[n[j] - VL];
+    return c;
+#    else
+    return __builtin_shuffle(a, b, n);
+#    endif
+}
+#else
+#    define zip(a, b, half, grain, span) (a)
+#endif
+
+/* Grain i of each span of v[j * step] becomes grain j of v[i * step], for i and j < count: the
+ * grains of a span. */
+INLINE void turn(vec *v, const int step, const int count, const int grain) {
+    vec u[VL];
+    UNROLL(4)
+    for (int round = 1; round < count; round *= 2) {
+        UNROLL(16)
+        for (int i = 0; i < count; i++)
+            u[i] = zip(v[i / 2 * step], v[(i + count) / 2 * step], i % 2, grain, count * grain);
+        UNROLL(16)
+        for (int i = 0; i < count; i++)
+            v[i * step] = u[i];
+    }
+}
+
+/* to[c * to_pitch + r] = from[r * from_pitch + c] for r, c < VL */
+INLINE void turn_block(const elem *from, int64_t from_pitch, elem *to, int64_t to_pitch) {
+    vec v[VL];
+    UNROLL(16)
+    for (int l = 0; l < VL; l++)
+        v[l] = load(from + l * from_pitch);
+    UNROLL(4)
+    for (int i = 0; i < QUAD; i++)
+        turn(v + i, QUAD, VL / QUAD, QUAD);
+    UNROLL(4)
+    for (int i = 0; i < VL; i += QUAD)
+        turn(v + i, 1, QUAD, 1);
+    UNROLL(16)
+    for (int i = 0; i < VL; i++)
+        store(to + i * to_pitch, v[i]);
+}
