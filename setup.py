@@ -43,6 +43,7 @@ KERNELS |= {
     "pool_argmax": [*FLOATS, "u64"],
 }
 KERNELS |= {"shifted": FLOATS, "fused": FLOATS, "convert": FLOATS, "present": FLOATS}
+KERNELS |= {"fourier": FLOATS}
 KERNELS |= {"box": FLOATS, "integer": ["f64"]}
 # Kernels whose products are rounded before they are added.
 ROUNDED = {"shifted": ["-ffp-contract=off"], "integer": ["-ffp-contract=off"]}

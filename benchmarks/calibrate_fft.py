@@ -12,9 +12,10 @@ import time
 
 import numpy as np
 import scipy.fft
+import scipy.optimize
 
 from pyconvc import _core, _fft
-from pyconvc._fft import _save
+from pyconvc._fft import _native_costs, _save, _tables
 from pyconvc._fft._costs import RADICES, SPILL_BYTES
 from pyconvc._fft._tiles import extended
 from pyconvc._fft._transform import Tiled
@@ -187,6 +188,73 @@ def calls():
     return per_block, small - per_block
 
 
+SIDES = (16, 32, 48, 64, 80, 96, 128, 144, 160, 192, 256, 320, 384, 400, 480, 512, 640)
+
+
+def tiles(dtype):
+    """What the C library takes for a complex sample of a tile, and by how much large tiles spill.
+
+    Each shape is timed in turn with one that is the same for all: the machine's pace goes up and
+    down more than they differ.
+    """
+    rng = np.random.default_rng(0)
+    pairs = [(r, c) for r in SIDES for c in SIDES if 1 << 10 <= r * c <= 1 << 18]
+    shapes = [(*pairs[i], bool(i % 2)) for i in rng.permutation(len(pairs))[:140]]
+    usual = tile_call(128, 128, True, dtype)
+    rows, times, sizes = [], [], []
+    unit = best(usual, 0.5)
+    for shape in [*shapes, (640, 800, True), (800, 640, False)]:
+        call = tile_call(*shape, dtype)
+        mine = others = math.inf
+        for _ in range(4):
+            mine, others = min(mine, best(call, 0.005)), min(others, best(usual, 0.005))
+        rows.append(_native_costs.counts(*shape))
+        whole = max(1, round(TILE_SAMPLES / (shape[0] * shape[1])))
+        times.append(mine / others * unit / (whole * shape[0] * shape[1]))
+        sizes.append(shape[0] * shape[1] * 2 * np.dtype(dtype).itemsize)
+    rows, times, log2 = np.array(rows), np.array(times), np.log2(sizes)
+    small = log2 <= _native_costs.SPILL_BYTES[0]
+    weights = 1 / times[small, None]
+    found, _ = scipy.optimize.nnls(rows[small] * weights, np.ones(small.sum()))
+    ratio = times / (rows @ found)
+    print(
+        f"# fit within {1 / ratio[small].max():.2f} to {1 / ratio[small].min():.2f}",
+        file=sys.stderr,
+    )
+    spill = [float(np.median(ratio[np.abs(log2 - at) <= 0.5])) for at in _native_costs.SPILL_BYTES]
+    spill = np.maximum.accumulate(np.array(spill) / spill[0])
+    return {
+        "sample": tuple(round(float(c), 3) for c in found),
+        "spill": tuple(round(float(s), 2) for s in spill),
+    }
+
+
+TILE_SAMPLES = 1 << 17  # about as many complex samples for each shape
+
+
+def tile_call(rows, columns, line, dtype):
+    """A convolution in tiles of this shape."""
+    whole = max(1, round(TILE_SAMPLES / (rows * columns)))
+    x_shape = (1, 1, 2 * rows * columns * whole) if line else (whole, 2 * rows, columns)
+    x = np.zeros(x_shape, dtype)
+    spectrum, y = np.zeros(2 * rows * columns, dtype), np.empty_like(x)
+    advance = (1, 2 * rows * columns) if line else (2 * rows, columns)
+    options = {
+        "shape": (rows, columns),
+        "tables": _tables.tables(rows, columns, line, np.dtype(dtype).char),
+        "boundary": (0, 0),
+        "fill": np.zeros((), dtype),
+        "start": (0, 0),
+        "advance": advance,
+        "skip": (0, 0),
+    }
+
+    def call():
+        _core.fourier(x, spectrum, y, **options)
+
+    return call
+
+
 def main():
     _save.keep_freed_memory()
     table = {}
@@ -202,8 +270,10 @@ def main():
             "spill": spill(dtype),
             "check": round(check(dtype), 2),
         }
+    native = {np.dtype(t).char: tiles(t) for t in (np.float32, np.float64)}
     table["block"], table["part"] = (round(n, -3) for n in calls())
     pprint.pp({_core.isa_available()[-1]: table}, width=100)
+    pprint.pp({_core.isa(): native}, width=100)
 
 
 if __name__ == "__main__":

@@ -164,7 +164,7 @@ def _refuse_fft(f, rival, seconds):
     from . import _fft
 
     dtype = f.x.dtype if f.x.dtype.kind in "fc" else np.dtype(np.float64)
-    plan = _fft.plan(f.x.shape, f.w.shape, f.y.shape, f.axes, dtype)
+    plan = _fft.expected(f.x.shape, f.w.shape, f.y.shape, f.axes, dtype)
     seconds["fft"] = plan.seconds + plan.check * f.x.size
     if FFT_GAIN * seconds["fft"] >= rival:
         return ""

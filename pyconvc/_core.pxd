@@ -158,4 +158,29 @@ cdef extern from "pyconvc.h" nogil:
         int64_t x_step[4]
         int64_t y_step[4]
 
+    ctypedef struct pyconvc_fourier_axis:
+        const int32_t *radices
+        const void *twiddles
+
+    ctypedef struct pyconvc_fourier:
+        int32_t dtype, line
+        int64_t rows, columns
+        pyconvc_fourier_axis of_rows, of_columns
+        const void *turn
+        const void *slant
+        int32_t boundary[2]
+        unsigned char fill[16]
+        int64_t batch
+        int64_t input[2]
+        int64_t output[2]
+        int64_t start[2]
+        int64_t advance[2]
+        int64_t skip[2]
+        int64_t x_step[3]
+        int64_t y_step[3]
+
+    pyconvc_status pyconvc_fourier_spectrum(const pyconvc_fourier *f, const void *w, void *spectrum,
+                                            const pyconvc_run *run)
+    pyconvc_status pyconvc_fourier_run(const pyconvc_fourier *f, const void *x, const void *spectrum, void *y,
+                                       const pyconvc_run *run)
     pyconvc_status pyconvc_chain_run(const pyconvc_chain *c, const void *x, void *y, const pyconvc_run *run)

@@ -268,8 +268,8 @@ def fftconvolve(in1, in2, mode="full", axes=None, *, workers=None, out=None):
     Notes
     -----
     Long inputs are cut into overlapping tiles (overlap-save; Oppenheim & Schafer, "Discrete-Time
-    Signal Processing", section 8.7), so that memory stays bounded; transforms are those of
-    `scipy.fft`, whose backend may be set.
+    Signal Processing", section 8.7), so that memory stays bounded. A backend that is set with
+    `scipy.fft.set_backend` makes the transforms; else they are our own or those of `scipy.fft`.
 
     Examples
     --------

@@ -8,11 +8,12 @@ import threading
 import numpy as np
 import pytest
 import scipy.fft
+import scipy.signal
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from pyconvc import _fft
-from pyconvc._fft import _costs, _plan, _safe, _save, _threads, _transform
+from pyconvc._fft import _costs, _native, _plan, _safe, _save, _tables, _threads, _transform
 
 DTYPES = [np.float32, np.float64, np.complex64, np.complex128]
 PAD_MODES = {
@@ -90,10 +91,28 @@ def problems(draw):
     return x, w, tuple(out_shape), axes, pads, boundary
 
 
+def only_scipy(patch):
+    """Transforms are those of scipy.fft, as where somebody set a backend."""
+    patch.setattr(_native, "plan", lambda *_, **__: None)
+
+
+@pytest.fixture
+def by_scipy(monkeypatch):
+    only_scipy(monkeypatch)
+
+
 @settings(deadline=None, max_examples=200)
-@given(problems())
-def test_direct_sum(problem):
-    check(*problem, fill=0.5)
+@given(problems(), st.sampled_from([0, 0.5]))
+def test_direct_sum(problem, fill):
+    check(*problem, fill=fill)
+
+
+@settings(deadline=None, max_examples=200)
+@given(problems(), st.sampled_from([0, 0.5]))
+def test_direct_sum_by_scipy(problem, fill):
+    with pytest.MonkeyPatch.context() as patch:
+        only_scipy(patch)
+        check(*problem, fill=fill)
 
 
 @settings(deadline=None, max_examples=200)
@@ -120,10 +139,61 @@ def test_seams_of_any_tiling(problem, block_bytes, choice, workers):
         return _fft.Plan(fft, tile, rest, split, 0.0, 0)
 
     with pytest.MonkeyPatch.context() as patch:
+        only_scipy(patch)
         patch.setattr(_save, "BLOCK_BYTES", block_bytes)
         patch.setattr(_save, "SPECTRA_BYTES", block_bytes)
         patch.setattr(_save, "plan", any_plan)
         check(*problem, fill=0.5, workers=workers)
+
+
+SIDES = st.sampled_from(_tables.lengths(96))
+
+
+@settings(deadline=None, max_examples=200)
+@given(problems(), SIDES, SIDES, st.sampled_from([0, 0.5]), st.integers(1, 5), st.booleans())
+def test_seams_of_any_tile(problem, rows, columns, fill, workers, keep):
+    """Every tile that the taps fit gives the same sums, however workers share the parts."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(_native, "_shapes", lambda *_: (np.array([[rows, columns]]), np.ones(1)))
+        patch.setattr(_native, "SPECTRA_BYTES", 64 << 20 if keep else 0)
+        _native._cheapest.cache_clear()
+        check(*problem, fill=fill, workers=workers)
+    _native._cheapest.cache_clear()
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_every_side_of_a_tile(dtype):
+    """Each length of a side transforms: a line in one tile, against scipy's transforms."""
+    rng = np.random.default_rng(8)
+    for side in _tables.lengths(1024):
+        for shape in ((side, 16), (16, side)):
+            x, w = (random_array(rng, n, dtype) for n in (20 * side, 12 * side))
+            out = np.empty(32 * side - 1, dtype)
+            sizes = _native.NativePlan(shape, (32 * side,), out.shape, 0.0, 0.0)
+            given = {"boundary": "constant", "fill": 0, "workers": 1}
+            _native.convolve(x, w, out, sizes, pads=(len(w) - 1,), **given)
+            expected = scipy.signal.fftconvolve(x.astype(float), w.astype(float))
+            assert_close(out, expected, x, w)
+
+
+@pytest.mark.parametrize("length", [16, 48, 80, 240, 1024])
+def test_frequencies_are_those_of_the_passes(length):
+    """Each place after the passes, written out: what a pure tone is found at."""
+    places = _tables._frequencies(length)
+    assert sorted(places) == list(range(length))
+    assert math.prod(_tables.radices(length)) == length
+
+
+def test_transforms_of_the_library_serve():
+    """Lines and planes of real samples, unless somebody set a backend."""
+    line = (5000,), (301,), (5000,), (0,)
+    assert _native.plan(*line, np.float32)
+    assert _native.plan((9, 300, 300), (1, 9, 9), (9, 300, 300), (1, 2), np.float64)
+    assert not _native.plan(*line, np.complex64)
+    assert not _native.plan((30,) * 3, (5,) * 3, (30,) * 3, (0, 1, 2), np.float64)
+    assert not _native.plan((10**7,), (10**7,), (10**7,), (0,), np.float64)  # no tile is so large
+    with scipy.fft.set_backend(CountingBackend()):
+        assert not _native.plan(*line, np.float32)
 
 
 @pytest.mark.parametrize("dtype", DTYPES)
@@ -154,6 +224,9 @@ def test_many_kernels():
     rng = np.random.default_rng(4)
     x, w = rng.standard_normal((1, 50, 40)), rng.standard_normal((6, 9, 7))
     with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(_native, "SPECTRA_BYTES", 0)
+        check(x, w, (6, 50, 40), (1, 2), (4, 3), workers=2)
+        only_scipy(patch)
         patch.setattr(_save, "SPECTRA_BYTES", 0)
         check(x, w, (6, 50, 40), (1, 2), (4, 3), workers=2)
 
@@ -263,7 +336,7 @@ def test_threads_only_without_a_backend():
     assert _threads.threads_may_call_scipy()
 
 
-def test_blocks_are_shared(monkeypatch):
+def test_blocks_are_shared(monkeypatch, by_scipy):
     """Two threads meet within their first blocks."""
     monkeypatch.setattr(_save, "BLOCK_BYTES", 1 << 14)
     threads, meeting = set(), threading.Barrier(2)
@@ -281,8 +354,11 @@ def test_blocks_are_shared(monkeypatch):
     assert len(threads) == 2
 
 
+@pytest.mark.parametrize("scipys", [False, True])
 @pytest.mark.parametrize("shape", [(300, 700), (1, 200_000)])
-def test_workers_give_the_same_bits(shape):
+def test_workers_give_the_same_bits(shape, scipys, monkeypatch):
+    if scipys:
+        only_scipy(monkeypatch)
     rng = np.random.default_rng(3)
     x, w = random_array(rng, shape, np.float32), random_array(rng, (1, 301), np.float32)
     results = [
@@ -293,7 +369,10 @@ def test_workers_give_the_same_bits(shape):
         np.testing.assert_array_equal(results[0], other)
 
 
-def test_batch_gives_the_same_bits():
+@pytest.mark.parametrize("scipys", [False, True])
+def test_batch_gives_the_same_bits(scipys, monkeypatch):
+    if scipys:
+        only_scipy(monkeypatch)
     rng = np.random.default_rng(5)
     x, w = random_array(rng, (7, 3000), np.float32), random_array(rng, (1, 301), np.float32)
     whole = _fft.overlap_save(x, w, np.empty_like(x), axes=(1,), pad_before=(150,))
@@ -303,7 +382,7 @@ def test_batch_gives_the_same_bits():
         np.testing.assert_array_equal(whole[i : i + 1], alone)
 
 
-def test_error_in_a_thread_is_raised(monkeypatch):
+def test_error_in_a_thread_is_raised(monkeypatch, by_scipy):
     monkeypatch.setattr(_save, "BLOCK_BYTES", 1)
     monkeypatch.setattr(_save, "store", lambda *_: 1 / 0)
     x = np.ones(10_000)
@@ -327,7 +406,7 @@ def promised(x, w, fft):
 def full_error(x, w):
     """Error of each output of the full convolution, and the plan's transform length."""
     axes, pads, m = (0,), (len(w) - 1,), len(x) + len(w) - 1
-    found = _fft.plan(x.shape, w.shape, (m,), axes, x.dtype)
+    found = _fft.expected(x.shape, w.shape, (m,), axes, x.dtype)
     out = _fft.overlap_save(x, w, np.empty(m, x.dtype), axes=axes, pad_before=pads)
     exact = np.convolve(x.astype(np.longdouble), w.astype(np.longdouble))
     return np.abs(out - exact).astype(float), found.fft

@@ -1,7 +1,16 @@
-"""The method `fft`: overlap-save by tiles through `scipy.fft`, its cost and its error bound."""
+"""The method `fft`: overlap-save by tiles, its cost and its error bound.
 
+Transforms are those of the C library (`_native`) or of `scipy.fft` (`_save`, `_transform`).
+"""
+
+from . import _native
 from ._plan import Plan, plan
 from ._safe import is_safe
 from ._save import overlap_save
 
-__all__ = ["Plan", "is_safe", "overlap_save", "plan"]
+__all__ = ["Plan", "expected", "is_safe", "overlap_save", "plan"]
+
+
+def expected(*problem):
+    """The plan that `overlap_save` will follow, of the C library's transforms or of scipy's."""
+    return _native.plan(*problem) or plan(*problem)

@@ -13,14 +13,14 @@ import math
 import numpy as np
 
 from .._tasks import share
+from . import _native
+from ._native import SPECTRA_BYTES
 from ._plan import BLOCK_BYTES, plan
 from ._threads import threads_may_call_scipy
 from ._tiles import extended, store, tiles_of
 from ._transform import FourStep, Tiled
 
 __all__ = ["overlap_save"]
-
-SPECTRA_BYTES = 64 << 20  # spectra of many kernels are kept up to this size, else made as needed
 
 
 def overlap_save(x, w, out, *, axes, pad_before, boundary="constant", fill=0, workers=1):
@@ -69,11 +69,18 @@ def overlap_save(x, w, out, *, axes, pad_before, boundary="constant", fill=0, wo
     if not axes:
         return np.multiply(x, w, out=out)
     pads = tuple(pads[a] for a in axes)
-    sizes = plan(x.shape, w.shape, out.shape, axes, x.dtype, pad_before=pads, boundary=boundary)
+    problem = x.shape, w.shape, out.shape, axes, x.dtype
     last = range(-len(axes), 0)
     x, w, out_last = (np.moveaxis(a, axes, last) for a in (x, w, out))
-    real = x.dtype.kind == "f"
     keep_freed_memory()
+    zero_beyond = boundary == "constant" and fill == 0
+    native = _native.plan(*problem, pad_before=pads, zero_beyond=zero_beyond)
+    if native:
+        given = {"boundary": boundary, "fill": fill, "workers": workers}
+        _native.convolve(x, w, out_last, native, pads=pads, **given)
+        return out
+    sizes = plan(*problem, pad_before=pads, boundary=boundary)
+    real = x.dtype.kind == "f"
     for where, fft, tile in sizes.parts(out_last.shape[-len(axes) :]):
         before = [p - s.start for s, p in zip(where, pads, strict=True)]
         read = functools.partial(extended, boundary=boundary, fill=fill)

@@ -264,6 +264,43 @@ typedef struct {
 pyconvc_status pyconvc_chain_run(const pyconvc_chain *c, const void *x, void *y,
                                  const pyconvc_run *run);
 
+/* Convolution by Fourier transforms, in tiles that overlap (overlap-save), of F32 or F64:
+ *
+ *     y[o] = sum_t w[t] * X[o + start + skip - t]
+ *
+ * A tile is rows x columns complex samples, both multiples of 16. Two samples of X share each, as
+ * real and imaginary part: those that are `rows` lines apart, and where `line` is set, those that
+ * are rows * columns apart on one axis, the width, which fills the tile line by line. So a tile
+ * holds 2 * rows lines of X, or 2 * rows * columns samples; along that axis its products wrap
+ * around with the opposite sign, along the width of planes with the same.
+ *
+ * Tile t begins at sample start + t * advance of X along an axis. Of its outputs, those from `skip`
+ * on, `advance` of them, are kept; the caller grants that no product wraps into them. */
+typedef struct {
+    const int32_t *radices; /* 2 to 5, whose product is the length of the transform; then 0 */
+    const void *twiddles;   /* as kernels/fourier_types.h has them */
+} pyconvc_fourier_axis;
+
+typedef struct {
+    int32_t dtype, line;
+    int64_t rows, columns;
+    pyconvc_fourier_axis of_rows, of_columns;
+    const void *turn;  /* for each of the rows exp(pi i r / (2 rows)), as (re, im) */
+    const void *slant; /* with `line`; for each row of frequency f, real parts, then imaginary ones:
+                        * exp(2 pi i c (1/4 - f) / (rows * columns)) */
+    int32_t boundary[2]; /* height, width */
+    unsigned char fill[16];
+    int64_t batch, input[2], output[2];
+    int64_t start[2], advance[2], skip[2];
+    int64_t x_step[3], y_step[3]; /* batch, height, width */
+} pyconvc_fourier;
+
+/* The spectrum of a kernel, 2 * rows * columns elements: x, input, x_step, start 0. */
+pyconvc_status pyconvc_fourier_spectrum(const pyconvc_fourier *f, const void *w, void *spectrum,
+                                        const pyconvc_run *run);
+pyconvc_status pyconvc_fourier_run(const pyconvc_fourier *f, const void *x, const void *spectrum,
+                                   void *y, const pyconvc_run *run);
+
 /* Tiers are chosen once, at the first call of any function here, or by name before that. */
 pyconvc_status pyconvc_isa_select(const char *name); /* NULL: the best available */
 const char *pyconvc_isa_name(void);

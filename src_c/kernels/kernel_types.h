@@ -9,6 +9,7 @@
 
 #include "chain_types.h"
 #include "dtypes.h"
+#include "fourier_types.h"
 #include "pool_types.h"
 #include "present_types.h"
 
@@ -188,6 +189,7 @@ typedef struct {
     integer_kernels integer;
     convert_kernels convert[PYCONVC_ELEMENTS];
     present_kernels present[PYCONVC_ELEMENTS];
+    fourier_kernels fourier[PYCONVC_ELEMENTS];
 } kernel_table;
 
 #endif

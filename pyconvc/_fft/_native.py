@@ -1,0 +1,172 @@
+"""Overlap-save by the transforms of the C library: float32 and float64, one or two axes.
+
+They serve unless somebody set a backend of `scipy.fft`, or no tile is large enough.
+"""
+
+import functools
+import itertools
+import math
+from dataclasses import dataclass
+
+import numpy as np
+
+from .. import _check, _core
+from . import _native_costs
+from ._costs import costs_of
+from ._tables import lengths, tables
+from ._threads import threads_may_call_scipy
+
+__all__ = ["NativePlan", "convolve", "plan"]
+
+LONGEST = 1024  # side of a tile
+SPECTRA_BYTES = 64 << 20  # spectra of many kernels are kept up to this size, else made as needed
+
+
+@dataclass(frozen=True)
+class NativePlan:
+    """Sizes and expected cost.
+
+    Attributes
+    ----------
+    shape : tuple of int
+        Rows and columns of a tile, in complex samples.
+    fft, tile : tuple of int
+        Real samples and outputs of a tile along each convolved axis.
+    seconds, check : float
+        As in `Plan`.
+    """
+
+    shape: tuple[int, int]
+    fft: tuple[int, ...]
+    tile: tuple[int, ...]
+    seconds: float
+    check: float
+
+
+def plan(x_shape, w_shape, out_shape, axes, dtype, *, pad_before=None, zero_beyond=True):
+    """The cheapest sizes for `convolve`, or None if it does not serve.
+
+    The sizes do not depend on the axes that are not convolved: results keep their bits however a
+    batch is split. Arguments are those of `_plan.plan`; `zero_beyond` tells that the input goes on
+    with zeros.
+    """
+    char, rank = np.dtype(dtype).char, len(x_shape)
+    if char not in "fd" or not 1 <= len(axes) <= 2 or not threads_may_call_scipy():
+        return None
+    sizes, taps, outs = (tuple(s[a] for a in axes) for s in (x_shape, w_shape, out_shape))
+    if pad_before is None:
+        pad_before = [(k - 1 + m - n) // 2 for n, k, m in zip(sizes, taps, outs, strict=True)]
+    pads = tuple(pad_before) if zero_beyond else (None,) * len(axes)
+    found = _cheapest(sizes, taps, outs, pads, char, _core.isa())
+    if found is None:
+        return None
+    shape, fft, tile, each, count = found
+    lead = [a for a in range(rank) if a not in [b % rank for b in axes]]
+    items, kernels = (math.prod(s[a] for a in lead) for s in (out_shape, w_shape))
+    nanoseconds = _native_costs.CALL + each * (items * count + kernels / 2)
+    return NativePlan(shape, fft, tile, 1e-9 * nanoseconds, 1e-9 * costs_of(char).check)
+
+
+@functools.lru_cache(maxsize=256)
+def _cheapest(sizes, taps, outs, pads, char, isa):
+    """(rows and columns, fft, tile, nanoseconds of a tile, tiles) for one item of a batch."""
+    line = len(sizes) == 1
+    shapes, each = _shapes(line, char, isa)
+    ffts = [2 * shapes[:, 0] * shapes[:, 1]] if line else [2 * shapes[:, 0], shapes[:, 1]]
+    tiles = [_outputs(*axis) for axis in zip(ffts, sizes, taps, outs, pads, strict=True)]
+    counts = [-(-m // np.maximum(v, 1)) for v, m in zip(tiles, outs, strict=True)]
+    count = functools.reduce(np.multiply, counts)
+    total = np.where(np.minimum.reduce(tiles) > 0, each * (count + 0.5), np.inf)
+    at = int(np.argmin(total))
+    if total[at] == np.inf:
+        return None
+    fft, tile = (tuple(int(v[at]) for v in values) for values in (ffts, tiles))
+    return tuple(map(int, shapes[at])), fft, tile, float(each[at]), int(count[at])
+
+
+@functools.lru_cache(maxsize=8)
+def _shapes(line, char, isa):
+    """All shapes of tiles, and what a tile of each costs."""
+    del isa  # the costs depend on it
+    shapes = np.array(list(itertools.product(lengths(LONGEST), repeat=2)))
+    return shapes, _native_costs.of_tiles(shapes, line, char)
+
+
+def _outputs(fft, size, taps, outs, pad):
+    """Outputs of tiles of each of these lengths along an axis; 0 where the taps do not fit.
+
+    A single tile may let its ends share the zeros beyond both ends of the input, where the products
+    that wrap around meet nothing else.
+    """
+    tile = np.minimum(np.maximum(fft - taps + 1, 0), outs)
+    if pad is not None and 0 <= pad < taps:
+        need = max(taps, size + pad, outs + taps - 1 - pad)
+        tile = np.where(fft >= need, outs, tile)
+    return tile
+
+
+def convolve(x, w, out, sizes, *, pads, boundary, fill, workers):
+    """As `overlap_save`, along the last axes, as many as `pads` has, by the sizes of `plan`."""
+    line = len(pads) == 1
+    if line:
+        x, w, out = (a[..., None, :] for a in (x, w, out))
+    options = {
+        "shape": sizes.shape,
+        "tables": tables(*sizes.shape, line, x.dtype.char),
+        "workers": workers,
+    }
+    starts, skips = [0] * line, [0] * line
+    for f, v, k, pad in zip(sizes.fft, sizes.tile, w.shape[line - 2 :], pads, strict=True):
+        shared = f < v + k - 1
+        starts.append(0 if shared else -pad)
+        skips.append(k - 1 - pad if shared else k - 1)
+    places = {
+        "boundary": (_check.BOUNDARIES.index(boundary),) * 2,
+        "fill": np.asarray(fill, x.dtype),
+        "start": tuple(starts),
+        "advance": (1,) * line + sizes.tile,
+        "skip": tuple(skips),
+    }
+    x, w, y = map(_core.canonical, (x, w, out))
+    kernels = _Kernels(w, sizes.shape, options)
+    for at, lines, outputs in _batches(x, w, y):
+        _core.fourier(lines, kernels.spectrum(at), outputs, **places, **options)
+    if y is not out:
+        out[...] = y
+
+
+def _batches(x, w, y):
+    """(place of the kernel, inputs, outputs) for all along one axis that meet one kernel."""
+    lead = y.shape[:-2]
+    x = np.broadcast_to(x, lead + x.shape[-2:])
+    common = [a for a, n in enumerate(w.shape[:-2]) if n == 1]
+    if common:
+        longest = max(common, key=lead.__getitem__)
+        x, y = (np.moveaxis(a, longest, -3) for a in (x, y))
+    else:
+        x, y = x[..., None, :, :], y[..., None, :, :]
+        longest = None
+    for index in np.ndindex(y.shape[:-3]):
+        at = list(index)
+        if longest is not None:
+            at.insert(longest, 0)
+        at = tuple(i if n > 1 else 0 for i, n in zip(at, w.shape[:-2], strict=True))
+        yield at, x[index], y[index]
+
+
+class _Kernels:
+    """Spectra of kernels, kept while they are few."""
+
+    def __init__(self, w, shape, options):
+        self.w, self.points, self.options = w, 2 * math.prod(shape), options
+        self.most = max(1, SPECTRA_BYTES // (self.points * w.itemsize))
+        self.kept = {}
+
+    def spectrum(self, at):
+        """Spectrum of the kernel at this place of the leading axes."""
+        if at not in self.kept:
+            if len(self.kept) == self.most:
+                self.kept.clear()
+            self.kept[at] = np.empty(self.points, self.w.dtype)
+            _core.fourier_spectrum(self.w[at], self.kept[at], **self.options)
+        return self.kept[at]

@@ -1,0 +1,66 @@
+"""What the transforms of the C library are told of a tile: radices, factors, turns."""
+
+import functools
+
+import numpy as np
+
+__all__ = ["lengths", "radices", "tables"]
+
+RADICES = (4, 2, 3, 5)
+LANES = 16  # what lengths are multiples of
+KEPT = 8  # tables of so many shapes of tiles
+
+
+@functools.cache
+def lengths(longest):
+    """Lengths that the library transforms, up to `longest`."""
+    return tuple(n for n in range(LANES, longest + 1, LANES) if radices(n))
+
+
+@functools.cache
+def radices(length):
+    """The passes of a transform, or nothing if there are none for this length."""
+    found = []
+    for radix in RADICES:
+        while length % radix == 0:
+            found.append(radix)
+            length //= radix
+    return tuple(found) if length == 1 else ()
+
+
+@functools.lru_cache(maxsize=KEPT)
+def tables(rows, columns, line, char):
+    """What `_core.fourier` takes as `tables`, for a tile of planes or of a line."""
+    turn = _turns(np.arange(rows), 4 * rows, char)
+    of_rows, of_columns = _axis(rows, char), _axis(columns, char)
+    return *of_rows, *of_columns, turn, _slant(rows, columns, char) if line else None
+
+
+def _turns(numerators, whole, char):
+    """exp(2j pi numerator / whole) as pairs of real numbers along a last axis."""
+    angle = numerators % whole * (2 * np.pi / whole)
+    return np.stack([np.cos(angle), np.sin(angle)], axis=-1).astype(char)
+
+
+def _axis(length, char):
+    """(radices, factors) of the passes along an axis."""
+    passes, block = [], length
+    for radix in radices(length):
+        k, q = np.arange(block // radix), np.arange(1, radix)
+        passes.append(_turns(-np.outer(k, q), block, char).ravel())
+        block //= radix
+    return np.array([*radices(length), 0], np.int32), np.concatenate(passes)
+
+
+def _frequencies(length):
+    """The frequency that each place has after the passes."""
+    found = np.zeros(1, np.int64)
+    for radix in reversed(radices(length)):
+        found = (np.arange(radix)[:, None] + radix * found).ravel()
+    return found
+
+
+def _slant(rows, columns, char):
+    """exp(2j pi c (1/4 - f) / (rows columns)) for each row's frequency f and each column c."""
+    quarters = np.outer(1 - 4 * _frequencies(rows), np.arange(columns))
+    return np.ascontiguousarray(np.moveaxis(_turns(quarters, 4 * rows * columns, char), -1, 1))

@@ -1,0 +1,51 @@
+/* fourier_types.h -- the kernels of convolution by Fourier transforms: types and contract.
+ *
+ * A tile is `rows` lines of `columns` complex samples, `pitch` elements apart: first the real parts
+ * of a line, then the imaginary ones. Both sizes are multiples of `lanes`. Transforms leave the
+ * frequencies in the order of their passes, which the way back takes them in: it is the same for
+ * all spectra of a shape. None divides by the number of samples.
+ *
+ * - enter: a line of the tile from two real ones: (re + i im) * turn.
+ * - columns: transforms along the rows' axis, in place, `count` columns from `first` on, or their
+ *   inverses; both multiples of `lanes`.
+ * - rows: the lines first .. first + lanes - 1, times the slant: transformed, multiplied with
+ *   `spectrum`, transformed back and divided by the slant, in place. With `make` their transform
+ *   times `scale` is what becomes the spectrum. It has 2 * columns elements for each line; the
+ *   scratch has 2 * columns * lanes.
+ * - leave: count samples of a line, from `from` on: the real or the imaginary part of
+ *   (re + i im) / turn.
+ */
+#ifndef PYCONVC_FOURIER_TYPES_H
+#define PYCONVC_FOURIER_TYPES_H
+
+#include <stdint.h>
+
+/* The passes of a transform: radices 2 to 5, then 0. For a pass that takes blocks of L samples as
+ * radix parts of m, exp(-2 pi i k q / L) for k < m and 0 < q < radix, as (re, im), one pass after
+ * the other. */
+typedef struct {
+    int64_t length;
+    const int32_t *radices;
+    const void *twiddles;
+} fourier_axis;
+
+/* The slant is what the samples of a tile are multiplied with between the transforms of its columns
+ * and those of its lines, laid out like a tile with pitch 2 * columns; NULL: nothing. */
+typedef struct {
+    fourier_axis rows, columns;
+    int64_t pitch;
+    const void *slant;
+} fourier_shape;
+
+typedef struct {
+    int lanes;
+    void (*enter)(const void *re, const void *im, const void *turn, int64_t count, void *line);
+    void (*columns)(const fourier_shape *shape, void *tile, int64_t first, int64_t count,
+                    int inverse);
+    void (*rows)(const fourier_shape *shape, void *tile, int64_t first, void *spectrum, int make,
+                 double scale, void *scratch);
+    void (*leave)(const void *line, int64_t columns, const void *turn, int imaginary, int64_t from,
+                  int64_t count, void *to);
+} fourier_kernels;
+
+#endif
