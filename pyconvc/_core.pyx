@@ -490,7 +490,7 @@ def empty(tuple shape, cnp.dtype dtype, *arrays):
 
 
 # The direct method is taken unasked below so many multiply-adds, and for kernels of so few taps.
-SMALL, FEW_TAPS = 1 << 17, 16
+SMALL, FEW_TAPS = 1 << 19, 16
 cdef double SMALL_WORK = SMALL, FEW = FEW_TAPS
 
 
