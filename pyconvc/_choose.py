@@ -176,7 +176,8 @@ def _refuse_fft(f, rival, seconds):
         return "the fill value is not finite"
     rules = {_check.BOUNDARIES[f.boundary[a]] for a in f.axes}
     rule = "circular" if "circular" in rules else "constant"  # what may meet in one tile
-    if _fft.is_safe(f.x, f.w, axes=f.axes, fft=plan.fft, boundary=rule, fill=f.fill):
+    given = {"axes": f.axes, "fft": plan.fft, "boundary": rule, "fill": f.fill}
+    if _fft.is_safe(f.x, f.w, **given, workers=f.workers):
         return ""
     return "values are not finite, or so different in size that small outputs would be lost"
 

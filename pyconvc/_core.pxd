@@ -183,4 +183,6 @@ cdef extern from "pyconvc.h" nogil:
                                             const pyconvc_run *run)
     pyconvc_status pyconvc_fourier_run(const pyconvc_fourier *f, const void *x, const void *spectrum, void *y,
                                        const pyconvc_run *run)
+    pyconvc_status pyconvc_loudest(int32_t dtype, const void *x, int64_t batch, const int64_t *size,
+                                   const int64_t *step, const int64_t *part, void *to, const pyconvc_run *run)
     pyconvc_status pyconvc_chain_run(const pyconvc_chain *c, const void *x, void *y, const pyconvc_run *run)

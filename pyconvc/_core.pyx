@@ -815,3 +815,26 @@ def fourier(cnp.ndarray x, cnp.ndarray spectrum, cnp.ndarray y, *, tuple shape, 
     with nogil:
         status = pyconvc_fourier_run(&f, source, kernel, target, &run)
     _check_status(status)
+
+
+def loudest(cnp.ndarray x, tuple part, *, int workers=1):
+    """Largest magnitude of each part of the planes x (batch, height, width), as pyconvc_loudest has it."""
+    cdef pyconvc_run run = _run_with(workers)
+    cdef pyconvc_status status
+    cdef int64_t size[2]
+    cdef int64_t step[2]
+    cdef int64_t parts[2]
+    cdef int64_t batch = cnp.PyArray_DIM(x, 0)
+    cdef int dtype = _dtype_code(x)
+    cdef void *source = cnp.PyArray_DATA(x)
+    parts[0], parts[1] = part
+    size[0], size[1] = cnp.PyArray_DIM(x, 1), cnp.PyArray_DIM(x, 2)
+    step[0], step[1] = _step(x, 0), _step(x, 1)
+    if not _steps_fit(x) or (size[1] > 1 and _step(x, 2) != 1):
+        raise ValueError("samples must follow each other along the width")
+    cdef cnp.ndarray to = np.empty((batch, size[0] // parts[0], size[1] // parts[1]), x.dtype)
+    cdef void *target = cnp.PyArray_DATA(to)
+    with nogil:
+        status = pyconvc_loudest(dtype, source, batch, size, step, parts, target, &run)
+    _check_status(status)
+    return to

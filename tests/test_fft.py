@@ -439,14 +439,28 @@ def test_safe_keeps_the_promise(line):
         assert (error <= promised(x, w, math.prod(fft))).all()
 
 
-@settings(deadline=None, max_examples=100)
-@given(uneven_lines(), st.floats(0, 1e3))
-def test_few_samples_tell_the_same(line, fill):
-    x, w = line
-    answer = _fft.is_safe(x, w, fill=fill)
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(_safe, "FEW_TELL", math.inf)
-        assert _fft.is_safe(x, w, fill=fill) == answer
+@settings(deadline=None, max_examples=200)
+@given(
+    st.lists(st.tuples(st.integers(1, 300), st.integers(1, 40)), min_size=1, max_size=3),
+    st.sampled_from([np.float32, np.float64]),
+    st.integers(1, 3),
+    st.sampled_from([0, np.nan, np.inf]),
+)
+def test_loudest_of_each_part(axes, dtype, workers, strange):
+    """Planes and lines, which the C library reads, and volumes, against maxima part by part."""
+    shape, lengths = zip(*axes, strict=True)
+    shape = tuple(n % 20 + 1 if len(shape) == 3 else n for n in shape)
+    x = np.random.default_rng(len(shape)).standard_normal(shape).astype(dtype)
+    if strange:
+        x.flat[x.size // 3] = -strange
+    found = _safe._loudest(x, range(x.ndim), lengths, workers)
+    ends = [range(0, max(1, n // k) * k, k) for n, k in zip(shape, lengths, strict=True)]
+    for at in np.ndindex(found.shape):
+        part = tuple(
+            slice(starts[i], starts[i + 1] if i + 1 < len(starts) else None)
+            for i, starts in zip(at, ends, strict=True)
+        )
+        np.testing.assert_array_equal(found[at], np.abs(x[part]).max())
 
 
 def quiet_half(dtype):

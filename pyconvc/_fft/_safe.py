@@ -1,19 +1,19 @@
 """Whether transforms keep the error bound that is promised for ``method="auto"``."""
 
-import functools
 import itertools
 import math
 
 import numpy as np
 
+from .. import _core
+
 __all__ = ["is_safe"]
 
 KERNEL_PARTS = 8
 BLOCK_BYTES = 1 << 20  # of values that are looked at together
-FEW_TELL = 64  # samples of a part from which it pays to look at few of them first
 
 
-def is_safe(x, w, *, axes=None, fft=None, boundary="constant", fill=0):
+def is_safe(x, w, *, axes=None, fft=None, boundary="constant", fill=0, workers=1):
     """Tell whether `overlap_save` would keep small outputs accurate.
 
     A direct sum rounds each output by its own terms; a transform spreads its rounding over the
@@ -46,6 +46,8 @@ def is_safe(x, w, *, axes=None, fft=None, boundary="constant", fill=0):
         As in `overlap_save`.
     fill : scalar
         As in `overlap_save`.
+    workers : int
+        Threads.
 
     Returns
     -------
@@ -69,7 +71,7 @@ def is_safe(x, w, *, axes=None, fft=None, boundary="constant", fill=0):
         lengths = [(w.shape[a] + 1) // 2 for a in axes]
         taps = _loudest(w, axes, [-(-w.shape[a] // KERNEL_PARTS) for a in axes])
         points = math.prod(fft or [x.shape[a] + w.shape[a] for a in axes])
-        most = float(np.abs(w).sum(axis=axes, dtype=np.float64).max()) * points
+        most = float(taps.max()) * math.prod(w.shape[a] for a in axes) * points
         ratio = 1 / math.sqrt(8 * np.finfo(x.dtype).eps)  # eps is 2 u
 
         def is_in_range(loudest, quietest):
@@ -78,36 +80,12 @@ def is_safe(x, w, *, axes=None, fft=None, boundary="constant", fill=0):
 
         if not _is_within(taps, taps.max(axis=axes, keepdims=True), 16 * ratio):
             return False
-        if x.dtype.kind == "f" and max(lengths) >= FEW_TELL:
-            loud, peak = _is_loud(x, fill, axes, lengths, ratio)
-            if loud and is_in_range(peak, peak / ratio):
-                return True
-        heard = _loudest(x, axes, lengths)
+        heard = _loudest(x, axes, lengths, workers)
         peaks = heard
         for a, length, size in zip(axes, lengths, fft or [math.inf] * len(axes), strict=True):
             peaks = _loudest_near(peaks, a, math.inf if boundary == "circular" else size / length)
         peaks = np.maximum(peaks, np.abs(fill))
         return is_in_range(float(peaks.max()), _least(heard)) and _is_within(heard, peaks, ratio)
-
-
-def _is_loud(x, fill, axes, lengths, ratio):
-    """(whether few samples tell that all parts are loud enough, largest absolute value).
-
-    A part holds a whole interval of half its length. Four samples of each interval are looked at,
-    along the axis of the longest parts: a fraction of the work, and as certain where they tell.
-    """
-    peak = float(np.max([np.abs(fill), x.max(), -x.min()]))
-    axis, length = max(zip(axes, lengths, strict=True), key=lambda pair: pair[1])
-    step, before = length // 2, (slice(None),) * axis
-    end = x.shape[axis] // step * step
-    if not end:
-        return False, peak
-    seen = (np.abs(x[(*before, slice(i * step // 4, end, step))]) for i in range(4))
-    levels = functools.reduce(np.maximum, seen)
-    others = [(a, n) for a, n in zip(axes, lengths, strict=True) if a != axis]
-    if others:
-        levels = _loudest(levels, *zip(*others, strict=True))
-    return bool((levels >= peak / ratio).all()), peak
 
 
 def _is_within(levels, peaks, ratio):
@@ -121,16 +99,39 @@ def _least(levels):
 
 def _without_zero_ends(w, axes):
     for a in axes:
+        ends = w[(slice(None),) * a + (slice(None, None, max(1, w.shape[a] - 1)),)]
+        if ends.any(axis=tuple(b for b in range(w.ndim) if b != a)).all():
+            continue  # as most kernels have it: all other taps need not be looked at
         used = np.flatnonzero(w.any(axis=tuple(b for b in range(w.ndim) if b != a)))
         if used.size:
             w = w[(slice(None),) * a + (slice(used[0], used[-1] + 1),)]
     return w
 
 
-def _loudest(values, axes, lengths):
-    """Largest absolute value in each part of the given lengths; the last parts take the rest.
+def _loudest(values, axes, lengths, workers=1):
+    """Largest absolute value in each part of the given lengths; the last parts take the rest."""
+    length_of = dict(zip(axes, lengths, strict=True))
+    parts = [min(length_of.get(a, 1), n) for a, n in enumerate(values.shape)]
+    if _is_planes(values, parts):
+        planes = values[(None,) * (3 - values.ndim)]
+        found = _core.loudest(planes, (1, *parts)[-2:], workers=workers)
+        counts = [n // part for n, part in zip(values.shape, parts, strict=True)]
+        return found.reshape(counts)
+    return _loudest_in_blocks(values, axes, lengths)
 
-    Large arrays are cut between parts, so that little memory is needed beside the result.
+
+def _is_planes(values, parts):
+    """Whether these are planes or lines of real numbers as the C library reads them."""
+    if values.dtype.kind != "f" or values.ndim > 3 or any(part > 1 for part in parts[:-2]):
+        return False
+    along = values.shape[-1] == 1 or values.strides[-1] == values.itemsize
+    return along and _core.canonical(values) is values
+
+
+def _loudest_in_blocks(values, axes, lengths):
+    """The same for any arrays.
+
+    Large ones are cut between parts, so that little memory is needed beside the result.
     """
     length_of = dict(zip(axes, lengths, strict=True))
     counts = [max(1, n // length_of.get(a, 1)) for a, n in enumerate(values.shape)]
@@ -142,7 +143,7 @@ def _loudest(values, axes, lengths):
     starts = [i * length_of.get(cut, 1) for i in range(0, counts[cut], step)]
     before = (slice(None),) * cut
     parts = [
-        _loudest(values[(*before, slice(*ends))], axes, lengths)
+        _loudest_in_blocks(values[(*before, slice(*ends))], axes, lengths)
         for ends in itertools.pairwise([*starts, None])
     ]
     return np.concatenate(parts, axis=cut)

@@ -301,6 +301,13 @@ pyconvc_status pyconvc_fourier_spectrum(const pyconvc_fourier *f, const void *w,
 pyconvc_status pyconvc_fourier_run(const pyconvc_fourier *f, const void *x, const void *spectrum,
                                    void *y, const pyconvc_run *run);
 
+/* The largest |x| of each part of planes, F32 or F64, whose samples follow each other along the
+ * width: parts of part[0] x part[1] samples, the last of an axis with the rest; to: contiguous,
+ * batch x size[0] / part[0] x size[1] / part[1]. NaN counts as larger than infinity. */
+pyconvc_status pyconvc_loudest(int32_t dtype, const void *x, int64_t batch, const int64_t size[2],
+                               const int64_t step[2], const int64_t part[2], void *to,
+                               const pyconvc_run *run);
+
 /* Tiers are chosen once, at the first call of any function here, or by name before that. */
 pyconvc_status pyconvc_isa_select(const char *name); /* NULL: the best available */
 const char *pyconvc_isa_name(void);

@@ -318,4 +318,68 @@ static void leave(const void *line, int64_t columns, const void *turn, int imagi
     }
 }
 
-const fourier_kernels NAME(fourier) = {VL, enter, columns, rows, leave};
+/* ---- how loud samples are */
+
+typedef CAT(INDEX_, PYCONVC_DTYPE) magnitude;
+#if VEC_BYTES == 0
+typedef magnitude magnitudes;
+INLINE magnitudes larger(magnitudes a, magnitudes b) {
+    return a > b ? a : b;
+}
+#else
+typedef magnitude magnitudes __attribute__((vector_size(sizeof(vec)), may_alias));
+INLINE magnitudes larger(magnitudes a, magnitudes b) {
+    const magnitudes above = (magnitudes)(a > b);
+    return (a & above) | (b & ~above);
+}
+#endif
+
+INLINE magnitudes magnitudes_of(vec v) {
+    const magnitude all_but_sign = (magnitude)(~UINT64_C(0) >> (65 - 8 * (int)sizeof(magnitude)));
+    magnitudes bits;
+    memcpy(&bits, &v, sizeof bits);
+    return bits & all_but_sign;
+}
+
+INLINE vec values_of(magnitudes bits) {
+    vec v;
+    memcpy(&v, &bits, sizeof v);
+    return v;
+}
+
+static void lift(const void *x, int64_t count, int start, void *to) {
+    const elem *from = x;
+    elem *y = to;
+    int64_t j = 0;
+    for (; j + VL <= count; j += VL) {
+        const magnitudes m = magnitudes_of(load(from + j));
+        store(y + j, values_of(start ? m : larger(m, magnitudes_of(load(y + j)))));
+    }
+    if (j == count) return;
+    const magnitudes m = magnitudes_of(load_part(from + j, count - j));
+    const vec before = load_part(y + j, count - j);
+    store_part(y + j, values_of(start ? m : larger(m, magnitudes_of(before))), count - j);
+}
+
+static void loudest(const void *x, int64_t count, void *to) {
+    const elem *from = x;
+    magnitudes found[2];
+    magnitude lanes[VL], most = 0;
+    int64_t j = 0;
+    memset(found, 0, sizeof found);
+    for (; j + 2 * VL <= count; j += 2 * VL) {
+        found[0] = larger(found[0], magnitudes_of(load(from + j)));
+        found[1] = larger(found[1], magnitudes_of(load(from + j + VL)));
+    }
+    for (; j < count; j += VL) {
+        const vec v = j + VL <= count ? load(from + j) : load_part(from + j, count - j);
+        found[0] = larger(found[0], magnitudes_of(v));
+    }
+    found[0] = larger(found[0], found[1]);
+    memcpy(lanes, found, sizeof lanes);
+    for (int i = 0; i < VL; i++)
+        most = lanes[i] > most ? lanes[i] : most;
+    memcpy(to, &most, sizeof most);
+}
+
+const fourier_kernels NAME(fourier) = {VL, enter, columns, rows, leave, lift, loudest};

@@ -14,6 +14,12 @@
  *   scratch has 2 * columns * lanes.
  * - leave: count samples of a line, from `from` on: the real or the imaginary part of
  *   (re + i im) / turn.
+ *
+ * Before all that, how loud the input is. Largest absolute values compare as integers of the
+ * magnitudes' bits: NaN counts as larger than infinity.
+ *
+ * - lift: to[j] is raised to |x[j]| for j < count, or set to it with `start`.
+ * - loudest: the largest of count values |x[j]| goes to *to.
  */
 #ifndef PYCONVC_FOURIER_TYPES_H
 #define PYCONVC_FOURIER_TYPES_H
@@ -46,6 +52,8 @@ typedef struct {
                  double scale, void *scratch);
     void (*leave)(const void *line, int64_t columns, const void *turn, int imaginary, int64_t from,
                   int64_t count, void *to);
+    void (*lift)(const void *x, int64_t count, int start, void *to);
+    void (*loudest)(const void *x, int64_t count, void *to);
 } fourier_kernels;
 
 #endif
