@@ -42,9 +42,8 @@ KERNELS |= {
     "pool_max": [*FLOATS, "u8", "u16", "u32", "u64"],
     "pool_argmax": [*FLOATS, "u64"],
 }
-KERNELS |= {"shifted": FLOATS, "fused": FLOATS, "convert": FLOATS, "present": FLOATS}
-KERNELS |= {"fourier": FLOATS}
-KERNELS |= {"box": FLOATS, "integer": ["f64"]}
+KERNELS |= {"shifted": FLOATS, "fused": FLOATS, "convert": FLOATS, "box": FLOATS}
+KERNELS |= {"present": FLOATS, "filter_present": FLOATS, "integer": ["f64"], "fourier": FLOATS}
 # Kernels whose products are rounded before they are added.
 ROUNDED = {"shifted": ["-ffp-contract=off"], "integer": ["-ffp-contract=off"]}
 
@@ -59,7 +58,9 @@ LOWER = {
 # long for nothing. With GCC alone -O3 pays for some: complex filters spill less, the shuffles of
 # Winograd's kernels take lines of tiles apart, and plain loops become vectors.
 OPTIMIZE = "-O2"
-OPTIMIZE_GCC = dict.fromkeys(["filter", "winograd", "present", "fold", "convert"], "-O3")
+OPTIMIZE_GCC = dict.fromkeys(
+    ["filter", "filter_present", "winograd", "present", "fold", "convert"], "-O3"
+)
 BASE = ["-std=gnu11", "-g0", "-fvisibility=hidden", "-ffp-contract=fast", "-Wall"]
 # Predictive commoning carries loaded vectors from one pass of a tap loop to the next and spills the
 # taps.

@@ -24,6 +24,7 @@ cdef extern from "pyconvc.h" nogil:
         PYCONVC_OVERFLOW
         PYCONVC_NO_MEMORY
         PYCONVC_INTERRUPTED
+        PYCONVC_UNSUITED
         PYCONVC_NO_ISA
 
     ctypedef struct pyconvc_problem:

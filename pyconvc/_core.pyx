@@ -267,7 +267,10 @@ def correlate(cnp.ndarray x, cnp.ndarray w, cnp.ndarray y, *, cnp.ndarray bias=N
 def correlate_present(cnp.ndarray x, cnp.ndarray w, cnp.ndarray y, *, cnp.ndarray mask=None, double min_weight=0,
                       bint normalize=True, pad_before=None, boundary=None, fill=None, bint flip=False,
                       int workers=1):
-    """pyconvc_correlate_present on spatial arrays as in `correlate`; mask is contiguous bool of x's shape."""
+    """pyconvc_correlate_present on spatial arrays as in `correlate`; mask is contiguous bool of x's shape.
+
+    Returns whether the kernel suits it; else nothing is written.
+    """
     cdef pyconvc_problem p
     cdef pyconvc_run run = _run_with(workers)
     cdef pyconvc_status status
@@ -279,8 +282,9 @@ def correlate_present(cnp.ndarray x, cnp.ndarray w, cnp.ndarray y, *, cnp.ndarra
     p.flip = flip
     with nogil:
         status = pyconvc_correlate_present(&p, source, masked, taps, min_weight, normalize, target, &run)
-    _check_status(status)
-    return y
+    if status != PYCONVC_UNSUITED:
+        _check_status(status)
+    return status != PYCONVC_UNSUITED
 
 
 cdef int _set_line(tuple arrays) except -1:

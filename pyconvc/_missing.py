@@ -280,11 +280,15 @@ def filter(f, missing, method="auto"):
     """Run a filtering; f.y is written."""
     mixed = have_both_signs(f.w)
     plain = f.x.dtype.kind == "f" and f.x.ndim <= 3 and not f.grouped()
-    if not plain or (mixed and missing.normalize) or not _is_direct(f, method):
+    at_once = plain and not (mixed and missing.normalize) and _is_direct(f, method)
+    if not (at_once and _filter_at_once(f, missing)):
         leave_out(FilteringSums(f, method, mixed), f.x, f.y, missing)
-        return
+
+
+def _filter_at_once(f, missing):
+    """Both sums in one pass over x; returns whether the kernel suits that."""
     y = f.y if _core.canonical(f.y) is f.y else np.empty(f.y.shape, f.x.dtype)
-    _core.correlate_present(
+    suited = _core.correlate_present(
         f.x,
         f.w,
         y,
@@ -297,8 +301,9 @@ def filter(f, missing, method="auto"):
         flip=f.flip,
         workers=f.workers,
     )
-    if y is not f.y:
-        f.y[...] = y
+    if suited:
+        _put(y, f.y)
+    return suited
 
 
 def _is_direct(f, method):

@@ -119,7 +119,7 @@ pyconvc_status pyconvc_correlate_present(const pyconvc_problem *p, const void *x
     if (p->dtype > PYCONVC_F64 || p->batch * p->groups * p->channels_in * p->channels_out != 1 ||
         run->workers < 1)
         return PYCONVC_BAD_PROBLEM;
-    return missing_correlate(&checked, x, mask, w, least, normalize, y, run, pyconvc_correlate);
+    return missing_correlate(&checked, x, mask, w, least, normalize, y, run);
 }
 
 pyconvc_status pyconvc_input_grad(const pyconvc_problem *p, const void *y, const void *w,

@@ -182,3 +182,31 @@ def test_nothing_is_written_to_the_inputs():
 def test_refused(arguments, error, text):
     with pytest.raises(error, match=text):
         pyconvc.convolve(**{"in1": [1, np.nan, 2], "in2": [1, 1.0]} | arguments)
+
+
+def test_windows_of_thousands_of_lines():
+    """More than are held at once: computed by other sums."""
+    x = cases.random((2000, 2, 3), np.float64)
+    x[::7] = np.nan
+    w = np.abs(cases.random((1900, 1, 1), np.float64, 1))
+    y = signal.convolve(x, w, "valid", "direct", nan_policy="omit")
+    want = signal.convolve(x[:, 1, 2], w[:, 0, 0], "valid", "direct", nan_policy="omit")
+    np.testing.assert_allclose(y[:, 1, 2], want, rtol=1e-12)
+
+
+@pytest.mark.parametrize("dtype", cases.FLOATS)
+@pytest.mark.parametrize(
+    ("shape", "taps"), [((9000,), (40,)), ((70, 2100), (9, 70)), ((40, 30, 500), (3, 2, 5))]
+)
+def test_pieces_that_lack_something_between_those_that_do_not(shape, taps, dtype):
+    """The way a piece is computed changes no bit: every way, against the same sums elsewhere."""
+    x, w = cases.random(shape, dtype), np.abs(cases.random(taps, dtype, 1))
+    right = x[..., shape[-1] // 2 :]
+    right[np.random.default_rng(0).random(right.shape) < 0.1] = np.nan
+    y = signal.convolve(x, w, "valid", "direct", nan_policy="omit")
+    for first in (0, 7, shape[-1] // 3, shape[-1] - taps[-1] - 100):
+        part = signal.convolve(x[..., first:], w, "valid", "direct", nan_policy="omit")
+        np.testing.assert_array_equal(part, y[..., first:])
+    wide = x.astype(np.float64), w.astype(np.float64)
+    want = reference.signal.convolve(*wide, "valid", mask=None)
+    np.testing.assert_allclose(y, want, rtol=0, atol=300 * np.finfo(dtype).eps * w.sum())

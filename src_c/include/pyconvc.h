@@ -55,7 +55,8 @@ typedef enum {
     PYCONVC_OVERFLOW,    /* a size that does not fit in 63 bits */
     PYCONVC_NO_MEMORY,
     PYCONVC_INTERRUPTED, /* run->interrupted said stop; y is partly written */
-    PYCONVC_NO_ISA       /* unknown tier, or one that this machine or build lacks */
+    PYCONVC_NO_ISA,      /* unknown tier, or one that this machine or build lacks */
+    PYCONVC_UNSUITED     /* a kernel that this function is not made for */
 } pyconvc_status;
 
 typedef struct {
@@ -183,7 +184,8 @@ pyconvc_status pyconvc_by_index(int32_t op, int32_t dtype, int64_t planes, int64
  *     y[o] = sum of w v X, times sum of |w| / sum of |w| v where `normalize` is set
  *
  * and NaN where sum of |w| v is 0 or less than the part `least` of sum of |w|. What lies beyond a
- * CONSTANT edge is there, unless it is NaN. With `normalize` the taps have one sign. */
+ * CONSTANT edge is there, unless it is NaN. With `normalize` the taps have one sign. UNSUITED, and y
+ * not written, where a window has more lines than are held at once: thousands. */
 pyconvc_status pyconvc_correlate_present(const pyconvc_problem *p, const void *x,
                                          const uint8_t *mask, const void *w, double least,
                                          int normalize, void *y, const pyconvc_run *run);

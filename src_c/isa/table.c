@@ -35,7 +35,8 @@ PYCONVC_FOR_POOLS(DECLARE_POOL)
     extern const box_kernels KERNELS(box, dtype);                                                  \
     extern const convert_kernels KERNELS(convert, dtype);                                          \
     extern const present_kernels KERNELS(present, dtype);                                          \
-    extern const fourier_kernels KERNELS(fourier, dtype);
+    extern const fourier_kernels KERNELS(fourier, dtype);                                          \
+    extern const filter_present_kernels KERNELS(filter_present, dtype);
 PYCONVC_FOR_ELEMENTS(DECLARE_ELEMENT)
 extern const integer_kernels KERNELS(integer, f64);
 
@@ -61,7 +62,8 @@ const kernel_table *CAT(pyconvc_table_, PYCONVC_TIER)(void) {
     table.box[index] = KERNELS(box, dtype);                                                        \
     table.convert[index] = KERNELS(convert, dtype);                                                \
     table.present[index] = KERNELS(present, dtype);                                                \
-    table.fourier[index] = KERNELS(fourier, dtype);
+    table.fourier[index] = KERNELS(fourier, dtype);                                                \
+    table.filter_present[index] = KERNELS(filter_present, dtype);
     PYCONVC_FOR_ELEMENTS(FILL_ELEMENT)
     table.integer = KERNELS(integer, f64);
     return &table;

@@ -22,9 +22,12 @@ typedef struct {
     int32_t columns, length; /* length: 1 .. chunk of the kernel */
 } filter_block;
 
+typedef struct filter_present filter_present;
+
 typedef struct {
     const filter_block *blocks;
     int64_t count;
+    const filter_present *present; /* of kernels that leave out what is missing */
 } filter_program;
 
 enum { FILTER_ACCUMULATE = 1, FILTER_STREAM = 2 };
@@ -53,6 +56,21 @@ typedef struct {
     int32_t line_columns, line_chunk;            /* samples, taps */
     int32_t streams;                             /* whether FILTER_STREAM gains anything */
 } filter_kernels;
+
+/* What those kernels need beside: NaN is missing and left out of the sums, which are scaled by the
+ * weight of what is there, the sum of the taps' sizes |w| over it, and `total`, this sum over a
+ * whole window, in the order of the taps. The size of a tap lies `sizes` elements behind it;
+ * `plain` are the kernels that take all samples, of the same tier. Nothing is accumulated or
+ * streamed. */
+struct filter_present {
+    const filter_kernels *plain;
+    int64_t sizes;
+    present_scale scale;
+};
+
+typedef struct {
+    filter_fn *tile, *line;
+} filter_present_kernels;
 
 /* One tap of mix: where it reads x and its weights, in elements. */
 typedef struct {
@@ -190,6 +208,7 @@ typedef struct {
     convert_kernels convert[PYCONVC_ELEMENTS];
     present_kernels present[PYCONVC_ELEMENTS];
     fourier_kernels fourier[PYCONVC_ELEMENTS];
+    filter_present_kernels filter_present[PYCONVC_ELEMENTS];
 } kernel_table;
 
 #endif

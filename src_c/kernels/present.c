@@ -2,18 +2,13 @@
  *
  * present.c -- lines of samples of which some are missing (contract: present_kernels).
  *
- * Plain loops without branches, which the compiler turns into the tier's comparisons and blends.
+ * lacks and split are plain loops without branches, which the compiler turns into the tier's
+ * comparisons and blends.
  */
-#include <float.h>
-#include <math.h>
-
-#include "present_types.h"
 #include "vec.h"
 
-/* An integer as wide as a sample. */
-#define WHOLE_f32 int32_t
-#define WHOLE_f64 int64_t
-typedef CAT(WHOLE_, PYCONVC_DTYPE) whole;
+#include "present.h"
+
 #define BLOCK 512
 
 static int lacks(const void *x, const uint8_t *mask, int64_t n) {
@@ -49,25 +44,25 @@ static void split(const void *x, const uint8_t *mask, int64_t n, void *to, void 
         }
 }
 
-/* The factors apart from their choice, which a compiler would else take for a reason to branch. */
-static void scale_block(const elem *x, const elem *weight, int64_t n, const present_scale *by,
-                        elem *y) {
-    const double rounding = 64 * (sizeof(elem) == 4 ? FLT_EPSILON : DBL_EPSILON);
-    const elem total = (elem)by->total, whole = (elem)(by->total * (1 - rounding)),
-               least = (elem)(by->least * (1 - rounding));
-    elem factor[BLOCK];
+static void blank(const void *x, const uint8_t *mask, int64_t n, void *to) {
+    const elem *from = x;
+    elem *t = to;
     for (int64_t j = 0; j < n; j++)
-        factor[j] = by->normalize ? total / weight[j] : 1;
-    for (int64_t j = 0; j < n; j++)
-        factor[j] = weight[j] >= whole ? 1 : factor[j];
-    for (int64_t j = 0; j < n; j++)
-        y[j] = x[j] * (((weight[j] > 0) & (weight[j] >= least)) ? factor[j] : (elem)NAN);
+        t[j] = mask[j] ? (elem)NAN : from[j];
 }
 
 static void scale(const void *x, const void *weight, int64_t n, const present_scale *by, void *y) {
-    for (int64_t j = 0; j < n; j += BLOCK)
-        scale_block((const elem *)x + j, (const elem *)weight + j, n - j < BLOCK ? n - j : BLOCK,
-                    by, (elem *)y + j);
+    const elem *sums = x, *weights = weight;
+    const scale_limits limits = limits_of(by);
+    elem *to = y;
+    int64_t j = 0;
+    for (; j + VL <= n; j += VL)
+        store(to + j, scaled(load(sums + j), load(weights + j), &limits));
+    if (j < n)
+        store_part(to + j,
+                   scaled(load_part(sums + j, n - j), load_part(weights + j, n - j), &limits),
+                   n - j);
 }
 
-const present_kernels NAME(present) = {.lacks = lacks, .split = split, .scale = scale};
+const present_kernels NAME(present) = {
+    .lacks = lacks, .split = split, .blank = blank, .scale = scale};

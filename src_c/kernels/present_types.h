@@ -7,7 +7,7 @@
 
 /* Sums over what is there, and what becomes of them: y = x * total / weight where `normalize` is
  * set, else x; NaN where weight is 0 or less than `least`. Weights that rounding alone may have
- * kept from total or least have reached it. */
+ * kept from total or least have reached it. Where total is 0, y = x. */
 typedef struct {
     double total, least;
     int normalize;
@@ -18,6 +18,8 @@ typedef struct {
     int (*lacks)(const void *x, const uint8_t *mask, int64_t n); /* whether one is */
     /* valid[j] is 0 where it is, else 1; to[j] is 0 there, else x[j]. x may be `to`. */
     void (*split)(const void *x, const uint8_t *mask, int64_t n, void *to, void *valid);
+    /* to[j] is NaN where mask[j] is not 0, else x[j]. */
+    void (*blank)(const void *x, const uint8_t *mask, int64_t n, void *to);
     /* x may be y. */
     void (*scale)(const void *x, const void *weight, int64_t n, const present_scale *by, void *y);
 } present_kernels;
