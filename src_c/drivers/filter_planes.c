@@ -163,10 +163,14 @@ static void find_ranges(const filter_plan *plan, const scratch *s) {
 
 /* What lies beyond the ends of lines, where that is the same for all planes. */
 static void pad_slots(const filter_plan *plan, const scratch *s) {
-    if (plan->p->boundary[W] != PYCONVC_CONSTANT) return;
+    const gather_line line = line_of(plan);
+    const int64_t pitch = plan->phase_pitch * plan->bytes,
+                  count = phases_samples(&plan->phases, plan->p->output[W]);
+    const int64_t slack = min64(plan->phase_pitch - count, plan->kernels->lanes);
     for (int64_t slot = 0; slot < plan->slots; slot++)
-        gather_fill(plan->bytes, plan->p->fill, s->slot_bytes / plan->bytes,
-                    s->slots + slot * s->slot_bytes);
+        for (int64_t f = 0; f < plan->phases.count; f++)
+            gather_ends(&line, &s->ranges[f], s->moves, s->move_count, slack,
+                        s->slots + slot * s->slot_bytes + f * pitch);
 }
 
 /* Packs one group, x being at it. */
