@@ -303,13 +303,13 @@ def _pass(f, space, work, ordered, result):
     for a, n, before, mode in zip(f.axes, f.size, f.before, f.modes, strict=True):
         if n > 1:
             kernel[place[a]], pad[place[a]], rules[place[a]] = n, before, mode
-    at = None
-    if f.weights is None:
-        kind, weights = _mean(f, work, ordered or result.kind in "iub")
-    elif not ordered:
-        kind, weights = "sum", _rounded(f.weights, work)
-    else:
-        kind, order, weights = _terms(f)
+    at, kind, weights = None, "sum", f.weights
+    if weights is None:
+        kind, weights = _mean(f, ordered or result.kind in "iub")
+    if kind == "sum" and not ordered:
+        weights = _rounded(weights, work)
+    if kind == "sum" and (ordered or (work == np.float32 and _parity(weights))):
+        kind, order, weights = _terms(f, weights)
         at = np.zeros((len(order), 3), np.int64)
         for column, (a, n) in enumerate(zip(f.axes, f.size, strict=True)):
             if n > 1:
@@ -334,28 +334,35 @@ def _rounded(weights, work):
     return result
 
 
-def _mean(f, work, exactly):
+def _mean(f, exactly):
     """A mean as a sum with weights, or as a sum that is multiplied or, exactly, divided."""
     samples = math.prod(f.size)
     if exactly:
         return "quotient", [samples]
     if samples < FEW_MEANS:
-        return "sum", _rounded(np.full(samples, 1 / samples), work)
+        return "sum", np.full(samples, 1 / samples)
     return "mean", [1 / np.float64(samples)]
 
 
-def _terms(f):
+def _parity(weights):
+    """1 for weights that are the same from both ends, -1 for their negatives, else 0."""
+    n, half = len(weights), len(weights) // 2
+    mirrored = weights[:half][::-1]
+    return next((s for s in (1, -1) if n % 2 and (weights[half + 1 :] == s * mirrored).all()), 0)
+
+
+def _terms(f, weights):
     """(kind, places, weights) in the order in which scipy adds."""
     if not f.in_line:
-        places = np.argwhere(f.weights)
+        places = np.argwhere(weights)
         if not len(places):
             places = np.zeros((1, len(f.size)), np.int64)
-        return "terms", places, f.weights[tuple(places.T)]
-    n, w = f.size[0], f.weights
-    half = n // 2
-    for sign, kind in ((1, "pairs"), (-1, "odd pairs")):
-        if n % 2 and (w[half + 1 :] == sign * w[:half][::-1]).all():
-            pairs = [i for t in range(half) for i in (t, n - 1 - t)]
-            return kind, np.array([[half], *([i] for i in pairs)]), w[[half, *range(half)]]
+        return "terms", places, weights[tuple(places.T)]
+    n, half = len(weights), len(weights) // 2
+    parity = _parity(weights)
+    if parity:
+        pairs = [i for t in range(half) for i in (t, n - 1 - t)]
+        kind = "pairs" if parity == 1 else "odd pairs"
+        return kind, np.array([[half], *([i] for i in pairs)]), weights[[half, *range(half)]]
     order = [n - 1, *range(n - 1)]
-    return "terms", np.array(order)[:, None], w[order]
+    return "terms", np.array(order)[:, None], weights[order]

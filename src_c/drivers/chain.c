@@ -41,7 +41,7 @@ static size_t aligned(int64_t bytes) {
 static size_t lay_out(const chain_plan *plan, char *base, scratch *s) {
     const size_t buffer = aligned(plan->buffer * plan->bytes) + 64;
     const int64_t line = max64(plan->x_bytes, plan->y_bytes) * (plan->block[W] + plan->halo[W]);
-    size_t at = 0;
+    size_t at = 64; /* kernels read some bytes before a line */
     s->buffer[0] = base + at, at += buffer;
     s->buffer[1] = base + at, at += buffer;
     s->buffer[2] = base + at, at += plan->stores_itself ? 0 : buffer;
@@ -77,25 +77,26 @@ static int64_t source(const chain_plan *plan, const task *t, int a, int64_t i) {
     return pyconvc_boundary_index(rule, t->first[a] - plan->before[a] + i, plan->c->size[a]);
 }
 
-static void load_block(const job *j, const task *t, const scratch *s, const block *to) {
+/* Rows [from, to) of plane d of the block. */
+static void load_rows(const job *j, const task *t, const scratch *s, const block *b, int64_t d,
+                      int64_t from, int64_t to) {
     static const unsigned char zero[16] = {0};
     const chain_plan *plan = j->plan;
     const pyconvc_chain *c = plan->c;
     gather_line line = {plan->x_bytes, c->size[W], c->x_step[3], PYCONVC_CONSTANT, zero};
     for (int p = 0; p < c->passes; p++)
         if (c->pass[p].kernel[W] > 1) line.rule = c->pass[p].boundary[W];
-    const int64_t columns = t->size[W] + plan->halo[W];
+    const int64_t columns = t->size[W] + plan->halo[W], z = source(plan, t, D, d);
     const gather_range range = gather_find(&line, t->first[W] - plan->before[W], 1, columns);
     const int same = plan->x_sample == PYCONVC_SAMPLE_AS_COMPUTED;
-    for (int64_t d = 0; d < t->size[D] + plan->halo[D]; d++)
-        for (int64_t h = 0; h < t->size[H] + plan->halo[H]; h++) {
-            const int64_t z = source(plan, t, D, d), r = source(plan, t, H, h);
-            if (z < 0 || r < 0) continue; /* constants, put in before the pass that reads them */
-            const int64_t at = t->image * c->x_step[0] + z * c->x_step[1] + r * c->x_step[2];
-            char *row = sample(plan, to, d, h, 0);
-            gather(&line, &range, j->x + at * plan->x_bytes, 0, same ? row : s->line);
-            if (!same) plan->convert->widen[plan->x_sample](s->line, columns, row);
-        }
+    for (int64_t h = from; h < to; h++) {
+        const int64_t r = source(plan, t, H, h);
+        if (z < 0 || r < 0) continue; /* constants, put in before the pass that reads them */
+        const int64_t at = t->image * c->x_step[0] + z * c->x_step[1] + r * c->x_step[2];
+        char *row = sample(plan, b, d, h, 0);
+        gather(&line, &range, j->x + at * plan->x_bytes, 0, same ? row : s->line);
+        if (!same) plan->convert->widen[plan->x_sample](s->line, columns, row);
+    }
 }
 
 static void store_block(const job *j, const task *t, const scratch *s, const block *from, char *y) {
@@ -161,6 +162,7 @@ static shifted_job shifted(const step *p, const void *w, int64_t count, int64_t 
                          .height = height,
                          .width = p->n[W] * parts,
                          .stream = (p->flags & FILTER_STREAM) != 0,
+                         .around = SHIFTED_ANYWHERE,
                          .split = p->plan->split[p->pass - p->plan->c->pass]};
 }
 
@@ -209,6 +211,30 @@ static void add_terms(const step *p, shifted_fn *kernel, int64_t pointers) {
         for (int64_t i = 0; i < pointers; i++)
             p->s->table[i] = sample(p->plan, &p->from, d + at[3 * i], at[3 * i + 1], at[3 * i + 2]);
         job.y = sample(p->plan, &p->to, d, 0, 0);
+        kernel(&job);
+    }
+}
+
+/* Pairs, which lie around their sample along an axis where the plan says so: rows that lie one
+ * behind the other along D are planes. */
+static void add_pairs(const step *p, shifted_fn *kernel) {
+    const chain_plan *plan = p->plan;
+    const int64_t pointers = 2 * p->pass->terms - 1, *at = p->pass->at;
+    const int axis = chain_axis(p->pass);
+    if (!plan->around[p->pass - plan->c->pass]) {
+        add_terms(p, kernel, pointers);
+        return;
+    }
+    const int64_t outer = axis == D ? p->n[H] : p->n[D];
+    shifted_job job = shifted(p, p->pass->w, p->pass->terms, axis == D ? p->n[D] : p->n[H]);
+    job.around = axis == W ? SHIFTED_LINE : SHIFTED_ROWS;
+    if (axis == D) job.pitch = p->from.plane, job.y_pitch = p->to.plane;
+    for (int64_t i = 0; i < outer; i++) {
+        char *first = first_row(p, &p->from, axis, i);
+        const int64_t step = axis == D ? p->from.plane : axis == H ? p->from.row : 1;
+        for (int64_t t = 0; t < pointers; t++)
+            p->s->table[t] = first + at[3 * t + axis] * step * plan->bytes;
+        job.y = first_row(p, &p->to, axis, i);
         kernel(&job);
     }
 }
@@ -313,20 +339,19 @@ static void add_box(const step *p, shifted_fn *kernel) {
 }
 
 static void run_pass(const step *p) {
-    const shifted_kernels *k = p->plan->shifted;
-    const int64_t terms = p->pass->terms;
+    const shifted_kernels *k = p->plan->c->dtype == PYCONVC_F32 ? p->plan->fused : p->plan->shifted;
     switch (p->pass->kind) {
     case PYCONVC_SUM:
         filter_lines(p, chain_axis(p->pass));
         break;
     case PYCONVC_TERMS:
-        add_terms(p, p->plan->c->dtype == PYCONVC_F32 ? p->plan->fused->terms : k->terms, terms);
+        add_terms(p, k->terms, p->pass->terms);
         break;
     case PYCONVC_PAIRS:
-        add_terms(p, k->pairs, 2 * terms - 1);
+        add_pairs(p, k->pairs);
         break;
     case PYCONVC_ODD_PAIRS:
-        add_terms(p, k->odd_pairs, 2 * terms - 1);
+        add_pairs(p, k->odd_pairs);
         break;
     case PYCONVC_MEAN:
         add_box(p, k->mean);
@@ -359,74 +384,25 @@ static void write_to(step *p, const block *y) {
     p->flags = p->plan->flags;
 }
 
-/* ---- rows of x itself --------------------------------------------------------------------------
+/* ---- tasks -------------------------------------------------------------------------------------
  */
 
-/* Columns of x, from ... to - 1, that hold all that a block reads along W. */
-typedef struct {
-    int64_t from, to;
-} columns;
-
-/* Whether a first pass of columns may read x without a block: if all that rules make of a row is
- * near enough to be made of what the pass leaves of it. */
-static int reads_x(const chain_plan *plan, const task *t, columns *c) {
-    const int64_t first = t->first[W] - plan->before[W], count = t->size[W] + plan->halo[W];
-    c->from = max64(0, first);
-    c->to = min64(plan->c->size[W], first + count);
-    if (!plan->direct || c->to - c->from < plan->table->filter[plan->c->dtype].lanes) return 0;
-    for (int64_t i = 0; i < count; i++) {
-        if (first + i == c->from) i += c->to - c->from;
-        const int64_t at = i < count ? source(plan, t, W, i) : -1;
-        if (at >= 0 && (at < c->from || at >= c->to)) return 0;
-    }
-    return 1;
-}
-
-/* Beyond the columns that there are: what the rule of W says. */
-static void extend_row(const step *p, const columns *c, char *row) {
-    const chain_plan *plan = p->plan;
-    const int64_t first = p->t->first[W] - plan->before[W], count = p->t->size[W] + plan->halo[W];
-    for (int64_t i = 0; i < count; i++) {
-        if (first + i == c->from) i += c->to - c->from;
-        const int64_t at = i < count ? source(plan, p->t, W, i) : -1;
-        if (at >= 0)
-            memcpy(row + i * plan->bytes, row + (at - first) * plan->bytes, (size_t)plan->bytes);
-    }
-}
-
-/* Rows h, h + 1, ... of plane d of the block, by a filter of columns. */
-static void filter_x(const step *p, const columns *c, int64_t d, int64_t h) {
-    const chain_plan *plan = p->plan;
-    const int64_t *step = plan->c->x_step, parts = plan->parts;
-    const int64_t plane = p->t->image * step[0] + (p->t->first[D] + d) * step[1] + c->from;
-    for (int64_t i = 0; i < p->n[H] + p->pass->kernel[H] - 1; i++) {
-        const int64_t row = source(plan, p->t, H, h + i);
-        p->s->table[i] =
-            row < 0 ? p->s->buffer[0] : p->j->x + (plane + row * step[2]) * plan->bytes;
-    }
-    char *to = sample(plan, &p->to, 0, 0, c->from - p->t->first[W] + plan->before[W]);
-    p->filter->kernel(&p->filter->program, p->filter->taps, NULL, p->s->table, to,
-                      p->to.row * parts, p->n[H], (c->to - c->from) * parts, 0);
-    for (int64_t r = 0; r < p->n[H]; r++)
-        extend_row(p, c, sample(plan, &p->to, 0, r, 0));
-}
-
 /* The last two passes in turn, some rows at a time, which stay in the nearest cache: pass i, whose
- * input is whole or, with columns, rows of x, then one along rows. `last` is where that one
- * writes. */
-static void run_by_rows(const step *whole, int i, const columns *x, const block *last, int itself) {
+ * input is loaded as far as it is needed if that is yet to be done, then one along rows. `last` is
+ * where that one writes. */
+static void run_by_rows(const step *whole, int i, int load, const block *last, int itself) {
     const chain_plan *plan = whole->plan;
-    const int64_t most = plan->rows;
+    const int64_t most = plan->rows, beyond = whole->pass->kernel[H] - 1;
     for (int64_t d = 0; d < whole->n[D]; d++)
-        for (int64_t h = 0; h < whole->n[H]; h += most) {
+        for (int64_t h = 0, loaded = 0; h < whole->n[H]; h += most) {
             step p = *whole;
             p.from.first = sample(plan, &whole->from, d, h, 0);
             p.n[D] = 1;
             p.n[H] = min64(most, whole->n[H] - h);
-            if (x)
-                filter_x(&p, x, d, h);
-            else
-                run_pass(&p);
+            const int64_t needed = h + p.n[H] + beyond;
+            if (load) load_rows(p.j, p.t, p.s, &whole->from, d, loaded, needed);
+            loaded = needed;
+            run_pass(&p);
             settle(&p);
             p.from = p.to;
             put_constant(plan, p.t, i + 1, &p.from, p.n);
@@ -453,21 +429,17 @@ static void do_task(const void *context, int64_t index, void *memory) {
     step p = {.plan = plan, .s = &s, .j = j, .t = &t, .to = {s.buffer[0], plan->plane, plan->row}};
     for (int a = 0; a < PYCONVC_RANK; a++)
         p.n[a] = t.size[a] + plan->halo[a];
-    columns x;
-    const int direct = reads_x(plan, &t, &x);
-    if (direct)
-        gather_fill(plan->bytes, plan->fill[0], plan->row, s.buffer[0]);
-    else
-        load_block(j, &t, &s, &p.to);
+    for (int64_t d = 0; d < p.n[D] && !plan->loads_rows; d++)
+        load_rows(j, &t, &s, &p.to, d, 0, p.n[H]);
     for (int i = 0; i < c->passes; i++) {
         const int last = i == c->passes - 1;
-        if (!direct) put_constant(plan, &t, i, &p.to, p.n);
+        put_constant(plan, &t, i, &p.to, p.n);
         p.from = p.to;
         p.to.first = s.buffer[(i + 1) % 2];
         take(&p, i);
         if (chain_goes_by_rows(c, i)) {
             const block after = itself ? y : (block){s.buffer[2], plan->plane, plan->row};
-            run_by_rows(&p, i, direct ? &x : NULL, &after, itself);
+            run_by_rows(&p, i, plan->loads_rows, &after, itself);
             p.to = after;
             break;
         }

@@ -26,7 +26,7 @@ typedef struct {
     int64_t halo[PYCONVC_RANK], before[PYCONVC_RANK];  /* samples beyond a block, before it */
     int64_t row, plane, buffer; /* samples from one row, plane and buffer to the next */
     int64_t rows;               /* between two passes that go by rows */
-    int direct;                 /* the first of two passes can read rows of x */
+    int loads_rows;             /* when the first of them needs them: then they are still near */
     int64_t pointers;           /* that a table of rows or terms has */
     int stores_itself, flags;   /* the last pass writes to y, with these FILTER_ flags */
     int64_t box_piece;          /* of a row that lies beside others; 0: whole rows do */
@@ -38,6 +38,7 @@ typedef struct {
     /* SUMs that are filters; no taps where a pass is none. */
     pyconvc_problem problem[PYCONVC_RANK];
     filter_plan filter[PYCONVC_RANK];
+    int around[PYCONVC_RANK];                 /* pairs that lie around their sample along an axis */
     const split_weights *split[PYCONVC_RANK]; /* of sums of small integers; NULL where none */
 } chain_plan;
 

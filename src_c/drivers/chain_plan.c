@@ -9,6 +9,7 @@
 
 #define BLOCK_BYTES (224 << 10) /* of a loaded block: two of them fit in an L2 cache */
 #define ROWS_BYTES  (12 << 10)  /* of rows between two passes: some part of an L1 cache */
+#define ROWS_STEP   4           /* which all kernels take at once */
 #define MOST_ROWS   256
 #define FAR         256       /* rows of a halo for which blocks are narrow */
 #define STREAM_FROM (4 << 20) /* bytes of y */
@@ -173,14 +174,13 @@ static void size_boxes(chain_plan *plan) {
     }
 }
 
+/* Rows between two passes, whole tiles of whatever kernel. */
 static void size_rows(chain_plan *plan, int in_place) {
     const pyconvc_chain *c = plan->c;
-    const int64_t tile = plan->table->filter[c->dtype].tile_rows;
-    plan->rows = max64(1, ROWS_BYTES / (plan->row * plan->bytes));
-    plan->direct = c->passes == 2 && chain_goes_by_rows(c, 0) && c->pass[0].kind == PYCONVC_SUM &&
-                   chain_axis(&c->pass[0]) == H && plan->x_sample == PYCONVC_SAMPLE_AS_COMPUTED &&
-                   c->x_step[3] == 1 && !in_place;
-    if (plan->direct) plan->rows = max64(tile, plan->rows / tile * tile);
+    const int64_t rows = ROWS_BYTES / (plan->row * plan->bytes);
+    plan->rows = max64(ROWS_STEP, rows / ROWS_STEP * ROWS_STEP);
+    plan->loads_rows =
+        c->passes == 2 && chain_goes_by_rows(c, 0) && c->pass[0].kernel[D] == 1 && !in_place;
 }
 
 /* Whether the last pass may write to y, and whether past the cache. */
@@ -200,6 +200,19 @@ static void find_stores(chain_plan *plan, const char *y) {
 
 static int is_integer_sum(const chain_plan *plan, const pyconvc_pass *pass) {
     return plan->x_sample != plan->c->x_sample && pass->kind != PYCONVC_QUOTIENT;
+}
+
+/* Whether pairs lie around their sample along an axis, the outermost first. */
+static int is_around(const pyconvc_pass *pass) {
+    const int axis = chain_axis(pass);
+    const int64_t taps = pass->kernel[axis], pairs = pass->terms - 1;
+    if (pass->kind != PYCONVC_PAIRS && pass->kind != PYCONVC_ODD_PAIRS) return 0;
+    for (int64_t t = 0; t < 2 * pairs + 1; t++) {
+        const int64_t place = t == 0 ? pairs : t % 2 ? t / 2 : taps - t / 2;
+        for (int a = 0; a < PYCONVC_RANK; a++)
+            if (pass->at[3 * t + a] != (a == axis ? place : 0)) return 0;
+    }
+    return taps == 2 * pairs + 1;
 }
 
 /* SUMs are filters: of rows, or of columns. */
@@ -304,6 +317,8 @@ pyconvc_status chain_plan_make(chain_plan *plan, const pyconvc_chain *c, const v
     find_stores(plan, y);
     plan->tasks = c->batch * plan->blocks[D] * plan->blocks[H] * plan->blocks[W];
     plan->workers = parallel_workers(run, work(plan));
+    for (int i = 0; i < c->passes; i++)
+        plan->around[i] = is_around(&c->pass[i]);
     for (int i = 0; i < c->passes && !status; i++)
         if (is_filter(&c->pass[i]))
             status = plan_filter(plan, i, run);

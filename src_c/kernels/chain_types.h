@@ -32,6 +32,10 @@ typedef struct {
     int32_t bits, doubt;
 } split_weights;
 
+/* Where the pairs of `from` lie: in rows or along the line around from[0], the outermost first; or
+ * anywhere. Along the line, 16 bytes beyond what they reach are readable. */
+typedef enum { SHIFTED_ANYWHERE, SHIFTED_ROWS, SHIFTED_LINE } shifted_around;
+
 /* For r < height, j < width, with from[i] at from[i] + r * pitch + j, every operation rounded:
  *
  *   terms      y[r][j] = w[0] * from[0] + w[1] * from[1] + ...
@@ -50,6 +54,7 @@ typedef struct {
     void *y;
     int64_t pitch, y_pitch, height, width;
     int stream;
+    shifted_around around;
     const split_weights *split; /* of sums of integers, or NULL */
 } shifted_job;
 

@@ -61,7 +61,17 @@ INLINE void run(const kind k, const int V, const shifted_job *job, int64_t offse
     }
 }
 
+#include "pairs.h"
+
 INLINE void all(const kind k, const shifted_job *job) {
+    if ((k == PAIRS || k == ODD_PAIRS) && job->around == SHIFTED_ROWS) {
+        around_rows(k, job);
+        return;
+    }
+    if ((k == PAIRS || k == ODD_PAIRS) && job->around == SHIFTED_LINE && job->count > PIECE) {
+        around_line(k, job);
+        return;
+    }
     for (int64_t r = 0; r < job->height; r++) {
         const int64_t from = r * job->pitch;
         elem *y = (elem *)job->y + r * job->y_pitch;
@@ -78,9 +88,11 @@ INLINE void all(const kind k, const shifted_job *job) {
     }
 }
 
+/* A copy of the job, which no store of a vector can change. */
 #define KERNEL(name, k)                                                                            \
     static void name(const shifted_job *job) {                                                     \
-        all(k, job);                                                                               \
+        const shifted_job copy = *job;                                                             \
+        all(k, &copy);                                                                             \
     }
 KERNEL(terms, TERMS)
 KERNEL(pairs, PAIRS)

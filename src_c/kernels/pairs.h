@@ -1,0 +1,185 @@
+/* pairs.h -- the sums of pairs of shifted.c where pairs lie around their sample along an axis, the
+ * outermost first (contract: `around` of shifted_job).
+ *
+ * Along rows, two neighbouring outputs meet the same samples at successive pairs, so that each
+ * loaded vector serves both. Along a line, loads that begin anywhere would cost twice as much as
+ * those that do not cross lines of the cache: vectors are loaded PIECE apart, and those that begin
+ * between them are shuffled from two. Both add up a sum in the same order, however it is tiled.
+ */
+
+#define PIECE                                                                                      \
+    (VEC_BYTES ? (int)(16 / sizeof(elem)) : 1) /* samples within which shuffles are cheap */
+#define TALL 2                                 /* rows of a tile */
+#define WIDE 2                                 /* its vectors */
+#define LONG 6                                 /* vectors of a tile of a line */
+
+INLINE vec both(const kind k, vec a, vec b) {
+    return k == PAIRS ? a + b : a - b;
+}
+
+/* What all tiles of a job share. */
+typedef struct {
+    const elem *w;
+    int64_t pairs, pitch, reach, y_pitch; /* reach: samples from an output to its outermost pair */
+    int stream;
+} shared;
+
+INLINE void put(const shared *s, elem *y, vec sum, int64_t left) {
+    if (left < VL)
+        store_part(y, sum, left);
+    else if (STREAMS && s->stream)
+        stream(y, sum);
+    else
+        store(y, sum);
+}
+
+/* ---- around rows ------------------------------------------------------------------------------
+ */
+
+/* A column of a tile: sums of its rows, and what the next pair takes above the first and below the
+ * second. */
+typedef struct {
+    vec sum[TALL], above, below;
+} column;
+
+/* A pair around two rows, its outer samples known. */
+INLINE void pair(const kind k, column *c, vec weight, vec above, vec below) {
+    c->sum[0] = c->sum[0] + weight * both(k, c->above, below);
+    c->sum[1] = c->sum[1] + weight * both(k, above, c->below);
+    c->above = above;
+    c->below = below;
+}
+
+/* Two rows of V vectors; V is a constant at every call. */
+INLINE void two_rows(const kind k, const int V, const shared *s, const elem *x, elem *y,
+                     int64_t left) {
+    const int64_t pitch = s->pitch;
+    const elem *above = x - s->reach, *below = x + pitch + s->reach, *w = s->w + 1;
+    const vec first = set1(s->w[0]);
+    column c[WIDE];
+    UNROLL(8)
+    for (int v = 0; v < V; v++) {
+        c[v].sum[0] = load(x + v * VL) * first;
+        c[v].sum[1] = load(x + pitch + v * VL) * first;
+        c[v].above = load(above + v * VL);
+        c[v].below = load(below + v * VL);
+    }
+    int64_t pairs = s->pairs;
+    for (; pairs > 1; pairs -= 2, w += 2) { /* two by two, so that no sample is moved */
+        const vec outer = set1(w[0]), inner = set1(w[1]);
+        above += pitch, below -= pitch;
+        UNROLL(8)
+        for (int v = 0; v < V; v++) {
+            pair(k, &c[v], outer, load(above + v * VL), load(below + v * VL));
+            pair(k, &c[v], inner, load(above + pitch + v * VL), load(below - pitch + v * VL));
+        }
+        above += pitch, below -= pitch;
+    }
+    UNROLL(8)
+    for (int v = 0; v < V; v++) {
+        if (pairs)
+            pair(k, &c[v], set1(w[0]), load(above + pitch + v * VL), load(below - pitch + v * VL));
+        put(s, y + v * VL, c[v].sum[0], left - v * VL);
+        put(s, y + s->y_pitch + v * VL, c[v].sum[1], left - v * VL);
+    }
+}
+
+INLINE void one_row(const kind k, const shared *s, const elem *x, elem *y, int64_t left) {
+    const elem *above = x - s->reach, *below = x + s->reach;
+    vec sum = load(x) * set1(s->w[0]);
+    for (int64_t i = 1; i <= s->pairs; i++, above += s->pitch, below -= s->pitch)
+        sum = sum + set1(s->w[i]) * both(k, load(above), load(below));
+    put(s, y, sum, left);
+}
+
+INLINE void around_rows(const kind k, const shifted_job *job) {
+    const int64_t width = job->width, height = job->height, pairs = job->count - 1;
+    const shared s = {job->w, pairs, job->pitch, pairs * job->pitch, job->y_pitch, job->stream};
+    const elem *x = job->from[0];
+    elem *y = job->y;
+    int64_t r = 0;
+    for (; r + TALL <= height; r += TALL, x += TALL * s.pitch, y += TALL * s.y_pitch) {
+        int64_t j = 0;
+        for (; j + WIDE * VL <= width; j += WIDE * VL)
+            two_rows(k, WIDE, &s, x + j, y + j, WIDE * VL);
+        for (; j < width; j += VL)
+            two_rows(k, 1, &s, x + j, y + j, width - j);
+    }
+    for (int64_t j = 0; r < height && j < width; j += VL)
+        one_row(k, &s, x + j, y + j, width - j);
+}
+
+/* ---- along a line -----------------------------------------------------------------------------
+ */
+
+/* The vector that begins `by` samples after that of `low`, by a constant up to PIECE; `high`
+ * begins PIECE after it. */
+INLINE vec between(vec low, vec high, const int by) {
+#if VEC_BYTES > 0
+    if (by > 0 && by < PIECE) {
+        typedef __typeof__((vec){0} < (vec){0}) places;
+        places from;
+        UNROLL(16)
+        for (int i = 0; i < VL; i++)
+            from[i] = i % PIECE + by < PIECE ? i + by : VL + i + by - PIECE;
+        return __builtin_shuffle(low, high, from);
+    }
+#endif
+    return by ? high : low;
+}
+
+/* Pairs `n`, n - 1, ... 1 beyond `base`, which is a multiple of PIECE; n and V are constants. */
+INLINE void group(const kind k, const int n, const int V, const elem *x, int64_t base,
+                  const elem *w, vec *sum) {
+    UNROLL(8)
+    for (int v = 0; v < V; v++) {
+        const elem *at = x + v * VL;
+        const vec left = load(at - base - PIECE), before = load(at - base);
+        const vec after = load(at + base), right = load(at + base + PIECE);
+        UNROLL(8)
+        for (int i = n; i > 0; i--) {
+            const vec a = between(left, before, PIECE - i), b = between(after, right, i);
+            sum[v] = sum[v] + set1(w[n - i]) * both(k, a, b);
+        }
+    }
+}
+
+/* V vectors of a line; V is a constant at every call. */
+INLINE void along(const kind k, const int V, const shared *s, const elem *x, elem *y,
+                  int64_t left) {
+    const elem *w = s->w + 1;
+    int64_t base = s->pairs / PIECE * PIECE;
+    const int64_t beyond = s->pairs - base;
+    vec sum[LONG];
+    UNROLL(8)
+    for (int v = 0; v < V; v++)
+        sum[v] = load(x + v * VL) * set1(s->w[0]);
+    if (beyond == 1) group(k, 1, V, x, base, w, sum);
+    if (beyond == 2) group(k, 2, V, x, base, w, sum);
+    if (beyond == 3) group(k, 3, V, x, base, w, sum);
+    for (w += beyond; base > 0; w += PIECE) {
+        base -= PIECE;
+        group(k, PIECE, V, x, base, w, sum);
+    }
+    UNROLL(8)
+    for (int v = 0; v < V; v++)
+        put(s, y + v * VL, sum[v], left - v * VL);
+}
+
+INLINE void around_line(const kind k, const shifted_job *job) {
+    const int64_t width = job->width;
+    const shared s = {job->w, job->count - 1, job->pitch, 0, job->y_pitch, job->stream};
+    const elem *x = job->from[0];
+    elem *y = job->y;
+    for (int64_t r = 0; r < job->height; r++, x += s.pitch, y += s.y_pitch) {
+        int64_t j = 0;
+        for (; j + LONG * VL <= width; j += LONG * VL)
+            along(k, LONG, &s, x + j, y + j, LONG * VL);
+        if (j < width && width >= LONG * VL && !s.stream) { /* some once more */
+            along(k, LONG, &s, x + width - LONG * VL, y + width - LONG * VL, LONG * VL);
+            j = width;
+        }
+        for (; j < width; j += VL)
+            along(k, 1, &s, x + j, y + j, width - j);
+    }
+}
