@@ -164,10 +164,10 @@ def spill(dtype):
     return tuple(round(float(s), 2) for s in slowdown)
 
 
-def check(dtype):
+def check(dtype, shape):
     """Looking at a sample of an image, whether its transform is safe."""
-    x, w = np.ones((1024, 1024), dtype), np.ones((15, 15), dtype)
-    return best(lambda: _fft.is_safe(x, w, fft=(128, 128)), 0.5) / x.size
+    x, w = np.ones(shape, dtype), np.ones((15,) * len(shape), dtype)
+    return best(lambda: _fft.is_safe(x, w, fft=(128,) * len(shape)), 0.5) / x.size
 
 
 def calls():
@@ -226,6 +226,7 @@ def tiles(dtype):
     return {
         "sample": tuple(round(float(c), 3) for c in found),
         "spill": tuple(round(float(s), 2) for s in spill),
+        "check": round(check(dtype, (2048, 1024)), 2),
     }
 
 
@@ -268,7 +269,7 @@ def main():
             "twiddle": round(twiddle(dtype), 2),
             "lone": round(lone(dtype, 4), 2),
             "spill": spill(dtype),
-            "check": round(check(dtype), 2),
+            "check": round(check(dtype, (128, 128, 64)), 2),
         }
     native = {np.dtype(t).char: tiles(t) for t in (np.float32, np.float64)}
     table["block"], table["part"] = (round(n, -3) for n in calls())

@@ -71,6 +71,7 @@ UNMEASURED = (
 )
 FFT_GAIN = 1.2  # by how much fft must be faster: it has fewer digits and gains less from threads
 SAMPLE_NS = 0.16  # one pass over a sample of the output, whatever the kernel
+CALL_NS = {"separable": 1.5e5, "fft": 6e4}  # what Python takes more than for the direct method
 
 # Integers go through a float64 transform only where the largest possible sum leaves so many bits
 # for the transform's error, which then stays far below the half that rounding removes.
@@ -122,7 +123,8 @@ def weigh(f):
         return Choice(
             "direct", "so little work, or so few taps, that nothing else could be faster", seconds
         ), None
-    passes = sum(_direct_seconds(f, f.w.shape[a]) + 1e-9 * f.y.size for a in f.axes)
+    passes = 1e-9 * CALL_NS["separable"]
+    passes += sum(_direct_seconds(f, f.w.shape[a]) + 1e-9 * f.y.size for a in f.axes)
     vectors = _methods.factors(f.w, f.axes) if passes < seconds["direct"] else None
     if vectors is not None:
         seconds["separable"] = passes
@@ -159,13 +161,13 @@ def _refuse_fft(f, rival, seconds):
     """Estimate fft; where it would win, the reason why its result would not do, or an empty
     string.
     """
-    if f.multiply_adds < 1 << 22:
+    if 1e-9 * FFT_GAIN * CALL_NS["fft"] >= rival:
         return ""
     from . import _fft
 
     dtype = f.x.dtype if f.x.dtype.kind in "fc" else np.dtype(np.float64)
     plan = _fft.expected(f.x.shape, f.w.shape, f.y.shape, f.axes, dtype)
-    seconds["fft"] = plan.seconds + plan.check * f.x.size
+    seconds["fft"] = plan.seconds + plan.check * f.x.size + 1e-9 * CALL_NS["fft"]
     if FFT_GAIN * seconds["fft"] >= rival:
         return ""
     if f.x.dtype.kind == "b":

@@ -12,7 +12,6 @@ import numpy as np
 
 from .. import _check, _core
 from . import _native_costs
-from ._costs import costs_of
 from ._tables import lengths, tables
 from ._threads import threads_may_call_scipy
 
@@ -50,7 +49,7 @@ def plan(x_shape, w_shape, out_shape, axes, dtype, *, pad_before=None, zero_beyo
     batch is split. Arguments are those of `_plan.plan`; `zero_beyond` tells that the input goes on
     with zeros.
     """
-    char, rank = np.dtype(dtype).char, len(x_shape)
+    char = np.dtype(dtype).char
     if char not in "fd" or not 1 <= len(axes) <= 2 or not threads_may_call_scipy():
         return None
     sizes, taps, outs = (tuple(s[a] for a in axes) for s in (x_shape, w_shape, out_shape))
@@ -61,10 +60,12 @@ def plan(x_shape, w_shape, out_shape, axes, dtype, *, pad_before=None, zero_beyo
     if found is None:
         return None
     shape, fft, tile, each, count = found
-    lead = [a for a in range(rank) if a not in [b % rank for b in axes]]
-    items, kernels = (math.prod(s[a] for a in lead) for s in (out_shape, w_shape))
-    nanoseconds = _native_costs.CALL + each * (items * count + kernels / 2)
-    return NativePlan(shape, fft, tile, 1e-9 * nanoseconds, 1e-9 * costs_of(char).check)
+    items = math.prod(out_shape) // max(1, math.prod(outs))
+    kernels = math.prod(w_shape) // max(1, math.prod(taps))
+    nanoseconds = each * (items * count + kernels / 2)
+    return NativePlan(
+        shape, fft, tile, 1e-9 * nanoseconds, 1e-9 * _native_costs.costs(char)["check"]
+    )
 
 
 @functools.lru_cache(maxsize=256)
@@ -138,6 +139,9 @@ def convolve(x, w, out, sizes, *, pads, boundary, fill, workers):
 def _batches(x, w, y):
     """(place of the kernel, inputs, outputs) for all along one axis that meet one kernel."""
     lead = y.shape[:-2]
+    if not lead:
+        yield (), x[None], y[None]
+        return
     x = np.broadcast_to(x, lead + x.shape[-2:])
     common = [a for a, n in enumerate(w.shape[:-2]) if n == 1]
     if common:

@@ -81,6 +81,9 @@ def is_safe(x, w, *, axes=None, fft=None, boundary="constant", fill=0, workers=1
         if not _is_within(taps, taps.max(axis=axes, keepdims=True), 16 * ratio):
             return False
         heard = _loudest(x, axes, lengths, workers)
+        loudest, quietest = float(np.maximum(heard.max(), np.abs(fill))), float(heard.min())
+        if quietest > 0 and quietest >= loudest / ratio:  # whatever tiles there are
+            return is_in_range(loudest, quietest)
         peaks = heard
         for a, length, size in zip(axes, lengths, fft or [math.inf] * len(axes), strict=True):
             peaks = _loudest_near(peaks, a, math.inf if boundary == "circular" else size / length)

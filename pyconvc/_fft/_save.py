@@ -70,8 +70,7 @@ def overlap_save(x, w, out, *, axes, pad_before, boundary="constant", fill=0, wo
         return np.multiply(x, w, out=out)
     pads = tuple(pads[a] for a in axes)
     problem = x.shape, w.shape, out.shape, axes, x.dtype
-    last = range(-len(axes), 0)
-    x, w, out_last = (np.moveaxis(a, axes, last) for a in (x, w, out))
+    x, w, out_last = (_with_last(a, axes) for a in (x, w, out))
     keep_freed_memory()
     zero_beyond = boundary == "constant" and fill == 0
     native = _native.plan(*problem, pad_before=pads, zero_beyond=zero_beyond)
@@ -99,6 +98,12 @@ def keep_freed_memory():
     third of the time. Freeing this untouched array raises that limit; elsewhere it does nothing.
     """
     np.empty(8 * BLOCK_BYTES, np.uint8)
+
+
+def _with_last(a, axes):
+    """The axes, which are in order, as the last ones."""
+    first = a.ndim - len(axes)
+    return a if axes[0] == first else np.moveaxis(a, axes, range(first, a.ndim))
 
 
 def _is_pointwise(x, w, out, axis, pad):
