@@ -8,7 +8,7 @@ __all__ = ["lengths", "radices", "tables"]
 
 RADICES = (4, 2, 3, 5)
 LANES = 16  # what lengths are multiples of
-KEPT = 8  # tables of so many shapes of tiles
+SMALL = 1 << 16  # complex samples of a tile whose slant is kept with many others
 
 
 @functools.cache
@@ -28,12 +28,16 @@ def radices(length):
     return tuple(found) if length == 1 else ()
 
 
-@functools.lru_cache(maxsize=KEPT)
 def tables(rows, columns, line, char):
     """What `_core.fourier` takes as `tables`, for a tile of planes or of a line."""
+    slant = _small_slant if rows * columns <= SMALL else _large_slant
+    return *_axes(rows, columns, char), slant(rows, columns, char) if line else None
+
+
+@functools.lru_cache(maxsize=64)
+def _axes(rows, columns, char):
     turn = _turns(np.arange(rows), 4 * rows, char)
-    of_rows, of_columns = _axis(rows, char), _axis(columns, char)
-    return *of_rows, *of_columns, turn, _slant(rows, columns, char) if line else None
+    return *_axis(rows, char), *_axis(columns, char), turn
 
 
 def _turns(numerators, whole, char):
@@ -64,3 +68,7 @@ def _slant(rows, columns, char):
     """exp(2j pi c (1/4 - f) / (rows columns)) for each row's frequency f and each column c."""
     quarters = np.outer(1 - 4 * _frequencies(rows), np.arange(columns))
     return np.ascontiguousarray(np.moveaxis(_turns(quarters, 4 * rows * columns, char), -1, 1))
+
+
+_small_slant = functools.lru_cache(maxsize=16)(_slant)
+_large_slant = functools.lru_cache(maxsize=2)(_slant)
