@@ -7,6 +7,7 @@
 #include "winograd.h"
 
 #define INPUT_BYTES    (256 << 10) /* what the transformed input of a task should fit in */
+#define SUMS_BYTES     (384 << 10) /* the same of the sums of a block of output channels */
 #define MOST_BYTES     (8 << 20)   /* and must */
 #define PACKED_BYTES   (32 << 10)  /* the same of the input as it is, before it is transformed */
 #define BLOCK_CHANNELS 32          /* output channels whose sums stay in the cache */
@@ -51,7 +52,8 @@ static void size_input(winograd_plan *plan) {
     const winograd_form *form = plan->form;
     const int64_t per_tile = form->elements * plan->bytes, lanes = plan->kernels->lanes;
     const int64_t most = ceil_div(plan->tiles, lanes), group = plan->kernels->vectors,
-                  fit = INPUT_BYTES / (plan->planes * per_tile * lanes);
+                  fit = min64(INPUT_BYTES / (plan->planes * per_tile * lanes),
+                              SUMS_BYTES / (BLOCK_CHANNELS * per_tile * lanes));
     plan->lanes = most == 1 ? round_up(plan->tiles, plan->kernels->few)
                             : lanes * min64(most, max64(group, fit / group * group));
     plan->segments = ceil_div(min64(plan->lanes, plan->tiles) - 1, plan->across) + 1;

@@ -22,7 +22,7 @@ INLINE vec zip(vec a, vec b, const int half, const int grain, const int span) {
     vec c;
     UNROLL(16)
     for (int j = 0; j < VL; j++)
-        c[j] = n[j] < VL ? a[n[j]] : b[n[j] - VL];
+        c[j] = (int)n[j] < VL ? a[(int)n[j]] : b[(int)n[j] - VL];
     return c;
 #    else
     return __builtin_shuffle(a, b, n);
