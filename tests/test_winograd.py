@@ -81,11 +81,12 @@ def test_out_in_any_layout(layer, dtype, view):
     np.testing.assert_array_equal(out, want)
 
 
-# Images of many blocks of tiles, of part of one, and of one tile; channels beyond a register sum
-# and beyond a block of outputs.
+# Images of many blocks of tiles, of part of one, of part of a vector, and of one tile; channels
+# beyond a register sum and beyond a block of outputs.
 LARGE = [
     ((5, 6, 61, 47), (70, 3, 3, 3), {"groups": 2, "padding": 1}),
     ((3, 300, 9, 7), (34, 300, 3, 3), {"padding": "full", "padding_mode": "circular"}),
+    ((3, 140, 7, 7), (21, 140, 3, 3), {"padding": 1, "flip_filters": True}),
     ((7, 4, 4, 4), (5, 4, 3, 3), {"padding": 1, "padding_mode": "reflect"}),
     ((2, 130, 1, 700), (9, 130, 1, 3), {"padding": (0, 1)}),
     ((2, 60, 5, 9, 13), (34, 30, 3, 3, 3), {"groups": 2, "padding": 1}),

@@ -7,8 +7,8 @@
 #include "winograd.h"
 
 #define INPUT_BYTES    (256 << 10) /* what the transformed input of a task should fit in */
-#define SUMS_BYTES     (384 << 10) /* the same of the sums of a block of output channels */
 #define MOST_BYTES     (8 << 20)   /* and must */
+#define SUMS_BYTES     (384 << 10) /* what the sums of a block of output channels should fit in */
 #define PACKED_BYTES   (32 << 10)  /* the same of the input as it is, before it is transformed */
 #define BLOCK_CHANNELS 32          /* output channels whose sums stay in the cache */
 #define BLOCK_BYTES    (512 << 10) /* and whose weights do, if they are transformed at use */
