@@ -27,6 +27,7 @@ FEW_TAPS = 32  # of kernels with gaps that are added up in blocks
 LONG = 128  # taps from which a line goes alone
 FEW_MEANS = 16  # samples from which a mean is not a sum with weights
 FUSED_TAPS = 8  # a third axis is fused up to so many taps beside its sample
+KEPT_BYTES = 8192  # of weights whose terms are kept for later calls
 IN_PLACE = 4 << 20  # bytes of a block in place, of which buffers hold three
 
 
@@ -277,6 +278,7 @@ def _as_line(a):
 def _chain(x, filters, y, work, ordered, workers):
     """Filters along at most three axes in all, by the chains of the C library."""
     filtered = {a for f in filters for a, n in zip(f.axes, f.size, strict=True) if n > 1}
+    x, y = _with_long_lines(x, y, filtered)
     space = _space(y, filtered)
     passes = [_pass(f, space, work, ordered, y.dtype) for f in filters]
     lead = [a for a in range(x.ndim) if a not in space]
@@ -286,6 +288,14 @@ def _chain(x, filters, y, work, ordered, workers):
         pair = (a[index] if lead else a[None] for a in (x, y))
         parts = [a.reshape(a.shape[0], *missing, *a.shape[1:]) for a in pair]
         _core.chain(*parts, passes, dtype=work, workers=workers)
+
+
+def _with_long_lines(x, y, filtered):
+    """Both with the axes after the last filtered one as one axis, where that takes no copy."""
+    last = max(filtered, default=-1)
+    if y.ndim - last > 2 and x.flags.c_contiguous and y.flags.c_contiguous:
+        x, y = (a.reshape(*a.shape[: last + 1], -1) for a in (x, y))
+    return x, y
 
 
 def _space(y, filtered):
@@ -306,16 +316,28 @@ def _pass(f, space, work, ordered, result):
     at, kind, weights = None, "sum", f.weights
     if weights is None:
         kind, weights = _mean(f, ordered or result.kind in "iub")
-    if kind == "sum" and not ordered:
-        weights = _rounded(weights, work)
-    if kind == "sum" and (ordered or (work == np.float32 and _parity(weights))):
-        kind, order, weights = _terms(f, weights)
-        at = np.zeros((len(order), 3), np.int64)
-        for column, (a, n) in enumerate(zip(f.axes, f.size, strict=True)):
-            if n > 1:
-                at[:, place[a]] = order[:, column]
+    if kind == "sum":
+        terms = _sum if weights.nbytes <= KEPT_BYTES else _sum.__wrapped__
+        key = (weights.tobytes(), weights.dtype, weights.shape)
+        kind, order, weights = terms(*key, f.in_line, work, ordered)
+        if order is not None:
+            at = np.zeros((len(order), 3), np.int64)
+            for column, (a, n) in enumerate(zip(f.axes, f.size, strict=True)):
+                if n > 1:
+                    at[:, place[a]] = order[:, column]
     weights = np.ascontiguousarray(weights, work)
     return kind, kernel, pad, rules, at, weights, np.asarray(f.cval, work)
+
+
+@functools.lru_cache(maxsize=64)
+def _sum(weights, dtype, shape, in_line, work, ordered):
+    """(kind, places or None, weights) of a sum with the weights that an array's bytes are."""
+    weights = np.frombuffer(weights, dtype).reshape(shape)
+    if not ordered:
+        weights = _rounded(weights, work)
+    if ordered or (work == np.float32 and _parity(weights)):
+        return _terms(in_line, weights)
+    return "sum", None, weights
 
 
 def _rounded(weights, work):
@@ -351,12 +373,12 @@ def _parity(weights):
     return next((s for s in (1, -1) if n % 2 and (weights[half + 1 :] == s * mirrored).all()), 0)
 
 
-def _terms(f, weights):
+def _terms(in_line, weights):
     """(kind, places, weights) in the order in which scipy adds."""
-    if not f.in_line:
+    if not in_line:
         places = np.argwhere(weights)
         if not len(places):
-            places = np.zeros((1, len(f.size)), np.int64)
+            places = np.zeros((1, weights.ndim), np.int64)
         return "terms", places, weights[tuple(places.T)]
     n, half = len(weights), len(weights) // 2
     parity = _parity(weights)

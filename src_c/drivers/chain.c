@@ -22,6 +22,7 @@ typedef struct {
     char *turned[2]; /* lines of a box filter, side by side */
     char *sums;      /* of the ends of its windows */
     const void **table;
+    int64_t *beyond; /* where samples beyond the ends of a row are in x, from the row's first */
 } scratch;
 
 typedef struct {
@@ -50,7 +51,9 @@ static size_t lay_out(const chain_plan *plan, char *base, scratch *s) {
     s->sums = base + at, at += aligned(plan->sums);
     s->line = base + at, at += aligned(line + 64);
     s->table = (const void **)(base + at);
-    return at + aligned(plan->pointers * (int64_t)sizeof(void *));
+    at += aligned(plan->pointers * (int64_t)sizeof(void *));
+    s->beyond = (int64_t *)(base + at);
+    return at + aligned(plan->halo[W] * (int64_t)sizeof *s->beyond);
 }
 
 static void locate(const chain_plan *plan, int64_t index, task *t) {
@@ -77,25 +80,50 @@ static int64_t source(const chain_plan *plan, const task *t, int a, int64_t i) {
     return pyconvc_boundary_index(rule, t->first[a] - plan->before[a] + i, plan->c->size[a]);
 }
 
+/* What of x the rows of a block have. */
+typedef struct {
+    int64_t first, before, inside, after; /* sample of x; counts */
+    int constant;                         /* what lies beyond the ends of a row of x */
+} columns;
+
+static columns find_columns(const chain_plan *plan, const task *t, const scratch *s) {
+    const int64_t n = plan->c->size[W], count = t->size[W] + plan->halo[W];
+    const int64_t first = t->first[W] - plan->before[W], next = first + count;
+    columns c = {max64(0, first), max64(0, -first), 0, max64(0, next - n), 0};
+    c.inside = count - c.before - c.after;
+    int64_t *beyond = s->beyond;
+    for (int64_t i = 0; i < c.before + c.after; i++) {
+        const int64_t from = source(plan, t, W, i < c.before ? i : i + c.inside);
+        beyond[i] = from * plan->c->x_step[3];
+        c.constant |= from < 0;
+    }
+    return c;
+}
+
+/* A row of the block, as it is in memory. Constants are put in before the pass that reads them. */
+static void load_row(const chain_plan *plan, const columns *c, const int64_t *beyond,
+                     const char *from, char *to) {
+    const int64_t bytes = plan->x_bytes, step = plan->c->x_step[3];
+    char *inside = to + c->before * bytes, *after = inside + c->inside * bytes;
+    gather_all(bytes, from + c->first * step * bytes, c->inside, step, inside);
+    if (c->constant) return;
+    gather_at(bytes, from, beyond, c->before, to);
+    gather_at(bytes, from, beyond + c->before, c->after, after);
+}
+
 /* Rows [from, to) of plane d of the block. */
-static void load_rows(const job *j, const task *t, const scratch *s, const block *b, int64_t d,
-                      int64_t from, int64_t to) {
-    static const unsigned char zero[16] = {0};
+static void load_rows(const job *j, const task *t, const scratch *s, const columns *columns,
+                      const block *b, int64_t d, int64_t from, int64_t to) {
     const chain_plan *plan = j->plan;
-    const pyconvc_chain *c = plan->c;
-    gather_line line = {plan->x_bytes, c->size[W], c->x_step[3], PYCONVC_CONSTANT, zero};
-    for (int p = 0; p < c->passes; p++)
-        if (c->pass[p].kernel[W] > 1) line.rule = c->pass[p].boundary[W];
-    const int64_t columns = t->size[W] + plan->halo[W], z = source(plan, t, D, d);
-    const gather_range range = gather_find(&line, t->first[W] - plan->before[W], 1, columns);
+    const int64_t *step = plan->c->x_step, z = source(plan, t, D, d);
     const int same = plan->x_sample == PYCONVC_SAMPLE_AS_COMPUTED;
     for (int64_t h = from; h < to; h++) {
         const int64_t r = source(plan, t, H, h);
-        if (z < 0 || r < 0) continue; /* constants, put in before the pass that reads them */
-        const int64_t at = t->image * c->x_step[0] + z * c->x_step[1] + r * c->x_step[2];
+        if (z < 0 || r < 0) continue; /* constants, likewise */
+        const int64_t at = t->image * step[0] + z * step[1] + r * step[2];
         char *row = sample(plan, b, d, h, 0);
-        gather(&line, &range, j->x + at * plan->x_bytes, 0, same ? row : s->line);
-        if (!same) plan->convert->widen[plan->x_sample](s->line, columns, row);
+        load_row(plan, columns, s->beyond, j->x + at * plan->x_bytes, same ? row : s->line);
+        if (!same) plan->convert->widen[plan->x_sample](s->line, t->size[W] + plan->halo[W], row);
     }
 }
 
@@ -147,6 +175,7 @@ typedef struct {
     const scratch *s;
     const job *j;
     const task *t;
+    const columns *columns;
     block from, to;
     int64_t n[PYCONVC_RANK];
     int flags;
@@ -400,7 +429,7 @@ static void run_by_rows(const step *whole, int i, int load, const block *last, i
             p.n[D] = 1;
             p.n[H] = min64(most, whole->n[H] - h);
             const int64_t needed = h + p.n[H] + beyond;
-            if (load) load_rows(p.j, p.t, p.s, &whole->from, d, loaded, needed);
+            if (load) load_rows(p.j, p.t, p.s, p.columns, &whole->from, d, loaded, needed);
             loaded = needed;
             run_pass(&p);
             settle(&p);
@@ -426,11 +455,13 @@ static void do_task(const void *context, int64_t index, void *memory) {
     const int64_t at = t.image * c->y_step[0] + t.first[D] * c->y_step[1] +
                        t.first[H] * c->y_step[2] + t.first[W] * c->y_step[3];
     const block y = {j->y + at * plan->y_bytes, c->y_step[1], c->y_step[2]};
-    step p = {.plan = plan, .s = &s, .j = j, .t = &t, .to = {s.buffer[0], plan->plane, plan->row}};
+    const columns columns = find_columns(plan, &t, &s);
+    step p = {.plan = plan, .s = &s, .j = j, .t = &t, .columns = &columns};
+    p.to = (block){s.buffer[0], plan->plane, plan->row};
     for (int a = 0; a < PYCONVC_RANK; a++)
         p.n[a] = t.size[a] + plan->halo[a];
     for (int64_t d = 0; d < p.n[D] && !plan->loads_rows; d++)
-        load_rows(j, &t, &s, &p.to, d, 0, p.n[H]);
+        load_rows(j, &t, &s, &columns, &p.to, d, 0, p.n[H]);
     for (int i = 0; i < c->passes; i++) {
         const int last = i == c->passes - 1;
         put_constant(plan, &t, i, &p.to, p.n);
