@@ -117,12 +117,19 @@ INLINE void around_rows(const kind k, const shifted_job *job) {
 INLINE vec between(vec low, vec high, const int by) {
 #if VEC_BYTES > 0
     if (by > 0 && by < PIECE) {
-        typedef __typeof__((vec){0} < (vec){0}) places;
-        places from;
+#    ifdef __clang__
+        vec result = low;
+        UNROLL(16)
+        for (int i = 0; i < VL; i++)
+            result[i] = i % PIECE + by < PIECE ? low[i + by] : high[i + by - PIECE];
+        return result;
+#    else
+        __typeof__(low < high) from;
         UNROLL(16)
         for (int i = 0; i < VL; i++)
             from[i] = i % PIECE + by < PIECE ? i + by : VL + i + by - PIECE;
         return __builtin_shuffle(low, high, from);
+#    endif
     }
 #endif
     return by ? high : low;
