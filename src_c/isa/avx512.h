@@ -9,6 +9,10 @@
 #define TILE_ROWS    4
 #define TILE_VECS    4
 #define TILE_CHUNK   7
+#define TILE_TALL    8
+#define TILE_HELD    2
+#define NINE_ROWS    4
+#define NINE_VECS    4
 #define LINE_ROWS    16
 #define LINE_CHUNK   8
 #define STREAM       __builtin_ia32_movntdq512

@@ -9,6 +9,10 @@
 #define TILE_ROWS    4
 #define TILE_VECS    2
 #define TILE_CHUNK   3
+#define TILE_TALL    8
+#define TILE_HELD    2
+#define NINE_ROWS    4
+#define NINE_VECS    2
 #define LINE_ROWS    8
 #define LINE_CHUNK   3
 /* Products of Winograd's method: output channels, a power of two, x vectors. */

@@ -18,10 +18,27 @@
 #define MAX_CHUNK 8
 #define LINE_TAPS (LINE_CHUNK / PARTS) /* a complex tap takes two registers */
 #define MAX_SUMS  32 /* in one tile; a plain constant, so that the array becomes registers */
+#define VECS      (TILE_VECS / PARTS)
+#define ROWS      (TILE_ROWS * TILE_VECS / PARTS / VECS)
+#define WIDE      8 /* tiles across: moving the last one back costs little */
+
+enum { TILE, LINE, NINE }; /* kinds of tile */
 
 typedef struct {
     vec part[PARTS];
 } sum;
+
+/* What all tiles of a call share. */
+typedef struct {
+    const filter_program *program;
+    const elem *taps;
+    vec bias;
+    int64_t y_pitch;
+    int flags, again; /* again: computing an output twice does no harm */
+    /* NINE: the taps, and where the first column of them reads. */
+    vec nine[9];
+    int64_t row, column;
+} filter;
 
 INLINE vec finish(const sum *s) {
 #if PARTS == 2
@@ -43,7 +60,7 @@ INLINE void step(sum *acc, const int R, const int V, const int n, const int line
         const elem *x = (line ? rows[0] + row * VL : rows[row]) + column;
         UNROLL(8)
         for (int v = 0; v < V; v++) {
-            const int twice = n * PARTS == 2 && R > 1 && row > 0 && row < R;
+            const int twice = V > 1 && n * PARTS <= TILE_HELD && row > 0 && row < R + n - 2;
             const vec a = twice ? held(load(x + v * VL)) : load(x + v * VL);
             UNROLL(8)
             for (int i = 0; i < n; i++) {
@@ -57,51 +74,70 @@ INLINE void step(sum *acc, const int R, const int V, const int n, const int line
     }
 }
 
-/* What the sum of a vector starts from. */
-INLINE vec start(const elem *y, vec bias, int64_t elements, int flags) {
-    if (!(flags & FILTER_ACCUMULATE)) return bias;
-    return elements == VL ? load(y) : load_part(y, elements);
-}
-
-INLINE void put(elem *y, vec out, int64_t elements, int flags) {
-    if (elements != VL)
-        store_part(y, out, elements);
-    else if (flags & FILTER_STREAM)
+INLINE void put(elem *y, vec out, int flags) {
+    if (flags & FILTER_STREAM)
         stream(y, out);
     else
         store(y, out);
 }
 
-/* The commonest kernel: one block, computed without loops. */
-INLINE int is_3x3(const filter_program *program) {
-    return program->count == 1 && program->blocks->length == 3 && program->blocks->columns == 3;
+/* The commonest kernel. */
+INLINE int is_3x3(const filter_program *program, int flags) {
+    const filter_block *b = program->blocks;
+    return !(flags & FILTER_ACCUMULATE) && program->count == 1 && b->length == 3 &&
+           b->columns == 3 && b->step == PARTS;
 }
 
-/* R rows x V vectors of y, `right` of the row pointers; the last vector has `last` elements. */
-INLINE void tile(const int R, const int V, const int line, const filter_program *program,
-                 const elem *taps, vec bias, const elem *const *rows, int64_t right, elem *y,
-                 int64_t y_pitch, int64_t last, int flags) {
-    const elem *const here[1] = {rows[0] + right};
+/* The tile for 3x3 taps, which the registers hold: an input row is loaded at each of the three columns, meets all taps there
+ * and is done with, so that no more than three rows of sums are in flight. */
+INLINE void tile_3x3(const int R, const int V, const filter *f, const elem *const *rows,
+                     int64_t right, elem *y, int64_t y_pitch, int flags) {
+    vec acc[MAX_SUMS];
+    UNROLL(32)
+    for (int row = 0; row < R + 2; row++) {
+        const elem *x = rows[f->row + row] + f->column + right;
+        UNROLL(8)
+        for (int v = 0; v < V; v++) {
+            if (row < R) acc[row * V + v] = f->bias;
+            UNROLL(3)
+            for (int c = 0; c < 3; c++) {
+                const vec a = held(load(x + c + v * VL));
+                UNROLL(3)
+                for (int i = 0; i < 3; i++) {
+                    const int r = row - i;
+                    if (r < 0 || r >= R) continue;
+                    acc[r * V + v] = madd(acc[r * V + v], f->nine[c * 3 + i], a);
+                }
+            }
+            if (row >= 2) put(y + (row - 2) * y_pitch + v * VL, acc[(row - 2) * V + v], flags);
+        }
+    }
+}
+
+/* R rows x V vectors of y, `right` of the row pointers. */
+INLINE void tile(const int kind, const int R, const int V, const filter *f, const elem *const *rows,
+                 int64_t right, elem *y, int64_t y_pitch, int flags) {
+    if (kind == NINE && PARTS == 1) {
+        tile_3x3(R, V, f, rows, right, y, y_pitch, flags);
+        return;
+    }
+    const int line = kind == LINE;
+    const elem *const here[1] = {rows[0] + right}, *taps = f->taps;
     const int64_t pitch = line ? VL : y_pitch;
     sum acc[MAX_SUMS];
     UNROLL(32)
     for (int k = 0; k < R * V; k++) {
         acc[k].part[0] =
-            start(y + (k / V) * pitch + (k % V) * VL, bias, k % V == V - 1 ? last : VL, flags);
+            flags & FILTER_ACCUMULATE ? load(y + (k / V) * pitch + (k % V) * VL) : f->bias;
 #if PARTS == 2
         acc[k].part[1] = (vec){0};
 #endif
     }
-    int64_t b = 0;
-    if (R > 1 && !line && is_3x3(program)) {
-        const filter_block block = program->blocks[b++];
-        UNROLL(3)
-        for (int c = 0; c < 3; c++)
-            step(acc, R, V, 3, line, rows + block.row, block.column + right + c * block.step,
-                 taps + c * 3 * PARTS);
-    }
-    for (; b < program->count; b++) {
-        const filter_block block = program->blocks[b];
+    UNROLL(3)
+    for (int c = 0; c < 3 && kind == NINE; c++)
+        step(acc, R, V, 3, 0, rows + f->row, f->column + right + c * PARTS, taps + c * 3 * PARTS);
+    for (int64_t b = 0; b < f->program->count && kind != NINE; b++) {
+        const filter_block block = f->program->blocks[b];
         const elem *const *from = line ? here : rows + block.row;
         const int64_t column = line ? block.column : block.column + right;
         switch (block.length) {
@@ -118,7 +154,25 @@ INLINE void tile(const int R, const int V, const int line, const filter_program 
     }
     UNROLL(32)
     for (int k = 0; k < R * V; k++)
-        put(y + (k / V) * pitch + (k % V) * VL, finish(&acc[k]), k % V == V - 1 ? last : VL, flags);
+        put(y + (k / V) * pitch + (k % V) * VL, finish(&acc[k]), flags);
+}
+
+/* R rows of n elements. */
+INLINE void copy_part(const int R, const elem *from, int64_t from_pitch, elem *to, int64_t to_pitch,
+                      int64_t n) {
+    for (int r = 0; r < R; r++)
+        memcpy(to + r * to_pitch, from + r * from_pitch, (size_t)n * sizeof(elem));
+}
+
+/* R rows x 1 vector, of which y may have but n elements. */
+INLINE void narrow(const int kind, const int R, const filter *f, const elem *const *rows,
+                   int64_t right, elem *y, int64_t n) {
+    elem whole[MAX_SUMS * VL];
+    const int part = n < VL;
+    if (part && f->flags & FILTER_ACCUMULATE) copy_part(R, y, f->y_pitch, whole, VL, n);
+    tile(kind, R, 1, f, rows, right, part ? whole : y, part ? VL : f->y_pitch,
+         part ? f->flags & ~FILTER_STREAM : f->flags);
+    if (part) copy_part(R, whole, VL, y, f->y_pitch, n);
 }
 
 INLINE vec spread(const elem *bias) {
@@ -128,47 +182,79 @@ INLINE vec spread(const elem *bias) {
     return load(a);
 }
 
+INLINE filter make_filter(const filter_program *program, const void *taps, const void *bias,
+                          int64_t y_pitch, int flags) {
+    return (filter){.program = program,
+                    .taps = taps,
+                    .bias = spread(bias),
+                    .y_pitch = y_pitch,
+                    .flags = flags,
+                    .again = !(flags & (FILTER_ACCUMULATE | FILTER_STREAM))};
+}
+
 /* Where the last of some equal steps over n begins: so that it ends with n, if computing what lies
  * before it again does no harm. */
 INLINE int64_t begin(int64_t at, int64_t step, int64_t n, int again) {
     return again && at + step > n && n >= step ? n - step : at;
 }
 
-/* R rows: tiles of V vectors as far as whole ones go. */
-INLINE void band(const int R, const int V, const filter_program *program, const elem *taps,
-                 vec bias, const elem *const *rows, elem *y, int64_t y_pitch, int64_t width,
-                 int flags) {
-    for (int64_t j = 0; j + V * VL <= width; j += V * VL)
-        tile(R, V, 0, program, taps, bias, rows, j, y + j, y_pitch, VL, flags);
+/* Whether the last of the tiles across is rather moved back than replaced by columns. */
+INLINE int overlaps(const int V, const filter *f, int64_t width) {
+    return f->again && width >= WIDE * V * VL;
 }
 
-/* A column of single vectors: taller tiles, so that as many sums are in flight. */
-INLINE void column(const filter_program *program, const elem *taps, vec bias,
-                   const elem *const *rows, int64_t j, elem *y, int64_t y_pitch, int64_t height,
-                   int64_t last, int again, int flags) {
-    const int tall = 2 * TILE_ROWS / PARTS;
-    int64_t r = 0;
-    for (; r + tall <= height; r += tall)
-        tile(tall, 1, 0, program, taps, bias, rows + r, j, y + r * y_pitch + j, y_pitch, last,
-             flags);
-    for (; r < height; r += TILE_ROWS) {
-        const int64_t at = begin(r, TILE_ROWS, height, again);
-        if (at + TILE_ROWS > height) break;
-        tile(TILE_ROWS, 1, 0, program, taps, bias, rows + at, j, y + at * y_pitch + j, y_pitch,
-             last, flags);
+/* R rows: tiles of V vectors as far as whole ones go. */
+INLINE void band(const int kind, const int R, const int V, const filter *f, const elem *const *rows,
+                 elem *y, int64_t width) {
+    const int moved = overlaps(V, f, width);
+    for (int64_t j = 0; j < width; j += V * VL) {
+        const int64_t at = begin(j, V * VL, width, moved);
+        if (at + V * VL > width) break;
+        tile(kind, R, V, f, rows, at, y + at, f->y_pitch, f->flags);
     }
+}
+
+/* A column of single vectors, or of n elements if that is less: tiles of `tall` rows, so that as
+ * many sums are in flight, then of R. */
+INLINE void column(const int kind, const int tall, const int R, const filter *f,
+                   const elem *const *rows, int64_t j, elem *y, int64_t height, int64_t n) {
+    const int steps[] = {tall, R};
+    int64_t r = 0;
+    UNROLL(2)
+    for (int i = 0; i < 2; i++)
+        for (; r < height; r += steps[i]) {
+            const int64_t at = begin(r, steps[i], height, f->again);
+            if (at + steps[i] > height) break;
+            narrow(kind, steps[i], f, rows + at, j, y + at * f->y_pitch + j, n);
+        }
     for (; r < height; r++)
-        tile(1, 1, 0, program, taps, bias, rows + r, j, y + r * y_pitch + j, y_pitch, last, flags);
+        narrow(kind, 1, f, rows + r, j, y + r * f->y_pitch + j, n);
 }
 
 /* Some rows: the columns that whole tiles of V vectors leave over, up to width. */
-INLINE void columns(const int V, const filter_program *program, const elem *taps, vec bias,
-                    const elem *const *rows, elem *y, int64_t y_pitch, int64_t height,
-                    int64_t width, int again, int flags) {
+INLINE void columns(const int kind, const int tall, const int R, const int V, const filter *f,
+                    const elem *const *rows, elem *y, int64_t height, int64_t width) {
+    if (overlaps(V, f, width)) return;
     for (int64_t j = width / (V * VL) * (V * VL); j < width; j += VL) {
-        const int64_t at = begin(j, VL, width, again);
-        column(program, taps, bias, rows, at, y, y_pitch, height, width - at < VL ? width - at : VL,
-               again, flags);
+        const int64_t at = begin(j, VL, width, f->again);
+        column(kind, tall, R, f, rows, at, y, height, width - at);
+    }
+}
+
+/* The whole of y by tiles of R rows x V vectors, what these leave over by smaller ones. */
+INLINE void area(const int kind, const int R, const int V, const filter *f, const elem *const *rows,
+                 elem *y, int64_t height, int64_t width) {
+    int64_t r = 0;
+    for (; r < height; r += R) {
+        const int64_t at = begin(r, R, height, f->again);
+        if (at + R > height) break;
+        band(kind, R, V, f, rows + at, y + at * f->y_pitch, width);
+    }
+    if (r > height) r = height;
+    columns(kind, TILE_TALL / PARTS, R, V, f, rows, y, r, width);
+    for (; r < height; r++) {
+        band(kind, 1, R * V / 2, f, rows + r, y + r * f->y_pitch, width);
+        columns(kind, 1, 1, R * V / 2, f, rows + r, y + r * f->y_pitch, 1, width);
     }
 }
 
@@ -176,21 +262,17 @@ static void filter_tile(const filter_program *program, const void *taps, const v
                         const void *const *table, void *out, int64_t y_pitch, int64_t height,
                         int64_t width, int flags) {
     const elem *const *rows = (const elem *const *)table;
-    const vec b = spread(bias);
-    const int V = TILE_VECS / PARTS, S = TILE_ROWS * TILE_VECS / 2 / PARTS;
-    const int again = !(flags & (FILTER_ACCUMULATE | FILTER_STREAM));
-    elem *y = out;
-    int64_t r = 0;
-    for (; r < height; r += TILE_ROWS) {
-        const int64_t at = begin(r, TILE_ROWS, height, again);
-        if (at + TILE_ROWS > height) break;
-        band(TILE_ROWS, V, program, taps, b, rows + at, y + at * y_pitch, y_pitch, width, flags);
-    }
-    if (r > height) r = height;
-    columns(V, program, taps, b, rows, y, y_pitch, r, width, again, flags);
-    for (; r < height; r++) {
-        band(1, S, program, taps, b, rows + r, y + r * y_pitch, y_pitch, width, flags);
-        columns(S, program, taps, b, rows + r, y + r * y_pitch, y_pitch, 1, width, again, flags);
+    filter f = make_filter(program, taps, bias, y_pitch, flags);
+    if (is_3x3(program, flags)) {
+        f.row = program->blocks->row;
+        f.column = program->blocks->column;
+        UNROLL(9)
+        for (int i = 0; i < 9 && PARTS == 1; i++)
+            f.nine[i] = held(set1(f.taps[i]));
+        area(NINE, PARTS == 1 ? NINE_ROWS : ROWS, PARTS == 1 ? NINE_VECS : VECS, &f, rows, out,
+             height, width);
+    } else {
+        area(TILE, ROWS, VECS, &f, rows, out, height, width);
     }
 }
 
@@ -198,22 +280,20 @@ static void filter_line(const filter_program *program, const void *taps, const v
                         const void *const *table, void *out, int64_t y_pitch, int64_t height,
                         int64_t width, int flags) {
     const elem *const *rows = (const elem *const *)table;
-    const vec b = spread(bias);
+    const filter f = make_filter(program, taps, bias, y_pitch, flags);
     const int R = LINE_ROWS / PARTS;
-    const int again = !(flags & (FILTER_ACCUMULATE | FILTER_STREAM));
     for (int64_t r = 0; r < height; r++) {
         elem *y = (elem *)out + r * y_pitch;
         int64_t j = 0;
         for (; j + R * VL <= width; j += R * VL)
-            tile(R, 1, 1, program, taps, b, rows + r, j, y + j, 0, VL, flags);
-        while (j < width && (j + 4 * VL <= width || (again && width >= 4 * VL))) {
-            const int64_t at = begin(j, 4 * VL, width, again);
-            tile(4, 1, 1, program, taps, b, rows + r, at, y + at, 0, VL, flags);
+            tile(LINE, R, 1, &f, rows + r, j, y + j, 0, flags);
+        while (j < width && (j + 4 * VL <= width || (f.again && width >= 4 * VL))) {
+            const int64_t at = begin(j, 4 * VL, width, f.again);
+            tile(LINE, 4, 1, &f, rows + r, at, y + at, 0, flags);
             j = at + 4 * VL;
         }
         for (; j < width; j += VL)
-            tile(1, 1, 1, program, taps, b, rows + r, j, y + j, 0, width - j < VL ? width - j : VL,
-                 flags);
+            narrow(LINE, 1, &f, rows + r, j, y + j, width - j);
     }
 }
 
@@ -221,8 +301,8 @@ const filter_kernels NAME(filter) = {
     .tile = filter_tile,
     .line = filter_line,
     .lanes = VL / PARTS,
-    .tile_rows = TILE_ROWS,
-    .tile_columns = TILE_VECS / PARTS * VL / PARTS,
+    .tile_rows = ROWS,
+    .tile_columns = VECS * VL / PARTS,
     .tile_chunk = TILE_CHUNK,
     .line_columns = LINE_ROWS / PARTS * VL / PARTS,
     .line_chunk = LINE_TAPS,
