@@ -9,8 +9,13 @@
  * row: R * n multiply-adds for R + n - 1 loads. The line kernel is the same tile with rows one
  * vector apart in a single line, V = 1.
  *
- * The sum of an output runs over blocks in order, then over taps in order, whatever tile it falls
- * in: tiling never changes a bit.
+ * The sum of an output runs over blocks in order, then over taps in order (of 3x3 taps, which have a
+ * tile of their own, over their rows in order), whatever tile it falls in: tiling never changes a
+ * bit.
+ *
+ * The tier's header has the sizes: tiles of TILE_ROWS x TILE_VECS, in a column of single vectors of
+ * TILE_TALL rows, for 3x3 taps of NINE_ROWS x NINE_VECS; blocks of TILE_CHUNK taps at most, of which
+ * those of up to TILE_HELD load a vector once, where a compiler would rather load it for each use.
  */
 #include "kernel_types.h"
 #include "vec.h"
@@ -114,29 +119,11 @@ INLINE void tile_3x3(const int R, const int V, const filter *f, const elem *cons
     }
 }
 
-/* R rows x V vectors of y, `right` of the row pointers. */
-INLINE void tile(const int kind, const int R, const int V, const filter *f, const elem *const *rows,
-                 int64_t right, elem *y, int64_t y_pitch, int flags) {
-    if (kind == NINE && PARTS == 1) {
-        tile_3x3(R, V, f, rows, right, y, y_pitch, flags);
-        return;
-    }
-    const int line = kind == LINE;
+/* All blocks on the tile. */
+INLINE void blocks(sum *acc, const int line, const int R, const int V, const filter *f,
+                   const elem *const *rows, int64_t right) {
     const elem *const here[1] = {rows[0] + right}, *taps = f->taps;
-    const int64_t pitch = line ? VL : y_pitch;
-    sum acc[MAX_SUMS];
-    UNROLL(32)
-    for (int k = 0; k < R * V; k++) {
-        acc[k].part[0] =
-            flags & FILTER_ACCUMULATE ? load(y + (k / V) * pitch + (k % V) * VL) : f->bias;
-#if PARTS == 2
-        acc[k].part[1] = (vec){0};
-#endif
-    }
-    UNROLL(3)
-    for (int c = 0; c < 3 && kind == NINE; c++)
-        step(acc, R, V, 3, 0, rows + f->row, f->column + right + c * PARTS, taps + c * 3 * PARTS);
-    for (int64_t b = 0; b < f->program->count && kind != NINE; b++) {
+    for (int64_t b = 0; b < f->program->count; b++) {
         const filter_block block = f->program->blocks[b];
         const elem *const *from = line ? here : rows + block.row;
         const int64_t column = line ? block.column : block.column + right;
@@ -151,6 +138,36 @@ INLINE void tile(const int kind, const int R, const int V, const filter *f, cons
 #undef CASE
         }
         taps += block.columns * block.length * PARTS;
+    }
+}
+
+/* R rows x V vectors of y, `right` of the row pointers. */
+INLINE void tile(const int kind, const int R, const int V, const filter *f, const elem *const *rows,
+                 int64_t right, elem *y, int64_t y_pitch, int flags) {
+    if (kind == NINE && PARTS == 1) {
+        tile_3x3(R, V, f, rows, right, y, y_pitch, flags);
+        return;
+    }
+    const int64_t pitch = kind == LINE ? VL : y_pitch;
+    sum acc[MAX_SUMS];
+    UNROLL(32)
+    for (int k = 0; k < R * V; k++) {
+        acc[k].part[0] =
+            flags & FILTER_ACCUMULATE ? load(y + (k / V) * pitch + (k % V) * VL) : f->bias;
+#if PARTS == 2
+        acc[k].part[1] = (vec){0};
+#endif
+    }
+    UNROLL(32)
+    for (int k = 0; k < R * V * PARTS; k++) /* or they would be kept for no blocks at all */
+        acc[k / PARTS].part[k % PARTS] = held(acc[k / PARTS].part[k % PARTS]);
+    if (kind == NINE) {
+        UNROLL(3)
+        for (int c = 0; c < 3; c++)
+            step(acc, R, V, 3, 0, rows + f->row, f->column + right + c * PARTS,
+                 f->taps + c * 3 * PARTS);
+    } else {
+        blocks(acc, kind == LINE, R, V, f, rows, right);
     }
     UNROLL(32)
     for (int k = 0; k < R * V; k++)
@@ -203,15 +220,18 @@ INLINE int overlaps(const int V, const filter *f, int64_t width) {
     return f->again && width >= WIDE * V * VL;
 }
 
-/* R rows: tiles of V vectors as far as whole ones go. */
+/* R rows: tiles of V vectors as far as whole ones go. The last is moved back by a second round: a
+ * choice at every tile would cost more. */
 INLINE void band(const int kind, const int R, const int V, const filter *f, const elem *const *rows,
                  elem *y, int64_t width) {
     const int moved = overlaps(V, f, width);
-    for (int64_t j = 0; j < width; j += V * VL) {
-        const int64_t at = begin(j, V * VL, width, moved);
-        if (at + V * VL > width) break;
-        tile(kind, R, V, f, rows, at, y + at, f->y_pitch, f->flags);
-    }
+    int64_t j = 0;
+    do {
+        for (; j + V * VL <= width; j += V * VL)
+            tile(kind, R, V, f, rows, j, y + j, f->y_pitch, f->flags);
+        if (j >= width) break;
+        j = width - V * VL;
+    } while (moved);
 }
 
 /* A column of single vectors, or of n elements if that is less: tiles of `tall` rows, so that as
