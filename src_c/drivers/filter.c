@@ -231,6 +231,13 @@ static void locate(const filter_plan *plan, int64_t index, filter_task *t, int64
                                            : plan->inside_from + (block + 1) * plan->block_columns;
 }
 
+/* Where the region behind the inside [a, b) begins: kernels write parts of vectors slowly, so it
+ * takes a whole one, if computing some outputs again does no harm. */
+static int64_t whole_vector(const filter_plan *plan, int64_t a, int64_t b, int64_t to, int flags) {
+    const int once = flags & (FILTER_ACCUMULATE | FILTER_STREAM);
+    return once ? b : max64(a, min64(b, to - plan->kernels->lanes));
+}
+
 static void do_task(const void *context, int64_t index, void *memory) {
     const filter_job *j = context;
     const filter_plan *plan = j->plan;
@@ -249,7 +256,7 @@ static void do_task(const void *context, int64_t index, void *memory) {
         apply_region(j, &t, &s, from, none ? to : a, 0, flags);
         if (none) continue;
         apply_region(j, &t, &s, a, b, 1, flags);
-        apply_region(j, &t, &s, b, to, 0, flags);
+        if (b < to) apply_region(j, &t, &s, whole_vector(plan, a, b, to, flags), to, 0, flags);
     }
 }
 

@@ -200,7 +200,7 @@ static void find_inside(filter_plan *plan, const char *y) {
     plan->inside_from = plan->inside_to = 0;
     if (p->x_step[5] != 1 || p->stride[W] != 1 || plan->phases.by_tap) return;
     if (copies_lines(plan)) return;
-    int64_t from = max64(0, p->pad_before[W]);
+    int64_t from = round_up(max64(0, p->pad_before[W]), lanes);
     if (plan->flags & FILTER_STREAM)
         while ((intptr_t)(y + from * plan->bytes) % vector)
             from++;
