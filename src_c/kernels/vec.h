@@ -50,14 +50,15 @@ INLINE vec set1(elem a) {
 } /* a + 0 would turn -0 into +0, and cost an add */
 #endif
 
+/* A vec anywhere in memory. GCC may take a memcpy of one through the stack. */
+typedef vec vec_in_memory __attribute__((aligned(1), may_alias));
+
 INLINE vec load(const elem *p) {
-    vec v;
-    memcpy(&v, p, sizeof v);
-    return v;
+    return *(const vec_in_memory *)p;
 }
 
 INLINE void store(elem *p, vec v) {
-    memcpy(p, &v, sizeof v);
+    *(vec_in_memory *)p = v;
 }
 
 /* v in a register: a compiler may load or broadcast it again for each use, where loads are scarcer
