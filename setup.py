@@ -35,8 +35,9 @@ TIERS["AMD64"], TIERS["arm64"] = TIERS["x86_64"], TIERS["aarch64"]
 # Kernel sources: each is compiled for every tier and every dtype it serves.
 FLOATS = ["f32", "f64"]
 ALL = [*FLOATS, "c64", "c128", "u8", "u16", "u32", "u64", "b8"]
-KERNELS = {"filter": ALL, "mix": ALL, "dot": ALL, "outer": ALL, "fold": ALL}
+KERNELS = {"filter": ALL, "plane": ALL, "mix": ALL, "dot": ALL, "outer": ALL, "fold": ALL}
 KERNELS |= {
+    "plane_grad": FLOATS,
     "winograd": FLOATS,
     "pool_sum": [*FLOATS, "c64", "c128", "u64"],
     "pool_max": [*FLOATS, "u8", "u16", "u32", "u64"],
@@ -59,7 +60,7 @@ LOWER = {
 # Winograd's kernels take lines of tiles apart, and plain loops become vectors.
 OPTIMIZE = "-O2"
 OPTIMIZE_GCC = dict.fromkeys(
-    ["filter", "filter_present", "winograd", "present", "fold", "convert"], "-O3"
+    ["filter", "filter_present", "plane", "winograd", "present", "fold", "convert"], "-O3"
 )
 BASE = ["-std=gnu11", "-g0", "-fvisibility=hidden", "-ffp-contract=fast", "-Wall"]
 # Predictive commoning carries loaded vectors from one pass of a tap loop to the next and spills the

@@ -152,9 +152,12 @@ pyconvc_status pyconvc_weight_grad(const pyconvc_problem *p, const void *x, cons
     const pyconvc_status status = pyconvc_complete(&checked);
     if (status) return status;
     if (run->workers < 1) return PYCONVC_BAD_PROBLEM;
-    if (!no_outputs(&checked)) return dot_weight_grad(&checked, x, y, w, run);
-    put_zeros(&checked, w);
-    return PYCONVC_OK;
+    if (no_outputs(&checked)) {
+        put_zeros(&checked, w);
+        return PYCONVC_OK;
+    }
+    return dot_planes_suits(&checked) ? dot_planes_weight_grad(&checked, x, y, w, run)
+                                      : dot_weight_grad(&checked, x, y, w, run);
 }
 
 struct pyconvc_plan {

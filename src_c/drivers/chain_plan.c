@@ -233,7 +233,7 @@ static pyconvc_status plan_filter(chain_plan *plan, int i, const pyconvc_run *ru
     p->w_step[4] = 1;
     p->x_step[5] = p->w_step[5] = p->y_step[5] = 1;
     const pyconvc_status status = pyconvc_complete(p);
-    return status ? status : filter_plan_make(&plan->filter[i], p, pass->w, NULL, run);
+    return status ? status : filter_plan_kernel(&plan->filter[i], p, pass->w, run);
 }
 
 static double work(const chain_plan *plan) {

@@ -15,4 +15,9 @@
 pyconvc_status dot_weight_grad(const pyconvc_problem *p, const void *x, const void *y, void *w,
                                const pyconvc_run *run);
 
+/* The same for many groups of few channels, whose small planes are packed whole. */
+int dot_planes_suits(const pyconvc_problem *p);
+pyconvc_status dot_planes_weight_grad(const pyconvc_problem *p, const void *x, const void *y,
+                                      void *w, const pyconvc_run *run);
+
 #endif

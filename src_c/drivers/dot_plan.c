@@ -79,8 +79,7 @@ static void place_offsets(dot_plan *plan) {
         *to++ = 0; /* computed and thrown away */
 }
 
-/* Whether a channel's planes and taps lie in w as they do in a row of sums. */
-static int lies_dense(const pyconvc_problem *p) {
+int dot_lies_dense(const pyconvc_problem *p) {
     const int64_t taps[] = {p->kernel[H] * p->kernel[W], p->kernel[W], 1};
     for (int a = 0; a < PYCONVC_RANK; a++)
         if (p->kernel[a] > 1 && (p->flip || p->w_step[3 + a] != taps[a])) return 0;
@@ -105,7 +104,7 @@ pyconvc_status dot_plan_make(dot_plan *plan, const pyconvc_problem *p) {
     plan->pieces = p->batch * plan->q.output[D] * plan->bands * plan->column_blocks;
     plan->slices =
         plan->units >= ENOUGH_UNITS ? 1 : min64(plan->pieces, ceil_div(ENOUGH_UNITS, plan->units));
-    plan->dense = lies_dense(p);
+    plan->dense = dot_lies_dense(p);
     plan->offsets = malloc((size_t)plan->offsets_padded * sizeof *plan->offsets);
     if (!plan->offsets) return PYCONVC_NO_MEMORY;
     place_offsets(plan);

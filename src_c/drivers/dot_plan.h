@@ -68,6 +68,9 @@ void dot_cut(dot_plan *plan, int64_t columns, int64_t samples);
 pyconvc_status dot_plan_make(dot_plan *plan, const pyconvc_problem *p);
 void dot_plan_free(dot_plan *plan);
 
+/* Whether a channel's planes and taps lie in w as they do in a row of sums. */
+int dot_lies_dense(const pyconvc_problem *p);
+
 static inline int64_t dot_element(const dot_plan *plan) {
     return plan->bytes / plan->parts;
 }

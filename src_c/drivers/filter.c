@@ -76,7 +76,7 @@ static size_t lay_out(const filter_plan *plan, char *base, scratch *s) {
 
 size_t filter_scratch(const filter_plan *plan) {
     scratch s;
-    return plan->packed ? planes_scratch(plan) : lay_out(plan, NULL, &s);
+    return plan->packed ? filter_planes_scratch(plan) : lay_out(plan, NULL, &s);
 }
 
 int64_t filter_row(const pyconvc_problem *p, const filter_task *t, int64_t i) {
@@ -264,5 +264,5 @@ pyconvc_status filter_run(const filter_plan *plan, const void *x, const void *bi
                           const pyconvc_run *run) {
     const filter_job j = {plan, x, bias, y};
     return parallel_for(plan->tasks, plan->workers, filter_scratch(plan),
-                        plan->packed ? planes_do_task : do_task, &j, run);
+                        plan->packed ? filter_planes_do_task : do_task, &j, run);
 }

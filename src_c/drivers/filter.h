@@ -14,6 +14,7 @@
 
 #include "dispatch.h"
 #include "phases.h"
+#include "planes.h"
 #include "problem.h"
 
 /* A band of output rows needs input rows from all its taps. They are numbered densely, or, where
@@ -33,6 +34,7 @@ int64_t numbered_row(const pyconvc_problem *p, const row_numbering *rows, int64_
 typedef struct {
     const pyconvc_problem *p;
     const filter_kernels *kernels;
+    const plane_kernels *plane;
     filter_fn *kernel;
     int use_line;
     int64_t bytes, parts; /* of a sample */
@@ -43,7 +45,7 @@ typedef struct {
     filter_program program;
     filter_block *blocks;
     char *taps;
-    int64_t planes, planes_at_once, blocks_per_plane, taps_per_plane;
+    int64_t planes, planes_at_once, blocks_per_plane, taps_per_plane, chunk;
 
     /* The kernel's row table. Output rows go to the kernel in `sets`, every sets-th row of a band,
      * and kernel rows in `classes`, every classes-th row: with these, tap k + 1 of output q of one
@@ -64,15 +66,18 @@ typedef struct {
     int64_t bands, column_blocks, images, tasks;
     int flags, workers;
 
-    /* Small planes are packed, those of groups_at_once groups by a task, slots of them at a time
-     * (see filter_planes.h). */
-    int packed, across; /* across: their samples are neighbours */
-    int64_t groups_at_once, group_parts, slots;
+    /* Small planes are packed, those of groups_at_once groups by a task (see filter_planes.h). */
+    int packed;
+    plane_layout layout;
+    int64_t groups_at_once, group_parts;
 } filter_plan;
 
 /* Packs w and decides everything; free with filter_plan_free also after a failure. */
 pyconvc_status filter_plan_make(filter_plan *plan, const pyconvc_problem *p, const void *w,
                                 const void *y, const pyconvc_run *run);
+/* The same for callers that apply the kernel by themselves, to a table of rows. */
+pyconvc_status filter_plan_kernel(filter_plan *plan, const pyconvc_problem *p, const void *w,
+                                  const pyconvc_run *run);
 void filter_plan_free(filter_plan *plan);
 
 /* Scratch bytes that one worker needs. */

@@ -77,7 +77,7 @@ static void walk_tile(packer *k, int64_t first_row) {
     for (int64_t c = 0; c < plan->classes; c++) {
         const int64_t taps = ceil_div(plan->p->kernel[H] - c, plan->classes);
         for (int64_t row = 0, chunk = 0; row < taps; chunk++) {
-            const int64_t length = chunk_length(taps, plan->kernels->tile_chunk, chunk);
+            const int64_t length = chunk_length(taps, plan->chunk, chunk);
             const int64_t at = first_row + c * plan->rows_per_class + row;
             for (int64_t column = 0; column < plan->p->kernel[W]; column++) {
                 put_run(k, at, tap_column(plan, column), length);
@@ -119,7 +119,7 @@ static int64_t most_blocks(const filter_plan *plan) {
     const int64_t lanes = plan->kernels->lanes, taps = plan->p->kernel[W];
     if (!plan->use_line)
         return plan->classes * taps *
-               ceil_div(ceil_div(plan->p->kernel[H], plan->classes), plan->kernels->tile_chunk);
+               ceil_div(ceil_div(plan->p->kernel[H], plan->classes), plan->chunk);
     return min64(taps, ceil_div(ceil_div(taps, lanes), plan->kernels->line_chunk) * lanes);
 }
 
@@ -311,30 +311,42 @@ static double multiply_adds(const filter_plan *plan) {
            (double)(plan->planes * plan->taps_per_plane);
 }
 
-pyconvc_status filter_plan_make(filter_plan *plan, const pyconvc_problem *p, const void *w,
-                                const void *y, const pyconvc_run *run) {
+static pyconvc_status make(filter_plan *plan, const pyconvc_problem *p, const void *w,
+                           const void *y, const pyconvc_run *run, int may_pack) {
     const kernel_table *table = pyconvc_kernels();
     *plan = (filter_plan){.p = p,
                           .planes = p->channels_in * p->kernel[D],
                           .taps_per_plane = p->kernel[H] * p->kernel[W]};
     if (!table) return PYCONVC_NO_ISA;
     plan->kernels = &table->filter[p->dtype];
+    plan->plane = &table->plane[p->dtype];
     plan->use_line = is_line(p, plan->kernels);
     plan->kernel = plan->use_line ? plan->kernels->line : plan->kernels->tile;
     plan->bytes = pyconvc_sample_bytes(p->dtype);
     plan->parts = parts_of(p->dtype);
     plan->phases = phases_across(p);
     plan->workers = parallel_workers(run, multiply_adds(plan) * (double)plan->bytes);
-    plan->packed = planes_size(plan);
+    plan->packed = may_pack && filter_planes_size(plan);
+    plan->chunk = plan->packed ? plan->plane->chunk : plan->kernels->tile_chunk;
     if (!plan->packed) size_strips(plan);
     if (may_stream(plan, y)) plan->flags |= FILTER_STREAM;
     if (!plan->packed) {
         find_inside(plan, y);
         size_tasks(plan);
+        size_table(plan);
     }
-    size_table(plan);
     plan->blocks_per_plane = most_blocks(plan);
     return pack_taps(plan, w);
+}
+
+pyconvc_status filter_plan_make(filter_plan *plan, const pyconvc_problem *p, const void *w,
+                                const void *y, const pyconvc_run *run) {
+    return make(plan, p, w, y, run, 1);
+}
+
+pyconvc_status filter_plan_kernel(filter_plan *plan, const pyconvc_problem *p, const void *w,
+                                  const pyconvc_run *run) {
+    return make(plan, p, w, NULL, run, 0);
 }
 
 void filter_plan_free(filter_plan *plan) {

@@ -152,10 +152,26 @@ static inline void copy_line(const char *from, int64_t bytes, char *to) {
     }
 }
 
+/* copy_line for 16 to 64 bytes, without a loop: blocks from the begin and from the end. */
+static inline void copy_short_line(const char *from, int64_t bytes, char *to) {
+    COPY(block, 0)
+    if (bytes > 32) {
+        COPY(block, 16)
+        COPY(block, bytes - 32)
+    }
+    COPY(block, bytes - 16)
+}
+
 static void copy_lines(int64_t bytes, const char *from, const gather_move *moves, int64_t count,
                        int64_t samples, char *to) {
+    const int64_t line = samples * bytes;
+    if (line >= 16 && line <= 64) {
+        for (int64_t i = 0; i < count; i++)
+            copy_short_line(from + moves[i].from * bytes, line, to + moves[i].to * bytes);
+        return;
+    }
     for (int64_t i = 0; i < count; i++)
-        copy_line(from + moves[i].from * bytes, samples * bytes, to + moves[i].to * bytes);
+        copy_line(from + moves[i].from * bytes, line, to + moves[i].to * bytes);
 }
 
 typedef uint32_t words __attribute__((vector_size(16), may_alias));

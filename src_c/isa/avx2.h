@@ -11,15 +11,19 @@
 #define OUTER_COLS   6
 /* The image filter. 9 sums, 5 taps and a loaded vector fill 15 registers; products of integers and
  * of complex samples take more of them. */
-#define TILE_ROWS  (REAL ? 3 : 5)
-#define TILE_VECS  (REAL ? 3 : 2)
-#define TILE_CHUNK (REAL ? 5 : 4)
-#define TILE_TALL  (REAL ? 7 : 10)
-#define TILE_HELD  (REAL ? 5 : 2)
-#define NINE_ROWS  5
-#define NINE_VECS  2
-#define LINE_ROWS  10
-#define LINE_CHUNK 4
+#define TILE_ROWS    (REAL ? 3 : 5)
+#define TILE_VECS    (REAL ? 3 : 2)
+#define TILE_CHUNK   (REAL ? 5 : 4)
+#define TILE_TALL    (REAL ? 7 : 10)
+#define TILE_HELD    (REAL ? 5 : 2)
+#define NINE_ROWS    5
+#define NINE_VECS    2
+#define LINE_ROWS    10
+#define LINE_CHUNK   4
+#define PLANE_ROWS   7
+#define PLANE_CHUNK  7
+#define GRAD_ROWS    3
+#define GRAD_COLUMNS 4
 /* Products of Winograd's method: output channels, a power of two, x vectors. */
 #define WINOGRAD_CHANNELS 4
 #define WINOGRAD_VECS     3

@@ -17,6 +17,7 @@
 
 #define DECLARE(dtype, elem, parts)                                                                \
     extern const filter_kernels KERNELS(filter, dtype);                                            \
+    extern const plane_kernels KERNELS(plane, dtype);                                              \
     extern const mix_kernels KERNELS(mix, dtype);                                                  \
     extern const dot_kernels KERNELS(dot, dtype);                                                  \
     extern const outer_kernels KERNELS(outer, dtype);                                              \
@@ -25,6 +26,9 @@ PYCONVC_FOR_DTYPES(DECLARE)
 
 #define DECLARE_WINOGRAD(dtype, DTYPE) extern const winograd_kernels KERNELS(winograd, dtype);
 PYCONVC_FOR_WINOGRAD(DECLARE_WINOGRAD)
+
+#define DECLARE_PLANE_GRAD(dtype, DTYPE) extern const plane_grad_kernels KERNELS(plane_grad, dtype);
+PYCONVC_FOR_PLANE_GRAD(DECLARE_PLANE_GRAD)
 
 #define DECLARE_POOL(stem, op, dtype, DTYPE) extern const pool_kernel KERNELS(stem, dtype);
 PYCONVC_FOR_POOLS(DECLARE_POOL)
@@ -45,6 +49,7 @@ const kernel_table *CAT(pyconvc_table_, PYCONVC_TIER)(void) {
     int i = 0;
 #define FILL(dtype, elem, parts)                                                                   \
     table.filter[i] = KERNELS(filter, dtype);                                                      \
+    table.plane[i] = KERNELS(plane, dtype);                                                        \
     table.mix[i] = KERNELS(mix, dtype);                                                            \
     table.dot[i] = KERNELS(dot, dtype);                                                            \
     table.outer[i] = KERNELS(outer, dtype);                                                        \
@@ -53,6 +58,9 @@ const kernel_table *CAT(pyconvc_table_, PYCONVC_TIER)(void) {
     PYCONVC_FOR_DTYPES(FILL)
 #define FILL_WINOGRAD(dtype, DTYPE) table.winograd[PYCONVC_##DTYPE] = &KERNELS(winograd, dtype);
     PYCONVC_FOR_WINOGRAD(FILL_WINOGRAD)
+#define FILL_PLANE_GRAD(dtype, DTYPE)                                                              \
+    table.plane_grad[PYCONVC_##DTYPE] = &KERNELS(plane_grad, dtype);
+    PYCONVC_FOR_PLANE_GRAD(FILL_PLANE_GRAD)
 #define FILL_POOL(stem, op, dtype, DTYPE)                                                          \
     table.pool[POOL_##op][PYCONVC_##DTYPE] = KERNELS(stem, dtype);
     PYCONVC_FOR_POOLS(FILL_POOL)

@@ -75,22 +75,42 @@ static void one(const dot_job *job) {
     dots(1, MOST_OFFSETS, job);
 }
 
-INLINE elem plus(elem a, elem b) {
 #if LOGICAL
-    return a | b;
+#    define PLUS(a, b) ((a) | (b))
 #else
-    return (elem)(a + b);
+#    define PLUS(a, b) ((a) + (b))
 #endif
+
+#if VEC_BYTES > 16
+#    define LEAST ((int)(16 / sizeof(elem))) /* elements of the least vector */
+/* Those of a vector, added up in halves. */
+INLINE void add_halves(const elem *lanes, elem *out) {
+    typedef elem least __attribute__((vector_size(16), aligned(1), may_alias));
+    least a[VEC_BYTES / 16];
+    UNROLL(4)
+    for (int i = 0; i < VEC_BYTES / 16; i++)
+        a[i] = *(const least *)(lanes + i * LEAST);
+    UNROLL(4)
+    for (int half = VEC_BYTES / 32; half; half /= 2)
+        for (int i = 0; i < half; i++)
+            a[i] = PLUS(a[i], a[i + half]);
+    *(least *)out = a[0];
 }
+#else
+#    define LEAST VL
+INLINE void add_halves(const elem *lanes, elem *out) {
+    memcpy(out, lanes, VL * sizeof(elem));
+}
+#endif
 
 /* The lanes of a vector added up in halves, each part of a sample for itself. */
 INLINE void add_lanes(const elem *lanes, elem *out) {
-    elem a[VL];
-    memcpy(a, lanes, sizeof a);
+    elem a[LEAST];
+    add_halves(lanes, a);
     UNROLL(8)
-    for (int half = VL / 2; half >= PARTS; half /= 2)
+    for (int half = LEAST / 2; half >= PARTS; half /= 2)
         for (int j = 0; j < half; j++)
-            a[j] = plus(a[j], a[j + half]);
+            a[j] = (elem)PLUS(a[j], a[j + half]);
     memcpy(out, a, PARTS * sizeof(elem));
 }
 

@@ -72,6 +72,54 @@ typedef struct {
     filter_fn *tile, *line;
 } filter_present_kernels;
 
+/* filter of plane: the same sums without accumulation, for planes whose rows lie x_pitch apart: rows[r] = x + r *
+ * x_pitch. They are computed for `planes` planes, whose x, y, taps and bias lie so many elements
+ * apart. The caller grants: block lengths within the kernel's chunk; x readable in `rows` output
+ * rows, and in each up to a whole vector. */
+typedef struct {
+    const filter_program *program;
+    const void *taps, *bias; /* bias NULL: zero */
+    const void *x;
+    void *y;
+    int64_t planes, taps_step, bias_step, x_step, y_step;
+    int64_t x_pitch, y_pitch, height, width;
+    int stream; /* past the cache: y, y_step and y_pitch aligned to a vector */
+} plane_job;
+
+typedef void plane_fn(const plane_job *job);
+
+typedef struct {
+    plane_fn *filter;
+    int32_t lanes, rows, chunk; /* samples in a vector; rows of a tile; taps */
+} plane_kernels;
+
+/* plane_grad: for i < rows, c < columns, at most the table's,
+ *      sums[i * sums_pitch + c] += sum over r < height, j < width of
+ *          g[r * g_pitch + j] * x[(r + i) * x_pitch + offsets[c] + j]
+ *
+ * each of sums a vector of partial sums. The caller grants: height >= rows; x readable in lines of
+ * whole vectors, and g where width is less than one. */
+typedef struct {
+    const void *g, *x;
+    int64_t g_pitch, x_pitch, height, width;
+    int64_t rows, columns;
+    const int64_t *offsets;
+    void *sums;
+    int64_t sums_pitch; /* vectors */
+} plane_grad_job;
+
+typedef void plane_grad_fn(const plane_grad_job *job);
+
+typedef struct {
+    plane_grad_fn *grad;
+    int32_t vector, rows, columns; /* elements; the tile */
+} plane_grad_kernels;
+
+/* One line a dtype that has it: X(dtype, DTYPE). */
+#define PYCONVC_FOR_PLANE_GRAD(X)                                                                  \
+    X(f32, F32)                                                                                    \
+    X(f64, F64)
+
 /* One tap of mix: where it reads x and its weights, in elements. */
 typedef struct {
     int64_t x, w;
@@ -196,6 +244,8 @@ typedef struct winograd_kernels winograd_kernels; /* see winograd_types.h */
 typedef struct {
     const char *name;
     filter_kernels filter[PYCONVC_DTYPE_COUNT];
+    plane_kernels plane[PYCONVC_DTYPE_COUNT];
+    const plane_grad_kernels *plane_grad[PYCONVC_DTYPE_COUNT]; /* NULL: none for this dtype */
     mix_kernels mix[PYCONVC_DTYPE_COUNT];
     dot_kernels dot[PYCONVC_DTYPE_COUNT];
     outer_kernels outer[PYCONVC_DTYPE_COUNT];

@@ -1,0 +1,327 @@
+/* SPDX-License-Identifier: BSD-3-Clause
+ *
+ * plane.c -- the row-reuse filter on packed planes (contract: plane_fn in kernel_types.h).
+ *
+ *   y[r][j] += taps[i] * x[r + i][column + j]      for the taps i of a block
+ *
+ * A tile of PLANE_ROWS rows x one vector of y stays in registers. For each column of a block its n
+ * taps are broadcast once, n being the whole height of most kernels; then each of the PLANE_ROWS +
+ * n - 1 input vectors is loaded once and serves all rows that meet it. Rows lie at one pitch, so
+ * that no pointers are looked up, and planes follow one another without a return to the driver.
+ *
+ * The sum of an output runs over blocks in order, then over taps in order, whatever tile it falls
+ * in.
+ *
+ * Kernels of 3 x 3 taps keep all of these in registers instead, and the sums of the rows that meet
+ * the current input row: each of its vectors is loaded once a column and serves three rows.
+ */
+#include "kernel_types.h"
+#include "vec.h"
+
+#define ROWS  (PLANE_ROWS / PARTS)
+#define CHUNK (PLANE_CHUNK / PARTS)
+#define MOST  8 /* rows, and taps; a plain constant, so that arrays become registers */
+
+typedef struct {
+    vec part[PARTS];
+} sum;
+
+/* Row `row` of those that are `pitch` bytes apart, every third of which has a pointer: what is
+ * between is reached by scaled addresses. */
+INLINE const elem *at(const char *const *third, int row, int64_t pitch, int64_t right) {
+    return (const elem *)(third[row / 3] + row % 3 * pitch) + right;
+}
+
+/* One column of n taps on the tile, `right` of the rows' pointers. */
+INLINE void step(sum *acc, const int n, const char *const *third, int64_t pitch, int64_t right,
+                 const elem *taps) {
+    vec w[MOST * PARTS];
+    UNROLL(16)
+    for (int i = 0; i < n * PARTS; i++)
+        w[i] = held(set1(taps[i]));
+    UNROLL(16)
+    for (int row = 0; row < ROWS + n - 1; row++) {
+        const vec a = held(load(at(third, row, pitch, right)));
+        UNROLL(8)
+        for (int i = 0; i < n; i++) {
+            const int r = row - i;
+            if (r < 0 || r >= ROWS) continue;
+            UNROLL(2)
+            for (int p = 0; p < PARTS; p++)
+                acc[r].part[p] = madd(acc[r].part[p], w[i * PARTS + p], a);
+        }
+    }
+}
+
+INLINE void columns(sum *acc, const int n, const filter_block *block, const elem *x,
+                    int64_t x_pitch, const elem *taps) {
+    const int64_t pitch = x_pitch * (int64_t)sizeof(elem);
+    const char *third[MOST];
+    UNROLL(8)
+    for (int i = 0; i <= (ROWS + n - 2) / 3; i++)
+        third[i] = (const char *)(x + block->column) + (block->row + 3 * i) * pitch;
+    for (int64_t c = 0, right = 0; c < block->columns; c++, right += block->step)
+        step(acc, n, third, pitch, right, taps + c * n * PARTS);
+}
+
+/* The length of a program's only block, where the kernel is compiled for it. */
+typedef enum { ANY = 0, FIVE = 5, SEVEN = 7 } kind;
+
+INLINE void tile(sum *acc, const kind k, const filter_program *program, const elem *taps,
+                 const elem *x, int64_t pitch) {
+    if (k != ANY) {
+        columns(acc, (int)k, program->blocks, x, pitch, taps);
+        return;
+    }
+    for (int64_t b = 0; b < program->count; b++) {
+        const filter_block *block = &program->blocks[b];
+        switch (block->length) {
+#define CASE(n)                                                                                    \
+    case n:                                                                                        \
+        if (n <= CHUNK) columns(acc, n, block, x, pitch, taps);                                    \
+        break;
+            CASE(1) CASE(2) CASE(3) CASE(4) CASE(5) CASE(6) CASE(7) CASE(8)
+#undef CASE
+        }
+        taps += block->columns * block->length * PARTS;
+    }
+}
+
+INLINE vec finish(const sum *s) {
+#if PARTS == 2
+    return join(s->part[0], s->part[1]);
+#else
+    return s->part[0];
+#endif
+}
+
+INLINE vec spread(const elem *bias) {
+    elem a[VL];
+    for (int j = 0; j < VL; j++)
+        a[j] = bias ? bias[j % PARTS] : 0;
+    return load(a);
+}
+
+/* Where the last of some equal steps over n begins: so that it ends with n, computing again what
+ * lies before it. */
+INLINE int64_t begin(int64_t at, int64_t step, int64_t n) {
+    return at + step > n && n >= step ? n - step : at;
+}
+
+/* Rows that a vector of which `elements` are asked for may be written to whole. Where lines shorter
+ * than a vector follow each other, its end is what the next line will overwrite. */
+INLINE int64_t whole_rows(const plane_job *job, int64_t elements) {
+    if (elements >= VL) return job->height;
+    if (job->y_pitch != job->width) return 0;
+    const int64_t beyond = (VL - 1) / job->width; /* lines that a vector reaches into */
+    return job->height > beyond ? job->height - beyond : 0;
+}
+
+INLINE void put(const sum *acc, elem *y, int64_t pitch, int past_cache) {
+    UNROLL(8)
+    for (int r = 0; r < ROWS; r++)
+        if (past_cache)
+            stream(y + r * pitch, finish(&acc[r]));
+        else
+            store(y + r * pitch, finish(&acc[r]));
+}
+
+/* The first rows of a tile, `whole` of them in whole vectors. */
+INLINE void put_part(const sum *acc, elem *y, int64_t pitch, int64_t rows, int64_t whole,
+                     int64_t elements) {
+    UNROLL(8)
+    for (int r = 0; r < ROWS; r++, y += pitch) {
+        if (r == rows) return;
+        if (r < whole)
+            store(y, finish(&acc[r]));
+        else
+            store_part(y, finish(&acc[r]), elements);
+    }
+}
+
+INLINE void one_plane(const kind k, const plane_job *job, const elem *x, const elem *taps,
+                      vec start, elem *y) {
+    for (int64_t r = 0; r < job->height; r += ROWS) {
+        const int64_t row = begin(r, ROWS, job->height), rows = job->height - row;
+        for (int64_t j = 0; j < job->width; j += VL) {
+            const int64_t column = job->stream ? j : begin(j, VL, job->width),
+                          left = job->width - column;
+            elem *to = y + row * job->y_pitch + column;
+            sum acc[MOST];
+            UNROLL(8)
+            for (int i = 0; i < ROWS; i++)
+                acc[i] = (sum){{start}};
+            tile(acc, k, job->program, taps, x + row * job->x_pitch + column, job->x_pitch);
+            if (rows >= ROWS && left >= VL)
+                put(acc, to, job->y_pitch, job->stream);
+            else
+                put_part(acc, to, job->y_pitch, rows, whole_rows(job, left) - row, left);
+        }
+    }
+}
+
+/* The plane's next: x and y by their steps, taps and bias by theirs. */
+INLINE void next(plane_job *job) {
+    job->x = (const elem *)job->x + job->x_step;
+    job->y = (elem *)job->y + job->y_step;
+    job->taps = (const elem *)job->taps + job->taps_step;
+    if (job->bias) job->bias = (const elem *)job->bias + job->bias_step;
+}
+
+INLINE void planes(const kind k, const plane_job *given) {
+    plane_job job = *given; /* which no store can change */
+    for (int64_t i = 0; i < given->planes; i++, next(&job))
+        one_plane(k, &job, job.x, job.taps, spread(job.bias), job.y);
+}
+
+static void any(const plane_job *job) {
+    planes(ANY, job);
+}
+static void five(const plane_job *job) {
+    planes(FIVE, job);
+}
+static void seven(const plane_job *job) {
+    planes(SEVEN, job);
+}
+
+#if PARTS == 1
+/* sum += the products of three columns, vector v of each, with row i of the taps. */
+INLINE vec add_row(vec sum, const int i, const vec *w, const vec *x) {
+    UNROLL(3)
+    for (int c = 0; c < 3; c++)
+        sum = madd(sum, w[3 * c + i], x[c]);
+    return sum;
+}
+
+/* What is read of a row: three vectors, and so many vectors to their right. */
+INLINE void load_row(const elem *x, const int64_t *columns, const int v, vec *to) {
+    UNROLL(3)
+    for (int c = 0; c < 3; c++)
+        to[c] = held(load(x + columns[c] + v * VL));
+}
+
+/* A 3 x 3 kernel: where its columns read, its taps [column][row], and the distance from an even
+ * input row to the odd one after it, where the stride is 2, else 0. */
+typedef struct {
+    int64_t columns[3], odd;
+    vec w[9];
+} kernel_3x3;
+
+/* V vectors of y down all rows, the last one with `elements`; the first `whole` rows may be written
+ * in whole vectors. An input row is added to the output rows that it ends, goes on with (`begun`,
+ * stride 1) and begins. */
+INLINE void roll(const int V, const int stride, const plane_job *job, const kernel_3x3 *k,
+                 vec start, const elem *x, elem *y, int64_t whole, int64_t elements) {
+    vec ending[2], begun[2], in[3];
+    UNROLL(2)
+    for (int v = 0; v < V; v++) {
+        load_row(x, k->columns, v, in);
+        ending[v] = add_row(start, 0, k->w, in);
+    }
+    UNROLL(2)
+    for (int v = 0; v < V && stride == 1; v++) {
+        load_row(x + job->x_pitch, k->columns, v, in);
+        ending[v] = add_row(ending[v], 1, k->w, in);
+        begun[v] = add_row(start, 0, k->w, in);
+    }
+    x += (3 - stride) * job->x_pitch;
+    for (int64_t r = 0; r < job->height; r++, x += job->x_pitch, y += job->y_pitch) {
+        (void)0;
+        UNROLL(2)
+        for (int v = 0; v < V; v++) {
+            if (stride == 2) {
+                load_row(x + k->odd, k->columns, v, in);
+                ending[v] = add_row(ending[v], 1, k->w, in);
+            }
+            load_row(x, k->columns, v, in);
+            const vec out = add_row(ending[v], 2, k->w, in);
+            ending[v] = stride == 1 ? add_row(begun[v], 1, k->w, in) : add_row(start, 0, k->w, in);
+            if (stride == 1) begun[v] = add_row(start, 0, k->w, in);
+            if (r >= whole)
+                store_part(y, out, elements);
+            else if (job->stream)
+                stream(y + v * VL, out);
+            else
+                store(y + v * VL, out);
+        }
+    }
+}
+
+INLINE void planes_3x3(const int stride, const plane_job *given) {
+    plane_job job = *given;
+    const filter_block *block = job.program->blocks;
+    kernel_3x3 k = {
+        {0, block->step, stride == 1 ? 2 * block->step : block[1].column - block->column}};
+    if (stride == 2) k.odd = (block[2].row - block->row - 1) * job.x_pitch;
+    for (int64_t i = 0; i < given->planes; i++, next(&job)) {
+        const elem *taps = job.taps,
+                   *x = (const elem *)job.x + block->row * job.x_pitch + block->column;
+        const vec start = spread(job.bias);
+        UNROLL(9)
+        for (int t = 0; t < 9; t++) {
+            const int even = t / 3 * 2 + t % 3 / 2, odd = 6 + t / 3; /* with stride 2 */
+            k.w[t] = held(set1(taps[stride == 1 ? t : t % 3 == 1 ? odd : even]));
+        }
+        for (int64_t j = 0, rest; (rest = job.width - j) > 0;) {
+            const int two = rest >= 2 * VL || (rest > VL && job.width >= 2 * VL && !job.stream);
+            const int64_t step = two ? 2 * VL : VL, at = job.stream ? j : begin(j, step, job.width);
+            elem *y = (elem *)job.y + at;
+            if (two)
+                roll(2, stride, &job, &k, start, x + at, y, job.height, VL);
+            else
+                roll(1, stride, &job, &k, start, x + at, y, whole_rows(&job, job.width - at),
+                     job.width - at);
+            j += step;
+        }
+    }
+}
+
+static void is_3x3(const plane_job *job) {
+    planes_3x3(1, job);
+}
+static void is_3x3_by_2(const plane_job *job) {
+    planes_3x3(2, job);
+}
+
+/* Whether the blocks are those of 3 x 3 taps at stride 2: even rows and odd rows, and in each the
+ * first two columns and the third. */
+static int has_stride_2(const filter_program *program) {
+    static const int32_t length[] = {2, 2, 1, 1}, columns[] = {2, 1, 2, 1};
+    const filter_block *b = program->blocks;
+    if (program->count != 4 || b[1].row != b[0].row || b[3].row != b[2].row ||
+        b[2].column != b[0].column || b[2].step != b[0].step || b[3].column != b[1].column)
+        return 0;
+    for (int i = 0; i < 4; i++)
+        if (b[i].length != length[i] || b[i].columns != columns[i]) return 0;
+    return 1;
+}
+#endif
+
+/* Loops without a choice in them, for kernels of one block. */
+static void filter(const plane_job *job) {
+    const filter_block *block = job->program->blocks;
+    const int32_t length = job->program->count == 1 ? block->length : 0;
+#if PARTS == 1
+    if (length == 3 && block->columns == 3) {
+        is_3x3(job);
+        return;
+    }
+    if (has_stride_2(job->program)) {
+        is_3x3_by_2(job);
+        return;
+    }
+#endif
+    if (length == 5 && CHUNK >= 5)
+        five(job);
+    else if (length == 7 && CHUNK >= 7)
+        seven(job);
+    else
+        any(job);
+}
+
+const plane_kernels NAME(plane) = {
+    .filter = filter,
+    .lanes = VL / PARTS,
+    .rows = ROWS,
+    .chunk = CHUNK,
+};
