@@ -24,7 +24,7 @@ import numpy as np
 from . import _bands, _check, _choose, _core, _methods
 
 BAND_BYTES = 2 << 20  # of a band of the input
-MOST_BYTES = 10 << 20  # of a band and all that is computed from it
+MOST_BYTES = 12 << 20  # of a band and all that is computed from it
 SURE = 1e-3  # part of the weights from which a Fourier transform's rounding does not matter
 
 POLICIES = ("propagate", "omit", "raise")
@@ -178,7 +178,12 @@ def axis_of_bands(shape, taps, itemsize, mixed):
 
 def _least_bytes(shape, axis, taps, itemsize, mixed):
     """Of a band as high as its halo, and what is computed from it."""
-    return (7 if mixed else 5) * _row_bytes(shape, axis, itemsize) * 2 * taps
+    return _copies(mixed) * _row_bytes(shape, axis, itemsize) * 2 * taps
+
+
+def _copies(mixed):
+    """Arrays of a band's size: of what is there, whether it is, and the sums of both."""
+    return 7 if mixed else 4
 
 
 def _row_bytes(shape, axis, itemsize):
@@ -188,7 +193,7 @@ def _row_bytes(shape, axis, itemsize):
 def _height(shape, axis, taps, itemsize, mixed):
     """Rows of a band: several times its halo if there is memory for it."""
     row = _row_bytes(shape, axis, itemsize)
-    most = MOST_BYTES // ((7 if mixed else 5) * row) - (taps - 1)
+    most = MOST_BYTES // (_copies(mixed) * row) - (taps - 1)
     return max(1, min(max(16, 4 * taps, BAND_BYTES // row), most), taps - 1)
 
 
@@ -227,8 +232,8 @@ def _lacks(x, mask):
 
 
 def _split(x, mask, workers):
-    """x with 0 for what is missing, and 1 where a sample is there."""
-    present, valid = np.empty_like(x), np.empty(x.shape, x.real.dtype)
+    """x with 0 for what is missing, in place if it is no view, and 1 where a sample is there."""
+    present, valid = x if x.base is None else np.empty_like(x), np.empty(x.shape, x.real.dtype)
     if x.dtype.kind == "f":
         _core.split_present(x, present, valid, mask=mask, workers=workers)
         return present, valid
