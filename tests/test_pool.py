@@ -10,7 +10,7 @@ from hypothesis import assume, given
 from hypothesis import strategies as st
 from pool_cases import RANKS, adaptive_pools, pools
 
-from pyconvc import nn
+from pyconvc import _core, nn
 from pyconvc.reference import nn as reference
 
 REAL = [*cases.INTEGERS, *cases.FLOATS, np.dtype(np.float16)]
@@ -433,3 +433,13 @@ def test_without_samples():
     assert nn.lp_pool1d(np.ones((0, 2, 5)), 2, 2).shape == (0, 2, 2)
     assert nn.max_unpool1d(np.ones((0, 2, 5)), np.ones((0, 2, 5), int), 2).shape == (0, 2, 10)
     assert nn.grad.avg_pool1d_input((0, 2, 4), np.ones((0, 2, 2)), 2).shape == (0, 2, 4)
+
+
+@pytest.mark.parametrize("dtype", [np.int64, np.uint64, np.float64])
+def test_average_of_no_sample(dtype):
+    """Windows whose taps lie on either side of the input, as C callers may have them."""
+    axes = [(2, 1, 5, 2), (1, 1, 1, 0)]
+    y = np.full((1, 2, 2, 40), 9, dtype)
+    x = np.arange(1, 241, dtype=dtype).reshape(1, 2, 3, 40)
+    _core.pool(x, y, axes=axes, maximum=False)
+    np.testing.assert_array_equal(y, 0 if np.dtype(dtype).kind in "iu" else np.nan)

@@ -120,7 +120,8 @@ void pyconvc_plan_free(pyconvc_plan *plan);
  *   forward   y[n,c,o] = sum of x[n,c,i] over the window of o, divided; or the largest
  *   adjoint   x[n,c,i] = sum of y[n,c,o], which the caller divided, over the windows that i is in
  *
- * NaN is larger than all. Padding is in no window; it may count in what sums are divided by. */
+ * NaN is larger than all. Padding is in no window; it may count in what sums are divided by. The
+ * average of no sample is NaN, of integers 0. */
 typedef enum { PYCONVC_AVERAGE, PYCONVC_MAXIMUM } pyconvc_pool_op;
 
 /* What the samples of x and y are in memory, and in brackets the dtype to compute in. */

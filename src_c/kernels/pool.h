@@ -27,7 +27,7 @@ typedef struct {
     const elem *x;
     int64_t position;
     lane bias;       /* what makes unsigned integers compare as signed ones */
-    int64_t divided; /* what set_divisors was last called for; 0: it was not */
+    int64_t divided; /* what set_divisors was last called for, if it was */
 } job;
 
 INLINE line line_at(const job *j, int64_t number) {
@@ -240,12 +240,14 @@ INLINE vec quotient(vec a, vec by, int is_unsigned) {
     return load(n);
 }
 
-/* The divisors of a row of outputs; lanes beyond the last are not zero. */
+/* The divisors of a row of outputs. Where integers have none, and in lanes beyond the last, it is 1:
+ * the sum over a window without samples is 0. */
 static void set_divisors(const job *j, int64_t of_row) {
     elem *to = line_at(j, DIVISOR).v;
     const int64_t each = j->g->channels * PARTS;
     for (int64_t o = 0; o < j->g->outputs / j->g->channels; o++) {
-        const elem by = (elem)of_row * (elem)j->g->column_divisor[o];
+        const elem samples = (elem)of_row * (elem)j->g->column_divisor[o];
+        const elem by = FLOATING || samples != 0 ? samples : 1;
         for (int64_t k = 0; k < each; k++)
             *to++ = by;
     }
@@ -494,7 +496,7 @@ static void put_plane_in_blocks(job *j, int64_t plane) {
 
 static void pool(const pool_program *g, const pool_call *c) {
     const lane sign = (lane)(-LANE_MAX - 1);
-    job j = {g, c, NULL, c->position, POOL_OP != SUM && g->is_unsigned ? sign : 0, 0};
+    job j = {g, c, NULL, c->position, POOL_OP != SUM && g->is_unsigned ? sign : 0, INT64_MIN};
     if (!g->in_place) fill_ends(&j);
     for (int64_t plane = 0; plane < c->planes; plane++) {
         j.x = (const elem *)c->x + plane * c->x_plane * PARTS;
