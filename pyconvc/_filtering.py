@@ -1,6 +1,7 @@
 """From the arguments of pyconvc.signal to a `Filtering`: everything checked, the problem stated."""
 
 import math
+from dataclasses import replace
 
 import numpy as np
 
@@ -76,6 +77,14 @@ def filtering(
     for a, (first, _), code in zip(axes, windows, codes, strict=True):
         pad[a], rules[a] = w.shape[a] - 1 - first, code
     return _methods.Filtering(x, w, y, axes, tuple(pad), tuple(rules), fill, convolution, workers)
+
+
+def only(f, axis, rows):
+    """The filtering of a slice of the outputs along an axis; those of `f` need no memory."""
+    shape, pad = list(f.y.shape), list(f.pad)
+    shape[axis] = rows.stop - rows.start
+    pad[axis] -= rows.start
+    return replace(f, y=np.empty(shape, f.y.dtype), pad=tuple(pad))
 
 
 def window(n, k, mode, late):

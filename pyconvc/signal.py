@@ -469,9 +469,13 @@ def _filter(
     *,
     names=("in1", "in2"),
     missing=_missing.NOTHING,
+    rows=None,
     **kind,
 ):
-    """The common body of the functions whose result has the inputs' dtype."""
+    """The common body of the functions whose result has the inputs' dtype.
+
+    `rows` is a slice of the outputs along the first axis, if not all are wanted.
+    """
     _check.mode(mode)
     _check.one_of("method", method, METHODS)
     in1, in2 = _check.numeric(**dict(zip(names, (in1, in2), strict=True)))
@@ -480,7 +484,8 @@ def _filter(
     if missing:
         in1 = _missing.floating(in1, in2, mode)
     if _scipy.takes(in1, in2):
-        return _scipy.call(name, in1, in2, mode, boundary, fillvalue, axes, out)
+        y = _scipy.call(name, in1, in2, mode, boundary, fillvalue, axes, out)
+        return y if rows is None else y[rows]
     if in1.ndim == 0 and not missing:
         return _product(in1, in2 if kind.get("convolution") else in2.conj(), out)
     _check.not_empty(**dict(zip(names, (in1, in2), strict=True)))
@@ -497,8 +502,11 @@ def _filter(
         out,
         names=names,
         commute=commute,
+        compute=rows is None,
         **kind,
     )
+    if rows is not None:
+        f = _filtering.only(f, 0, rows)
     return _compute(f, method, np.result_type(in1, in2), out, missing=missing)
 
 

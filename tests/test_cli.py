@@ -440,7 +440,7 @@ def test_failure_leaves_the_old_file(inputs, place, monkeypatch):
     def interrupt(*arguments, **options):
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(pyconvc.signal, "convolve", interrupt)
+    monkeypatch.setattr(pyconvc.signal, "_filter", interrupt)
     assert run("filter", "grey.npy", "out.npy", "--kernel=box:3") == 130
     assert (place / "out.npy").read_text() == "old"
     assert sorted(place.iterdir()) == sorted([*inputs, place / "out.npy"])

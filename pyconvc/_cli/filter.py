@@ -19,12 +19,13 @@ from typing import NamedTuple
 
 import numpy as np
 
-import pyconvc.signal
+from pyconvc import signal
 from pyconvc._cli import images, kernels
 from pyconvc._cli.console import UsageError, progress
 
 HELP = "filter a picture or a .npy array of any rank"
 BAND_SAMPLES = 1 << 22  # of one channel, computed at once: 16 MiB of float32
+HALOS = 16  # times the rows of a window, if there is memory for them
 MEMORY = 512  # MiB that a band and its result may take where nothing is said
 
 # How numpy.pad extends row numbers by each boundary; -1 marks a row of fillvalue.
@@ -67,8 +68,7 @@ def run(arguments: argparse.Namespace) -> None:
     kernel = kernels.parse(arguments.kernel, len(picture.space))
     kernel = _normalized(kernel, arguments.normalize)
     dtype = _result_dtype(picture, arguments.dtype)
-    sample = _sample_bytes(picture, kernel, dtype)
-    budget = _budget(arguments.memory, math.prod(picture.space[1:]) * sample, kernel.shape[0])
+    budget = _budget(arguments.memory, picture, kernel, dtype)
     bands = plan(picture.space, kernel.shape, arguments.mode, arguments.boundary, budget)
     _check_alpha(picture, arguments.mode)
     with images.reserve(arguments.output) as temporary:
@@ -78,22 +78,25 @@ def run(arguments: argparse.Namespace) -> None:
         output.save()
 
 
-def _sample_bytes(picture: images.Picture, kernel: kernels.Kernel, dtype: np.dtype) -> int:
-    """Bytes of a band for each of its samples: as read, computed with, and to be written."""
-    channels = picture.samples.shape[-1]
-    working = images.working_dtype(picture.samples.dtype).itemsize
+def _sample_bytes(picture: images.Picture, kernel: kernels.Kernel, dtype: np.dtype):
+    """Bytes for each sample of a band's input, as read and to compute with, and of its result."""
+    stored, channels = picture.samples.dtype, picture.samples.shape[-1]
+    working = images.working_dtype(stored)
     parts = len(kernel.parts)
-    stored = channels * (picture.samples.dtype.itemsize + dtype.itemsize)
-    return stored + working * (3 if parts == 1 else 4 + parts)
+    read = channels * stored.itemsize + (working.itemsize if working != stored else 0)
+    computed = parts + (2 if parts > 1 else 0) + (2 if dtype.kind in "biu" else 0)
+    return read, channels * dtype.itemsize + working.itemsize * computed
 
 
-def _budget(memory: int, row_bytes: int, taps: int) -> int:
-    """Rows of a band, halo included, for which there is memory."""
-    rows = (memory << 20) // row_bytes
-    if rows < taps:
-        needed = -(-taps * row_bytes >> 20)
+def _budget(memory: int, picture: images.Picture, kernel: kernels.Kernel, dtype: np.dtype) -> int:
+    """Rows of a band's input, halo included, for which there is memory."""
+    row, taps = math.prod(picture.space[1:]), kernel.shape[0]
+    read, computed = (row * n for n in _sample_bytes(picture, kernel, dtype))
+    rows = ((memory << 20) - (taps - 1) * read) // (read + computed)
+    if rows < 1:
+        needed = -(-(taps * read + computed) >> 20)
         raise UsageError(f"--memory {memory}: the {taps} rows of a window take {needed} MiB")
-    return rows
+    return rows + taps - 1
 
 
 def plan(shape, kernel, mode: str, boundary: str, budget: int) -> list[Band]:
@@ -115,8 +118,8 @@ def plan(shape, kernel, mode: str, boundary: str, budget: int) -> list[Band]:
 
 
 def _band_height(row: int, taps: int, budget: int) -> int:
-    """Rows of `row` samples in a band, made larger than its halo, which is computed twice."""
-    return min(max(4 * taps, BAND_SAMPLES // row), budget - (taps - 1))
+    """Rows of `row` samples in a band, made larger than its halo, which is read twice."""
+    return min(max(HALOS * taps, BAND_SAMPLES // row), budget - (taps - 1))
 
 
 def _fill(output, shape, dtype, picture, kernel, bands: list[Band], arguments) -> None:
@@ -145,22 +148,27 @@ def _filter_band(slab: np.ndarray, kernel, band: Band, arguments) -> np.ndarray:
 
 
 def _convolve(slab: np.ndarray, taps: np.ndarray, arguments) -> np.ndarray:
+    """The outputs whose windows have all their rows in the slab."""
     mode, height = arguments.mode, taps.shape[0]
+    first = {"full": height - 1, "same": height // 2, "valid": 0}[mode]
     try:
-        values = pyconvc.signal.convolve(
+        return signal._filter(
+            "convolve",
             slab,
             taps.astype(slab.dtype),
             mode,
             arguments.method,
-            boundary=arguments.boundary,
-            fillvalue=arguments.fillvalue,
-            nan_policy=arguments.nan_policy,
-            workers=arguments.workers,
+            arguments.boundary,
+            arguments.fillvalue,
+            None,
+            arguments.workers,
+            None,
+            missing=(arguments.nan_policy, None, 0.0, True),
+            rows=slice(first, first + len(slab) - (height - 1)),
+            convolution=True,
         )
     except (ValueError, TypeError, MemoryError) as error:
         raise UsageError(str(error)) from error
-    skip = {"full": height - 1, "same": height // 2, "valid": 0}[mode]
-    return values[skip : skip + slab.shape[0] - (height - 1)]
 
 
 def _normalized(kernel: kernels.Kernel, wanted: bool) -> kernels.Kernel:
