@@ -127,16 +127,23 @@ def _fill(output, shape, dtype, picture, kernel, bands: list[Band], arguments) -
     space, channels = shape[1 : len(picture.space)], picture.samples.shape[-1]
     with progress(arguments.input.name, len(bands) * picture.colours) as advance:
         for band in bands:
-            slab = picture.samples[np.maximum(band.rows, 0)]
-            result = np.empty((band.stop - band.start, *space, channels), dtype)
-            for channel in range(picture.colours):
-                values = _filter_band(slab[..., channel], kernel, band, arguments)
-                values += arguments.offset
-                result[..., channel] = images.settle(values, dtype)
-                advance()
-            if picture.has_alpha:
-                result[..., -1] = picture.samples[np.arange(band.start, band.stop)][..., -1]
+            result = _band(picture, kernel, band, (*space, channels), dtype, arguments, advance)
             output.write(band.start, result.reshape(len(result), *shape[1:]))
+            del result  # before the next band is read
+
+
+def _band(picture, kernel, band: Band, shape, dtype, arguments, advance) -> np.ndarray:
+    """The rows of the result that a band has."""
+    slab = picture.samples[np.maximum(band.rows, 0)]
+    result = np.empty((band.stop - band.start, *shape), dtype)
+    for channel in range(picture.colours):
+        values = _filter_band(slab[..., channel], kernel, band, arguments)
+        values += arguments.offset
+        result[..., channel] = images.settle(values, dtype)
+        advance()
+    if picture.has_alpha:
+        result[..., -1] = picture.samples[np.arange(band.start, band.stop)][..., -1]
+    return result
 
 
 def _filter_band(slab: np.ndarray, kernel, band: Band, arguments) -> np.ndarray:
