@@ -16,7 +16,7 @@ TILES = {1: (4,), 2: (2, 4)}  # outputs of a tile along an axis, by along how ma
 # a block of tiles, unless it is still near after the transform. Measured by
 # benchmarks/calibrate_winograd.py. What weights cost more that come from memory, because there are
 # more of them than a cache holds, about.
-COSTS = 0.89, 28, 8.9, 7.7, 3.5
+COSTS = 0.89, 28, 14, 7.7, 3.5
 FAR_COST, CACHED = 12, 4e6
 LANES, FEW, BLOCK = 8, 4, 24  # tiles of a vector, of a part of one, and of a block, about
 
