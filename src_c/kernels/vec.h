@@ -30,7 +30,7 @@
 typedef CAT(ELEM_, PYCONVC_DTYPE) elem;
 #define PARTS   CAT(PARTS_, PYCONVC_DTYPE)
 #define LOGICAL CAT(LOGICAL_, PYCONVC_DTYPE)
-#define REAL    (PARTS == 1 && (elem)0.5 > 0) /* float or double; no preprocessor's constant */
+#define REAL    CAT(REAL_, PYCONVC_DTYPE)
 
 #if VEC_BYTES == 0 && PARTS == 1
 #    define VL 1
