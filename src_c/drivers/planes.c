@@ -138,6 +138,20 @@ static void find_lines(const plane_layout *l, const plane_band *band, plane_pack
     }
 }
 
+/* What is beyond the edges, the same for all groups: ends of lines, and lines of the constant. */
+static void pad_slots(const plane_layout *l, const plane_packer *k) {
+    const gather_line line = line_of(l);
+    const int64_t slack = l->phase_pitch - phases_samples(&l->phases, l->p->output[W]);
+    if (k->count < l->sets * l->rows_per_set) {
+        gather_fill(l->bytes, l->p->fill, slots_samples(l), k->slots);
+        return;
+    }
+    for (int64_t slot = 0; slot < l->slots; slot++)
+        for (int64_t f = 0; f < l->phases.count; f++)
+            gather_ends(&line, &k->ranges[f], k->moves, k->count, slack,
+                        k->slots + (slot * l->slot_samples + f * l->phase_pitch) * l->bytes);
+}
+
 void planes_begin(const plane_layout *l, const plane_band *band, plane_packer *k) {
     const pyconvc_problem *p = l->p;
     const gather_line line = line_of(l);
@@ -146,8 +160,7 @@ void planes_begin(const plane_layout *l, const plane_band *band, plane_packer *k
         k->ranges[f] =
             gather_find(&line, phases_first(&l->phases, f) - p->pad_before[W], p->stride[W], count);
     find_lines(l, band, k);
-    /* What is beyond the edges is the same for all groups. */
-    gather_fill(l->bytes, p->fill, slots_samples(l), k->slots);
+    pad_slots(l, k);
 }
 
 /* ---- planes ------------------------------------------------------------------------------------
