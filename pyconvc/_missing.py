@@ -24,7 +24,7 @@ import numpy as np
 from . import _bands, _check, _choose, _core, _methods
 
 BAND_BYTES = 2 << 20  # of a band of the input
-MOST_BYTES = 12 << 20  # of a band and all that is computed from it
+MOST_BYTES = 10 << 20  # of a band and all that is computed from it
 SURE = 1e-3  # part of the weights from which a Fourier transform's rounding does not matter
 
 POLICIES = ("propagate", "omit", "raise")

@@ -76,7 +76,9 @@ def is_safe(x, w, *, axes=None, fft=None, boundary="constant", fill=0, workers=1
 
         def is_in_range(loudest, quietest):
             limits = np.finfo(x.dtype)
-            return loudest * most < limits.max and quietest * _least(taps) / points > limits.tiny
+            return bool(
+                loudest * most < limits.max and quietest * _least(taps) / points > limits.tiny
+            )
 
         if not _is_within(taps, taps.max(axis=axes, keepdims=True), 16 * ratio):
             return False

@@ -65,7 +65,7 @@ static pyconvc_status filter(const leaving_out *o, const pyconvc_problem *p, con
                              const pyconvc_run *run) {
     filter_plan plan;
     filter_present present;
-    pyconvc_status status = filter_plan_make(&plan, p, o->w, y, run);
+    pyconvc_status status = filter_plan_kernel(&plan, p, o->w, run);
     if (!status) status = leave_out(&plan, o, &present);
     if (!status) status = filter_run(&plan, x, NULL, y, run);
     filter_plan_free(&plan);
