@@ -70,7 +70,7 @@ def test_definition(name, call, method, workers):
 
 @pytest.mark.parametrize("dtype", cases.FLOATS)
 @pytest.mark.parametrize(
-    ("shape", "taps"), [((5000,), (9,)), ((90, 70), (5, 3)), ((9, 20, 30), (3, 3, 5))]
+    ("shape", "taps"), [((5000,), (9,)), ((90, 70), (11, 3)), ((9, 20, 30), (3, 8, 5))]
 )
 def test_nothing_missing_changes_no_bit(shape, taps, dtype):
     x, w = cases.random(shape, dtype), np.abs(cases.random(taps, dtype, 1))

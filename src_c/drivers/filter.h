@@ -45,7 +45,7 @@ typedef struct {
     filter_program program;
     filter_block *blocks;
     char *taps;
-    int64_t planes, planes_at_once, blocks_per_plane, taps_per_plane, chunk;
+    int64_t planes, planes_at_once, blocks_per_plane, taps_per_plane;
 
     /* The kernel's row table. Output rows go to the kernel in `sets`, every sets-th row of a band,
      * and kernel rows in `classes`, every classes-th row: with these, tap k + 1 of output q of one

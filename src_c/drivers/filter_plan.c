@@ -77,7 +77,7 @@ static void walk_tile(packer *k, int64_t first_row) {
     for (int64_t c = 0; c < plan->classes; c++) {
         const int64_t taps = ceil_div(plan->p->kernel[H] - c, plan->classes);
         for (int64_t row = 0, chunk = 0; row < taps; chunk++) {
-            const int64_t length = chunk_length(taps, plan->chunk, chunk);
+            const int64_t length = chunk_length(taps, plan->kernels->tile_chunk, chunk);
             const int64_t at = first_row + c * plan->rows_per_class + row;
             for (int64_t column = 0; column < plan->p->kernel[W]; column++) {
                 put_run(k, at, tap_column(plan, column), length);
@@ -119,7 +119,7 @@ static int64_t most_blocks(const filter_plan *plan) {
     const int64_t lanes = plan->kernels->lanes, taps = plan->p->kernel[W];
     if (!plan->use_line)
         return plan->classes * taps *
-               ceil_div(ceil_div(plan->p->kernel[H], plan->classes), plan->chunk);
+               ceil_div(ceil_div(plan->p->kernel[H], plan->classes), plan->kernels->tile_chunk);
     return min64(taps, ceil_div(ceil_div(taps, lanes), plan->kernels->line_chunk) * lanes);
 }
 
@@ -327,7 +327,6 @@ static pyconvc_status make(filter_plan *plan, const pyconvc_problem *p, const vo
     plan->phases = phases_across(p);
     plan->workers = parallel_workers(run, multiply_adds(plan) * (double)plan->bytes);
     plan->packed = may_pack && filter_planes_size(plan);
-    plan->chunk = plan->packed ? plan->plane->chunk : plan->kernels->tile_chunk;
     if (!plan->packed) size_strips(plan);
     if (may_stream(plan, y)) plan->flags |= FILTER_STREAM;
     if (!plan->packed) {

@@ -21,7 +21,6 @@
 #define LINE_ROWS    10
 #define LINE_CHUNK   4
 #define PLANE_ROWS   7
-#define PLANE_CHUNK  7
 #define GRAD_ROWS    3
 #define GRAD_COLUMNS 4
 /* Products of Winograd's method: output channels, a power of two, x vectors. */

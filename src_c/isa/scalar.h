@@ -16,7 +16,6 @@
 #define LINE_ROWS    8
 #define LINE_CHUNK   3
 #define PLANE_ROWS   4
-#define PLANE_CHUNK  4
 #define GRAD_ROWS    3
 #define GRAD_COLUMNS 3
 /* Products of Winograd's method: output channels, a power of two, x vectors. */

@@ -72,10 +72,10 @@ typedef struct {
     filter_fn *tile, *line;
 } filter_present_kernels;
 
-/* filter of plane: the same sums without accumulation, for planes whose rows lie x_pitch apart: rows[r] = x + r *
- * x_pitch. They are computed for `planes` planes, whose x, y, taps and bias lie so many elements
- * apart. The caller grants: block lengths within the kernel's chunk; x readable in `rows` output
- * rows, and in each up to a whole vector. */
+/* filter of plane: the same sums without accumulation, for planes whose rows lie x_pitch apart:
+ * rows[r] = x + r * x_pitch. They are computed for `planes` planes, whose x, y, taps and bias lie
+ * so many elements apart. The caller grants: block lengths within tile_chunk, so that sums have the
+ * order of tile's; x readable in `rows` output rows, and in each up to a whole vector. */
 typedef struct {
     const filter_program *program;
     const void *taps, *bias; /* bias NULL: zero */
@@ -90,7 +90,7 @@ typedef void plane_fn(const plane_job *job);
 
 typedef struct {
     plane_fn *filter;
-    int32_t lanes, rows, chunk; /* samples in a vector; rows of a tile; taps */
+    int32_t lanes, rows; /* samples in a vector; rows of a tile */
 } plane_kernels;
 
 /* plane_grad: for i < rows, c < columns, at most the table's,

@@ -18,9 +18,8 @@
 #include "kernel_types.h"
 #include "vec.h"
 
-#define ROWS  (PLANE_ROWS / PARTS)
-#define CHUNK (PLANE_CHUNK / PARTS)
-#define MOST  8 /* rows, and taps; a plain constant, so that arrays become registers */
+#define ROWS (PLANE_ROWS / PARTS)
+#define MOST 8 /* rows, and taps; a plain constant, so that arrays become registers */
 
 typedef struct {
     vec part[PARTS];
@@ -78,7 +77,7 @@ INLINE void tile(sum *acc, const kind k, const filter_program *program, const el
         switch (block->length) {
 #define CASE(n)                                                                                    \
     case n:                                                                                        \
-        if (n <= CHUNK) columns(acc, n, block, x, pitch, taps);                                    \
+        if (n <= TILE_CHUNK) columns(acc, n, block, x, pitch, taps);                               \
         break;
             CASE(1) CASE(2) CASE(3) CASE(4) CASE(5) CASE(6) CASE(7) CASE(8)
 #undef CASE
@@ -311,9 +310,9 @@ static void filter(const plane_job *job) {
         return;
     }
 #endif
-    if (length == 5 && CHUNK >= 5)
+    if (length == 5 && TILE_CHUNK >= 5)
         five(job);
-    else if (length == 7 && CHUNK >= 7)
+    else if (length == 7 && TILE_CHUNK >= 7)
         seven(job);
     else
         any(job);
@@ -323,5 +322,4 @@ const plane_kernels NAME(plane) = {
     .filter = filter,
     .lanes = VL / PARTS,
     .rows = ROWS,
-    .chunk = CHUNK,
 };
