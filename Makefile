@@ -61,7 +61,7 @@ neon:
 else
 neon:
 	$(PYTHON) -m venv --clear .venv-$@
-	$(PIP) install setuptools Cython numpy scipy
+	$(PIP) install --upgrade setuptools Cython numpy scipy
 	CC=$(AARCH64)-gcc PYCONVC_MACHINE=aarch64 $(BIN)/python setup.py -q compare_tiers \
 		--build-temp build/neon --run-with 'qemu-aarch64 -L /usr/$(AARCH64)'
 endif
