@@ -10,21 +10,10 @@
  * added up once, by reduce, when all images are done.
  */
 #include "kernel_types.h"
-#include "vec.h"
+#include "masked.h"
 
 #define MOST_SUMS    24
 #define MOST_OFFSETS 10
-
-typedef uint8_t bits __attribute__((vector_size(sizeof(vec))));
-
-/* v with the lanes that the mask clears set to zero, whatever they hold. */
-INLINE vec keep(vec v, const bits *mask) {
-    bits b;
-    memcpy(&b, &v, sizeof v);
-    b &= *mask;
-    memcpy(&v, &b, sizeof v);
-    return v;
-}
 
 INLINE void add(const int K, const int T, vec *acc, const elem *g, int64_t g_channel,
                 const elem *const *x, int64_t j, const bits *mask) {

@@ -9,20 +9,9 @@
  * serves R rows of taps.
  */
 #include "kernel_types.h"
-#include "vec.h"
+#include "masked.h"
 
 #define MOST 16 /* sums; a plain constant, so that arrays become registers */
-
-typedef uint8_t bits __attribute__((vector_size(sizeof(vec))));
-
-/* v with the lanes that the mask clears set to zero, whatever they hold. */
-INLINE vec keep(vec v, const bits *mask) {
-    bits b;
-    memcpy(&b, &v, sizeof v);
-    b &= *mask;
-    memcpy(&v, &b, sizeof v);
-    return v;
-}
 
 INLINE vec get(const elem *p, const bits *mask) {
     return mask ? keep(load(p), mask) : load(p);
