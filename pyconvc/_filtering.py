@@ -43,7 +43,8 @@ def filtering(
     workers = _threads.resolve(workers)
     dtype = np.result_type(in1, in2)
     kernel_dtype = computing_dtype(dtype)
-    fill = _check.fill_value(fillvalue, kernel_dtype)
+    # as scipy has it, a value that no boundary asks for is not looked at
+    fill = _check.fill_value(fillvalue if 0 in codes else 0, kernel_dtype)
     lead = broadcast_lead(in1, in2, axes, names)
     n, k = ([a.shape[i] for i in axes] for a in (in1, in2))
     windows = [window(*sizes, mode, c in late) for *sizes, c in zip(n, k, codes, strict=True)]

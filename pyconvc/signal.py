@@ -66,7 +66,7 @@ def convolve(
         ``"symm"`` (edge repeated), ``"mirror"`` (edge not repeated), ``"edge"`` (last sample
         repeated).
     fillvalue : scalar
-        Value beyond the edges for ``boundary="fill"``.
+        Value beyond the edges for ``boundary="fill"``; not looked at under other boundaries.
     axes : int or sequence of int, optional
         Axes to convolve over. Default: all.
     nan_policy : {"propagate", "omit", "raise"}

@@ -332,6 +332,15 @@ def test_scipy_planes_without_samples():
             assert_agree(got, want, a, b, fill, shapes=shapes, mode=mode)
 
 
+@pytest.mark.parametrize("boundary", ["wrap", "symm"])
+@pytest.mark.parametrize("fill", [-3, 10**30, 2j, None, "x", [1, 2]], ids=str)
+def test_scipy_planes_with_a_value_that_is_not_used(boundary, fill):
+    a, b = pair(((6, 5), (3, 3)), 1, ("u2", "u2"))
+    want = theirs("convolve2d")(a, b, "same", boundary, fill)
+    got = ours("convolve2d")(a, b, "same", boundary, fill)
+    assert_agree(got, want, a, b)
+
+
 TRANSFORMED = ["?", "u1", "i8", "f2", "f4", "f8", "c8", "c16"]
 
 
