@@ -165,8 +165,8 @@ def _refuse_fft(f, rival, seconds):
         return ""
     from . import _fft
 
-    dtype = f.x.dtype if f.x.dtype.kind in "fc" else np.dtype(np.float64)
-    plan = _fft.expected(f.x.shape, f.w.shape, f.y.shape, f.axes, dtype)
+    shapes = (a.shape for a in (f.x, f.w, f.y))
+    plan = _fft.expected(*shapes, f.axes, _methods.transform_dtype(f))
     seconds["fft"] = plan.seconds + plan.check * f.x.size + 1e-9 * CALL_NS["fft"]
     if FFT_GAIN * seconds["fft"] >= rival:
         return ""

@@ -190,6 +190,18 @@ def test_transforms(n, k, dtype):
     assert np.abs(got - want).max() <= np.finfo(dtype).eps * math.log2(n + k) * scale
 
 
+@pytest.mark.parametrize("dtype", [np.float32, np.complex64])
+@pytest.mark.parametrize("shapes", [((100,), (100,)), ((128,), (7,)), ((9, 14), (8, 16))], ids=str)
+def test_transforms_of_few_samples(shapes, dtype):
+    """They have digits to spare: results are rounded once."""
+    wide = np.result_type(dtype, np.float64)
+    for x, w in (pair(shapes, dtype, seed) for seed in range(1, 9)):
+        want = signal.convolve(x.astype(wide), w.astype(wide), method="direct")
+        got = signal.convolve(x, w, method="fft")
+        assert got.dtype == dtype
+        np.testing.assert_allclose(got, want, rtol=0.51 * np.finfo(dtype).eps, atol=1e-12)
+
+
 @pytest.mark.parametrize("dtype", FLOATING, ids=str)
 @pytest.mark.parametrize("rank", [2, 3])
 def test_separable_sums(rank, dtype):

@@ -184,6 +184,35 @@ def test_frequencies_are_those_of_the_passes(length):
     assert math.prod(_tables.radices(length)) == length
 
 
+@pytest.mark.parametrize("char", "fdFD")
+def test_roots_are_rounded_once(char):
+    """Those that tables hold are the nearest numbers, as far as the platform can tell."""
+    whole = 4 * 48 * 144
+    angles = np.arange(-whole, whole) * (8 * np.arctan(np.longdouble(1)) / whole)
+    found = _tables.roots(np.arange(-whole, whole), whole, char)
+    narrow = found.astype(np.result_type(char, np.complex64))
+    unit = np.finfo(char).eps / 2
+    slack = 0.51 if np.finfo(np.longdouble).eps < np.finfo(char).eps else 3
+    assert abs(narrow.real - np.cos(angles)).max() <= slack * unit
+    assert abs(narrow.imag - np.sin(angles)).max() <= slack * unit
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+@pytest.mark.parametrize(("n", "taps"), [(3000, 300), (100_000, 255), (40_000, 4095)])
+def test_rounding_of_lines(n, taps, dtype):
+    """Root mean square of the error over that of the output: about log2 of the tile times u / 4."""
+    rng = np.random.default_rng(n)
+    x, w = random_array(rng, n, dtype), random_array(rng, taps, dtype)
+    out = np.empty(n - taps + 1, dtype)
+    _fft.overlap_save(x, w, out, axes=(0,), pad_before=(0,))
+    some = rng.integers(0, out.size, 2000)
+    windows = np.lib.stride_tricks.sliding_window_view(x, taps)[some]
+    exact = (windows.astype(np.longdouble) * w[::-1].astype(np.longdouble)).sum(axis=1)
+    unit = np.finfo(dtype).eps / 2
+    error, level = (np.sqrt(np.mean(np.square(v))) for v in (out[some] - exact, exact))
+    assert error <= 5.5 * unit * level
+
+
 def test_transforms_of_the_library_serve():
     """Lines and planes of real samples, unless somebody set a backend."""
     line = (5000,), (301,), (5000,), (0,)
@@ -232,11 +261,12 @@ def test_many_kernels():
 
 
 @pytest.mark.parametrize(("rows", "columns"), [(17, 9), (32, 40), (40, 1)])
-def test_twiddles(rows, columns):
+@pytest.mark.parametrize("sign", [1, -1])
+def test_twiddles(rows, columns, sign):
     length = 2 * rows * columns
     angle = np.outer(np.arange(rows), np.arange(columns)) * (2 * np.pi / length)
-    table = _transform._twiddles(rows, columns, length, "D")
-    np.testing.assert_allclose(table, np.exp(-1j * angle), rtol=0, atol=1e-15)
+    table = _transform._twiddles(rows, columns, sign * length, "D")
+    np.testing.assert_allclose(table, np.exp(-1j * sign * angle), rtol=0, atol=1e-15)
 
 
 # ---- plan --------------------------------------------------------------------------------------

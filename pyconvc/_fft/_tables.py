@@ -1,10 +1,11 @@
 """What the transforms of the C library are told of a tile: radices, factors, turns."""
 
 import functools
+import math
 
 import numpy as np
 
-__all__ = ["lengths", "radices", "tables"]
+__all__ = ["lengths", "radices", "roots", "tables"]
 
 RADICES = (4, 2, 3, 5)
 LANES = 16  # what lengths are multiples of
@@ -42,8 +43,24 @@ def _axes(rows, columns, char):
 
 def _turns(numerators, whole, char):
     """exp(2j pi numerator / whole) as pairs of real numbers along a last axis."""
-    angle = numerators % whole * (2 * np.pi / whole)
-    return np.stack([np.cos(angle), np.sin(angle)], axis=-1).astype(char)
+    found = roots(numerators, whole, char)
+    return np.stack([found.real, found.imag], axis=-1).astype(char)
+
+
+def roots(numerators, whole, char):
+    """exp(2j pi numerator / whole) with more digits than `char`, so that it is rounded once.
+
+    They are products of a coarse and a fine turn: few sines.
+    """
+    real, wide = (np.float64, np.complex128) if char in "fF" else (np.longdouble, np.clongdouble)
+    step = math.isqrt(whole)
+    angles = (
+        np.arange(n) * (8 * np.arctan(real(1)) * k / whole)
+        for n, k in ((whole // step + 1, step), (step, 1))
+    )
+    coarse, fine = (np.cos(angle) + wide(1j) * np.sin(angle) for angle in angles)
+    above, rest = np.divmod(numerators % whole, step)
+    return coarse[above] * fine[rest]
 
 
 def _axis(length, char):
@@ -66,8 +83,14 @@ def _frequencies(length):
 
 def _slant(rows, columns, char):
     """exp(2j pi c (1/4 - f) / (rows columns)) for each row's frequency f and each column c."""
-    quarters = np.outer(1 - 4 * _frequencies(rows), np.arange(columns))
-    return np.ascontiguousarray(np.moveaxis(_turns(quarters, 4 * rows * columns, char), -1, 1))
+    quarters, whole = 1 - 4 * _frequencies(rows)[:, None], 4 * rows * columns
+    coarse = roots(quarters * np.arange(0, columns, LANES), whole, char)
+    fine = roots(quarters * np.arange(LANES), whole, char)
+    found = np.empty((rows, 2, columns), char)
+    for to, few, all_between in zip(found, coarse, fine, strict=True):
+        line = np.multiply.outer(few, all_between).ravel()
+        to[0], to[1] = line.real, line.imag
+    return found
 
 
 _small_slant = functools.lru_cache(maxsize=16)(_slant)

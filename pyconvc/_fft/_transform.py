@@ -9,6 +9,8 @@ import functools
 import numpy as np
 import scipy.fft
 
+from ._tables import roots
+
 __all__ = ["FourStep", "Tiled"]
 
 
@@ -100,17 +102,20 @@ def _as_rows(a, columns):
 
 
 def _twiddles(rows, columns, length, char):
-    """exp(-2j pi r c / length), from exact angles of every 16th row and of the first 16.
+    """exp(-2j pi r c / length), from the roots of every 16th row and of the first 16.
 
     A negative length gives the conjugates, for the way back.
     """
-    column = np.arange(columns)
+    column = np.arange(columns) * (-1 if length > 0 else 1)
     coarse, fine = (
-        np.exp(-2j * np.pi / length * (np.outer(r, column) % abs(length)))
+        roots(np.outer(r, column), abs(length), char)
         for r in (np.arange(0, rows, 16), np.arange(16))
     )
-    table = coarse[:, None] * fine
-    return table.reshape(-1, columns)[:rows].astype(char)
+    table = np.empty((rows, columns), char)
+    for first, turn in zip(range(0, rows, 16), coarse, strict=True):
+        some = table[first : first + 16]
+        some[...] = turn * fine[: len(some)]
+    return table
 
 
 _kept_twiddles = functools.lru_cache(maxsize=4)(_twiddles)
