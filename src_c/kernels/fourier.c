@@ -10,6 +10,8 @@
 #include "kernel_types.h"
 #include "vec.h"
 
+#include "turn.h"
+
 #define MOST_RADIX 5
 
 typedef struct {
@@ -71,73 +73,105 @@ INLINE void small(const int radix, const complex_vec *x, complex_vec *y) {
     }
 }
 
+#define GROUP (64 / (int)sizeof(vec) > 0 ? 64 / (int)sizeof(vec) : 1) /* vectors of a cache line */
+#define WIDTH (GROUP * VL)
+
+INLINE complex_vec load_complex(const elem *at, int64_t im) {
+    return (complex_vec){held(load(at)), held(load(at + im))};
+}
+
+INLINE void store_complex(elem *at, int64_t im, complex_vec a) {
+    store(at, a.re);
+    store(at + im, a.im);
+}
+
+INLINE complex_vec factor(const elem *w) {
+    return (complex_vec){set1(w[0]), set1(w[1])};
+}
+
+/* Where output q of a small transform goes: the inverse has them in the opposite order. */
+INLINE int place_of(const int radix, const int inverse, const int q) {
+    return inverse ? (radix - q) % radix : q;
+}
+
 /* One small transform of samples `step` apart, imaginary parts `im` behind the real ones; outputs
- * are multiplied with the twiddle factors w, on the way back inputs with their conjugates. The
- * inverse has the outputs of the transform in the opposite order. */
-INLINE void butterfly(const int radix, const int inverse, const elem *w, elem *at, int64_t step,
-                      int64_t im) {
+ * are multiplied with the twiddle factors w, on the way back inputs with their conjugates. */
+INLINE void butterfly(const int radix, const int inverse, const complex_vec *w, elem *at,
+                      int64_t step, int64_t im) {
     complex_vec x[MOST_RADIX], y[MOST_RADIX];
     UNROLL(5)
-    for (int j = 0; j < radix; j++)
-        x[j] = (complex_vec){load(at + j * step), load(at + j * step + im)};
-    if (inverse && w) {
-        UNROLL(5)
-        for (int j = 1; j < radix; j++)
-            x[j] = over(x[j], set1(w[2 * j - 2]), set1(w[2 * j - 1]));
+    for (int j = 0; j < radix; j++) {
+        x[j] = load_complex(at + j * step, im);
+        if (inverse && w && j) x[j] = over(x[j], w[j].re, w[j].im);
     }
     small(radix, x, y);
     UNROLL(5)
     for (int q = 0; q < radix; q++) {
-        complex_vec to = y[inverse ? (radix - q) % radix : q];
-        if (!inverse && w && q) to = times(to, set1(w[2 * q - 2]), set1(w[2 * q - 1]));
-        store(at + q * step, to.re);
-        store(at + q * step + im, to.im);
+        complex_vec to = y[place_of(radix, inverse, q)];
+        if (!inverse && w && q) to = times(to, w[q].re, w[q].im);
+        store_complex(at + q * step, im, to);
     }
 }
 
-/* One pass over `count` vectors beside each other of samples `step` apart. */
-INLINE void pass_of(const int radix, const int inverse, const fourier_axis *axis, int64_t block,
-                    const elem *w, elem *at, int64_t step, int64_t im, int64_t count) {
+/* One pass over a group of vectors, of samples `step` apart. */
+INLINE void pass_of(const int radix, const int inverse, int64_t length, int64_t block,
+                    const elem *factors, elem *at, int64_t step, int64_t im) {
     const int64_t part = block / radix;
-    for (int64_t b = 0; b < axis->length; b += block)
-        for (int64_t v = 0; v < count; v++)
-            butterfly(radix, inverse, NULL, at + b * step + v * VL, part * step, im);
+    for (int64_t b = 0; b < length; b += block)
+        for (int v = 0; v < WIDTH; v += VL)
+            butterfly(radix, inverse, NULL, at + b * step + v, part * step, im);
     for (int64_t k = 1; k < part; k++) {
-        const elem *factors = w + 2 * k * (radix - 1);
-        for (int64_t b = k; b < axis->length; b += block)
-            for (int64_t v = 0; v < count; v++)
-                butterfly(radix, inverse, factors, at + b * step + v * VL, part * step, im);
+        complex_vec w[MOST_RADIX];
+        UNROLL(5)
+        for (int q = 1; q < radix; q++)
+            w[q] = factor(factors + 2 * (k * (radix - 1) + q - 1));
+        for (int64_t b = k; b < length; b += block)
+            for (int v = 0; v < WIDTH; v += VL)
+                butterfly(radix, inverse, w, at + b * step + v, part * step, im);
     }
 }
 
 #define PASS(inverse)                                                                              \
-    if (radix == 2) pass_of(2, inverse, axis, block, w, at, step, im, count);                      \
-    if (radix == 3) pass_of(3, inverse, axis, block, w, at, step, im, count);                      \
-    if (radix == 4) pass_of(4, inverse, axis, block, w, at, step, im, count);                      \
-    if (radix == 5) pass_of(5, inverse, axis, block, w, at, step, im, count);
+    if (radix == 2) pass_of(2, inverse, axis->length, block, w, at, step, im);                     \
+    if (radix == 3) pass_of(3, inverse, axis->length, block, w, at, step, im);                     \
+    if (radix == 4) pass_of(4, inverse, axis->length, block, w, at, step, im);                     \
+    if (radix == 5) pass_of(5, inverse, axis->length, block, w, at, step, im);
 
-static void forward(const fourier_axis *axis, elem *at, int64_t step, int64_t im, int64_t count) {
+/* Passes of an axis; the last of the way there is the first of the way back. */
+static int count_of(const fourier_axis *axis) {
+    int passes = 0;
+    while (axis->radices[passes])
+        passes++;
+    return passes;
+}
+
+/* The passes from `first` to `end` - 1. */
+static void forward(const fourier_axis *axis, int first, int end, elem *at, int64_t step,
+                    int64_t im) {
     const elem *w = axis->twiddles;
     int64_t block = axis->length;
-    for (const int32_t *r = axis->radices; *r; r++) {
-        const int radix = *r;
-        PASS(0)
+    for (int i = 0; i < end; i++) {
+        const int radix = axis->radices[i];
+        if (i >= first) {
+            PASS(0)
+        }
         block /= radix;
         w += 2 * block * (radix - 1);
     }
 }
 
-static void inverse(const fourier_axis *axis, elem *at, int64_t step, int64_t im, int64_t count) {
+/* The same passes back, the last one first. */
+static void inverse(const fourier_axis *axis, int first, int end, elem *at, int64_t step,
+                    int64_t im) {
     const elem *w = axis->twiddles;
     int64_t block = axis->length;
-    int passes = 0;
-    for (; axis->radices[passes]; passes++) {
-        const int radix = axis->radices[passes];
+    for (int i = 0; i < end; i++) {
+        const int radix = axis->radices[i];
         block /= radix;
         w += 2 * block * (radix - 1);
     }
-    while (passes--) {
-        const int radix = axis->radices[passes];
+    for (int i = end - 1; i >= first; i--) {
+        const int radix = axis->radices[i];
         w -= 2 * block * (radix - 1);
         block *= radix;
         PASS(1)
@@ -146,92 +180,36 @@ static void inverse(const fourier_axis *axis, elem *at, int64_t step, int64_t im
 
 /* ---- columns */
 
-#define LINE_VECS (64 / (int)sizeof(vec) > 0 ? 64 / (int)sizeof(vec) : 1) /* of a cache line */
-
 static void columns(const fourier_shape *shape, void *tile, int64_t first, int64_t count,
                     int back) {
-    const int64_t im = shape->columns.length, width = LINE_VECS * VL;
-    for (int64_t c = first; c < first + count; c += width) {
-        const int64_t left = first + count - c, vectors = (left < width ? left : width) / VL;
+    const int64_t im = shape->columns.length;
+    const int passes = count_of(&shape->rows);
+    for (int64_t c = first; c < first + count; c += WIDTH)
         if (back)
-            inverse(&shape->rows, (elem *)tile + c, shape->pitch, im, vectors);
+            inverse(&shape->rows, 0, passes, (elem *)tile + c, shape->pitch, im);
         else
-            forward(&shape->rows, (elem *)tile + c, shape->pitch, im, vectors);
-    }
+            forward(&shape->rows, 0, passes, (elem *)tile + c, shape->pitch, im);
 }
 
 /* ---- rows */
 
-/* The elements of VL vectors as a matrix, transposed: for d = VL / 2 .. 1, blocks of d x d elements
- * beside the diagonal change places. */
-#define BYTES_f32 4
-#define BYTES_f64 8
-#define INDEX_f32 int32_t
-#define INDEX_f64 int64_t
-#if VEC_BYTES == 0
-INLINE void transpose(vec *v) {
-    (void)v;
-}
-#else
-#    define LIST2(f, e, d)  f(e, d), f(e + 1, d)
-#    define LIST4(f, e, d)  LIST2(f, e, d), LIST2(f, e + 2, d)
-#    define LIST8(f, e, d)  LIST4(f, e, d), LIST4(f, e + 4, d)
-#    define LIST16(f, e, d) LIST8(f, e, d), LIST8(f, e + 8, d)
-#    if VEC_BYTES / CAT(BYTES_, PYCONVC_DTYPE) == 2
-#        define LIST LIST2
-#    elif VEC_BYTES / CAT(BYTES_, PYCONVC_DTYPE) == 4
-#        define LIST LIST4
-#    elif VEC_BYTES / CAT(BYTES_, PYCONVC_DTYPE) == 8
-#        define LIST LIST8
-#    else
-#        define LIST LIST16
-#    endif
-#    define UPPER(e, d) ((e) & (d) ? VL + (e) - (d) : (e))
-#    define LOWER(e, d) ((e) & (d) ? VL + (e) : ((e) + (d)) % VL)
-#    ifdef __clang__
-#        define PICK(a, b, f, d) __builtin_shufflevector(a, b, LIST(f, 0, d))
-#    else
-typedef CAT(INDEX_, PYCONVC_DTYPE) places __attribute__((vector_size(sizeof(vec))));
-#        define PICK(a, b, f, d) __builtin_shuffle(a, b, (places){LIST(f, 0, d)})
-#    endif
-#    define EXCHANGE(d)                                                                            \
-        if (VL > (d)) {                                                                            \
-            UNROLL(16)                                                                             \
-            for (int i = 0; i < VL; i++)                                                           \
-                if (!(i & (d))) {                                                                  \
-                    const vec upper = v[i], lower = v[i + (d)];                                    \
-                    v[i] = PICK(upper, lower, UPPER, d);                                           \
-                    v[i + (d)] = PICK(upper, lower, LOWER, d);                                     \
-                }                                                                                  \
-        }
-INLINE void transpose(vec *v) {
-    EXCHANGE(8)
-    EXCHANGE(4)
-    EXCHANGE(2)
-    EXCHANGE(1)
-}
-#endif
-
-/* Lines of the tile, times the slant, become lanes. */
+/* VL lines of the tile, times the slant, become lanes. */
 INLINE void turn_in(const fourier_shape *shape, const elem *line, const elem *slant, elem *to) {
     const int64_t n = shape->columns.length;
     for (int64_t c = 0; c < n; c += VL) {
         vec re[VL], im[VL];
         UNROLL(16)
         for (int i = 0; i < VL; i++) {
-            complex_vec a = {load(line + i * shape->pitch + c),
-                             load(line + i * shape->pitch + n + c)};
+            complex_vec a = load_complex(line + i * shape->pitch + c, n);
             if (slant) a = times(a, load(slant + i * 2 * n + c), load(slant + i * 2 * n + n + c));
             re[i] = a.re;
             im[i] = a.im;
         }
-        transpose(re);
-        transpose(im);
+        turn_all(re);
+        turn_all(im);
         UNROLL(16)
-        for (int i = 0; i < VL; i++) {
-            store(to + (c + i) * 2 * VL, re[i]);
-            store(to + (c + i) * 2 * VL + VL, im[i]);
-        }
+        for (int i = 0; i < VL; i++)
+            store_complex(to + (c + i) * 2 * WIDTH, WIDTH, (complex_vec){re[i], im[i]});
     }
 }
 
@@ -241,52 +219,77 @@ INLINE void turn_out(const fourier_shape *shape, const elem *from, const elem *s
         vec re[VL], im[VL];
         UNROLL(16)
         for (int i = 0; i < VL; i++) {
-            re[i] = load(from + (c + i) * 2 * VL);
-            im[i] = load(from + (c + i) * 2 * VL + VL);
+            re[i] = load(from + (c + i) * 2 * WIDTH);
+            im[i] = load(from + (c + i) * 2 * WIDTH + WIDTH);
         }
-        transpose(re);
-        transpose(im);
+        turn_all(re);
+        turn_all(im);
         UNROLL(16)
         for (int i = 0; i < VL; i++) {
             complex_vec a = {re[i], im[i]};
             if (slant) a = over(a, load(slant + i * 2 * n + c), load(slant + i * 2 * n + n + c));
-            store(line + i * shape->pitch + c, a.re);
-            store(line + i * shape->pitch + n + c, a.im);
+            store_complex(line + i * shape->pitch + c, n, a);
         }
     }
 }
 
-INLINE void multiply(elem *to, const elem *spectrum, int64_t columns) {
-    for (int64_t i = 0; i < columns * 2 * VL; i += 2 * VL) {
-        const complex_vec a = {load(to + i), load(to + i + VL)};
-        const complex_vec product = times(a, load(spectrum + i), load(spectrum + i + VL));
-        store(to + i, product.re);
-        store(to + i + VL, product.im);
-    }
+/* The last pass of the way there, which has no twiddle factors, the product with the spectrum, and
+ * the first pass back. */
+INLINE void middle_of(const int radix, int64_t length, const elem *spectrum, elem *at) {
+    for (int64_t i = 0; i < length * 2 * WIDTH; i += radix * 2 * WIDTH)
+        for (int v = 0; v < WIDTH; v += VL) {
+            complex_vec x[MOST_RADIX], y[MOST_RADIX];
+            UNROLL(5)
+            for (int j = 0; j < radix; j++)
+                x[j] = load_complex(at + i + v + j * 2 * WIDTH, WIDTH);
+            small(radix, x, y);
+            UNROLL(5)
+            for (int q = 0; q < radix; q++) {
+                const elem *s = spectrum + i + v + q * 2 * WIDTH;
+                x[q] = times(y[q], load(s), load(s + WIDTH));
+            }
+            small(radix, x, y);
+            UNROLL(5)
+            for (int q = 0; q < radix; q++)
+                store_complex(at + i + v + q * 2 * WIDTH, WIDTH, y[place_of(radix, 1, q)]);
+        }
+}
+
+static void middle(const fourier_axis *axis, int radix, const elem *spectrum, elem *at) {
+    if (radix == 2) middle_of(2, axis->length, spectrum, at);
+    if (radix == 3) middle_of(3, axis->length, spectrum, at);
+    if (radix == 4) middle_of(4, axis->length, spectrum, at);
+    if (radix == 5) middle_of(5, axis->length, spectrum, at);
 }
 
 static void rows(const fourier_shape *shape, void *tile, int64_t first, void *spectrum, int make,
                  double scale, void *scratch) {
-    const int64_t n = shape->columns.length;
+    const fourier_axis *axis = &shape->columns;
+    const int64_t n = axis->length;
+    const int last = count_of(axis) - 1;
     elem *line = (elem *)tile + first * shape->pitch, *kernel = (elem *)spectrum + first * 2 * n;
     const elem *slant = shape->slant ? (const elem *)shape->slant + first * 2 * n : NULL;
     elem *lanes = make ? kernel : scratch;
-    if (slant)
-        turn_in(shape, line, slant, lanes);
-    else
-        turn_in(shape, line, NULL, lanes);
-    forward(&shape->columns, lanes, 2 * VL, VL, 1);
+    for (int v = 0; v < WIDTH; v += VL) {
+        if (slant)
+            turn_in(shape, line + v * shape->pitch, slant + v * 2 * n, lanes + v);
+        else
+            turn_in(shape, line + v * shape->pitch, NULL, lanes + v);
+    }
+    forward(axis, 0, last + make, lanes, 2 * WIDTH, WIDTH);
     if (make) {
-        for (int64_t i = 0; i < 2 * n * VL; i += VL)
+        for (int64_t i = 0; i < 2 * n * WIDTH; i += VL)
             store(lanes + i, set1((elem)scale) * load(lanes + i));
         return;
     }
-    multiply(lanes, kernel, n);
-    inverse(&shape->columns, lanes, 2 * VL, VL, 1);
-    if (slant)
-        turn_out(shape, lanes, slant, line);
-    else
-        turn_out(shape, lanes, NULL, line);
+    middle(axis, axis->radices[last], kernel, lanes);
+    inverse(axis, 0, last, lanes, 2 * WIDTH, WIDTH);
+    for (int v = 0; v < WIDTH; v += VL) {
+        if (slant)
+            turn_out(shape, lanes + v, slant + v * 2 * n, line + v * shape->pitch);
+        else
+            turn_out(shape, lanes + v, NULL, line + v * shape->pitch);
+    }
 }
 
 /* ---- lines in and out */
@@ -320,6 +323,8 @@ static void leave(const void *line, int64_t columns, const void *turn, int imagi
 
 /* ---- how loud samples are */
 
+#define INDEX_f32 int32_t
+#define INDEX_f64 int64_t
 typedef CAT(INDEX_, PYCONVC_DTYPE) magnitude;
 #if VEC_BYTES == 0
 typedef magnitude magnitudes;
@@ -382,4 +387,4 @@ static void loudest(const void *x, int64_t count, void *to) {
     memcpy(to, &most, sizeof most);
 }
 
-const fourier_kernels NAME(fourier) = {VL, enter, columns, rows, leave, lift, loudest};
+const fourier_kernels NAME(fourier) = {WIDTH, enter, columns, rows, leave, lift, loudest};

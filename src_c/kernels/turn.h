@@ -47,18 +47,23 @@ INLINE void turn(vec *v, const int step, const int count, const int grain) {
     }
 }
 
-/* to[c * to_pitch + r] = from[r * from_pitch + c] for r, c < VL */
-INLINE void turn_block(const elem *from, int64_t from_pitch, elem *to, int64_t to_pitch) {
-    vec v[VL];
-    UNROLL(16)
-    for (int l = 0; l < VL; l++)
-        v[l] = load(from + l * from_pitch);
+/* v[c][r] becomes v[r][c] for r, c < VL */
+INLINE void turn_all(vec *v) {
     UNROLL(4)
     for (int i = 0; i < QUAD; i++)
         turn(v + i, QUAD, VL / QUAD, QUAD);
     UNROLL(4)
     for (int i = 0; i < VL; i += QUAD)
         turn(v + i, 1, QUAD, 1);
+}
+
+/* to[c * to_pitch + r] = from[r * from_pitch + c] for r, c < VL */
+INLINE void turn_block(const elem *from, int64_t from_pitch, elem *to, int64_t to_pitch) {
+    vec v[VL];
+    UNROLL(16)
+    for (int l = 0; l < VL; l++)
+        v[l] = load(from + l * from_pitch);
+    turn_all(v);
     UNROLL(16)
     for (int i = 0; i < VL; i++)
         store(to + i * to_pitch, v[i]);
