@@ -115,11 +115,14 @@ def channels_last(seconds: float) -> tuple:
 
 
 def first(seconds: float) -> tuple:
-    """Shapes that no call has seen, each called some times."""
+    """Shapes that no call has seen, each called some times.
+
+    The largest comes first: what the system takes to hand out memory is counted once.
+    """
     rows = []
     for name in FRESH:
         ratios = []
-        for more in range(1, NEIGHBOURS + 1):
+        for more in range(NEIGHBOURS, 0, -1):
             case = LAYERS[name]
             space = (case.x[2] + more, case.x[3] + 2 * more)
             call = dataclasses.replace(case, x=(*case.x[:2], *space)).calls()["pyconvc"]

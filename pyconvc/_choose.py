@@ -207,8 +207,6 @@ PACK_NS = 0.058
 GEMM_COSTS = 0.88, 0.36, 0.83, 5.2e4
 SPECTRA_COSTS = 0, 0.64, 0
 FULL_FILTERS = 12  # filters of a group from which BLAS runs at its rate
-QUICK = 1 << 20  # multiply-adds up to which choosing would cost more than it gains
-LARGE_KERNEL = 64  # taps, the gaps of dilation counted, below which transforms are not weighed
 DOUBT = {"direct": 1.0, "winograd": 1.1, "gemm": 1.1, "fft": 1.5}  # what estimates are taken times
 
 
@@ -233,9 +231,10 @@ def layer(p, dtype, wanted="auto", *, packed=False):
     if wanted != "auto":
         return Choice(wanted, "asked for", {})
     p = p.of_batch(1)  # so that no batch changes a bit
+    if _is_layer_direct_unasked(p):
+        reason = "so little work, or so few taps of a channel, that nothing else could be faster"
+        return Choice("direct", reason, {"direct": _layer_direct(p, dtype, packed)})
     seconds = _layer_seconds(p, dtype, packed)
-    if p.multiply_adds < QUICK:
-        return Choice("direct", "so little work that nothing else could be faster", seconds)
     if dtype.char not in BLAS_DTYPES:
         return Choice("direct", "the one that is exact for integers", seconds)
     tile = 0
@@ -254,18 +253,26 @@ def layer(p, dtype, wanted="auto", *, packed=False):
 def adjoint_tile(p, dtype):
     """Outputs of a tile of Winograd's method for the gradient of the input; 0: directly."""
     p = p.of_batch(1)
-    if _winograd.obstacle(p, dtype) or p.multiply_adds < QUICK:
+    if _winograd.obstacle(p, dtype) or _is_layer_direct_unasked(p):
         return 0
     seconds, tile = _winograd.fastest(p, _rate(dtype), adjoint=True)
     return tile if seconds < _layer_direct(p, dtype, packed=False) else 0  # rather more, if small
 
 
+def _is_layer_direct_unasked(p):
+    channels = p.w_shape[1], p.w_shape[0] // p.groups
+    return _core.is_direct_unasked(p.multiply_adds, *channels, math.prod(p.reach))
+
+
 def _layer_seconds(p, dtype, packed):
     """Estimates of all methods but Winograd's."""
     seconds = {"direct": _layer_direct(p, dtype, packed)}
-    if p.multiply_adds >= QUICK and dtype.char in BLAS_DTYPES:
+    if dtype.char in BLAS_DTYPES:
         seconds["gemm"] = _layer_gemm(p, dtype)
-        if math.prod(p.reach) >= LARGE_KERNEL and _least_fft(p, dtype, packed) < seconds["direct"]:
+        if (
+            math.prod(p.reach) >= _core.LARGE_KERNEL
+            and _least_fft(p, dtype, packed) < seconds["direct"]
+        ):
             seconds["fft"] = _layer_fft(p, dtype, packed)
     return seconds
 

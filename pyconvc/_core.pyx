@@ -18,6 +18,7 @@ cnp.import_array()
 
 cdef extern from "Python.h":
     int PyErr_CheckSignals()  # declared without `except`: the pending exception is raised later, with the GIL
+    long long PyLong_AsLongLongAndOverflow(object, int *)
 
 
 cdef int32_t _interrupted(void *data) noexcept with gil:
@@ -204,6 +205,18 @@ cdef int _run(_Pass which, pyconvc_problem *p, void *x, void *w, void *bias, voi
     return _check_status(status)
 
 
+cdef bint _set_channels(pyconvc_problem *p, cnp.ndarray x, cnp.ndarray w, cnp.ndarray y, int64_t groups) noexcept:
+    """Batch, groups and channels of the problem from the first axes of the arrays; False: they do not fit."""
+    p.batch, p.groups = cnp.PyArray_DIM(x, 0), groups
+    p.channels_in, p.channels_out = cnp.PyArray_DIM(w, 1), cnp.PyArray_DIM(w, 0) // groups
+    p.x_step[0], p.x_step[2], p.y_step[0], p.y_step[2] = _step(x, 0), _step(x, 1), _step(y, 0), _step(y, 1)
+    p.w_step[1], p.w_step[2] = _step(w, 0), _step(w, 1)
+    p.x_step[1], p.w_step[0] = p.channels_in * p.x_step[2], p.channels_out * p.w_step[1]
+    p.y_step[1] = p.channels_out * p.y_step[2]
+    return (cnp.PyArray_DIM(y, 0) == p.batch and cnp.PyArray_DIM(x, 1) == groups * p.channels_in
+            and cnp.PyArray_DIM(y, 1) == groups * p.channels_out)
+
+
 cdef int _state(pyconvc_problem *p, cnp.ndarray x, cnp.ndarray w, cnp.ndarray y, bint channels, object stride,
                 object dilation, object pad_before, object boundary, object fill, int64_t groups) except -1:
     """The problem on the arrays, as `correlate` describes it."""
@@ -218,16 +231,8 @@ cdef int _state(pyconvc_problem *p, cnp.ndarray x, cnp.ndarray w, cnp.ndarray y,
         raise TypeError(f"no kernels for dtypes {x.dtype}, {w.dtype}, {y.dtype}")
     if not (_steps_fit(x) and _steps_fit(w) and _steps_fit(y)):
         raise ValueError("x, w and y must be aligned, native, with whole strides")
-    if channels:
-        p.batch, p.groups = cnp.PyArray_DIM(x, 0), groups
-        p.channels_in, p.channels_out = cnp.PyArray_DIM(w, 1), cnp.PyArray_DIM(w, 0) // groups
-        if (cnp.PyArray_DIM(y, 0) != p.batch or cnp.PyArray_DIM(x, 1) != groups * p.channels_in
-                or cnp.PyArray_DIM(y, 1) != groups * p.channels_out):
-            raise ValueError("batch and channels of x, w and y do not fit together")
-        p.x_step[0], p.x_step[2], p.y_step[0], p.y_step[2] = _step(x, 0), _step(x, 1), _step(y, 0), _step(y, 1)
-        p.w_step[1], p.w_step[2] = _step(w, 0), _step(w, 1)
-        p.x_step[1], p.w_step[0] = p.channels_in * p.x_step[2], p.channels_out * p.w_step[1]
-        p.y_step[1] = p.channels_out * p.y_step[2]
+    if channels and not _set_channels(p, x, w, y, groups):
+        raise ValueError("batch and channels of x, w and y do not fit together")
     for i in range(rank):
         a = 3 - rank + i
         _set_axis(p, a, x, lead + i, w, lead + i, y, lead + i)
@@ -541,6 +546,94 @@ def plain(object in1, object in2, object mode, object fillvalue, int workers, *,
         _set_axis(&p, a, x, i, w, i, y, i)
         _set_pad_after(&p, a, shape[i])
     _run(CORRELATE, &p, cnp.PyArray_DATA(x), cnp.PyArray_DATA(w), NULL, cnp.PyArray_DATA(y), workers)
+    return y
+
+
+# A layer takes the direct method unasked below so many multiply-adds of a sample; with one channel in and one
+# out of a group while its kernel, gaps counted, is too small for transforms of the input to be weighed.
+QUICK, LARGE_KERNEL = 1 << 20, 64
+cdef double QUICK_WORK = QUICK, LARGE_REACH = LARGE_KERNEL
+cdef double MOST_OUTPUTS = 1e15  # beyond which `empty` tells what is wrong
+
+
+cpdef bint is_direct_unasked(double multiply_adds, int64_t channels_in, int64_t channels_out, double reach):
+    """Whether nothing could be faster for a layer of these channels of a group, whatever choosing costs."""
+    return multiply_adds < QUICK_WORK or (channels_in == 1 and channels_out == 1 and reach < LARGE_REACH)
+
+
+cdef bint _read_axes(object value, int rank, int64_t least, int64_t *to):
+    """An int for each axis, from one or a tuple of as many; False for anything else."""
+    cdef int i, overflow = 0
+    cdef bint each = type(value) is tuple
+    if each and len(<tuple>value) != rank:
+        return False
+    for i in range(rank):
+        entry = (<tuple>value)[i] if each else value
+        if type(entry) is not int:
+            return False
+        to[i] = PyLong_AsLongLongAndOverflow(entry, &overflow)
+        if overflow or not least <= to[i] < 1 << 31:
+            return False
+    return True
+
+
+def plain_layer(int rank, object input, object weight, object bias, object stride, object padding, object dilation,
+                object groups, object padding_mode, *, bint flip, int workers):
+    """A convolution layer of plain arrays, where checking could outlast computing.
+
+    None where the arguments are anything else: float32 or float64 arrays of one dtype, with an N and
+    something in them, that fit together; ints; zero beyond the edges; a layer that is direct unasked.
+    """
+    cdef pyconvc_problem p
+    cdef cnp.ndarray x, w, y, b
+    cdef cnp.npy_intp shape[5]
+    cdef int64_t numbers[4][3]  # stride, padding, dilation, groups
+    cdef int64_t span, room
+    cdef double outputs, reach = 1
+    cdef int i, a
+    if not (_is_plain_input(input) and _is_plain_input(weight) and type(padding_mode) is str):
+        return None
+    x, w = input, weight
+    if (cnp.PyArray_TYPE(x) != cnp.PyArray_TYPE(w) or cnp.PyArray_NDIM(x) != rank + 2 or cnp.PyArray_NDIM(w) != rank + 2
+            or x.size == 0 or w.size == 0 or not _steps_fit(x) or not _steps_fit(w) or padding_mode != "zeros"):
+        return None
+    if not (_read_axes(stride, rank, 1, numbers[0]) and _read_axes(padding, rank, 0, numbers[1])
+            and _read_axes(dilation, rank, 1, numbers[2]) and _read_axes(groups, 1, 1, numbers[3])):
+        return None
+    shape[0], shape[1] = cnp.PyArray_DIM(x, 0), cnp.PyArray_DIM(w, 0)
+    if shape[1] % numbers[3][0] or cnp.PyArray_DIM(x, 1) != numbers[3][0] * cnp.PyArray_DIM(w, 1):
+        return None
+    if bias is not None:
+        if type(bias) is not cnp.ndarray:
+            return None
+        b = bias
+        if (cnp.PyArray_TYPE(b) != cnp.PyArray_TYPE(x) or not cnp.PyArray_ISCARRAY_RO(b) or cnp.PyArray_NDIM(b) != 1
+                or cnp.PyArray_DIM(b, 0) != shape[1]):
+            return None
+    _blank(&p)
+    p.dtype, p.flip = _dtype_code(x), flip
+    outputs = <double>shape[1]
+    for i in range(rank):
+        a = 3 - rank + i
+        p.stride[a], p.pad_before[a], p.dilation[a] = numbers[0][i], numbers[1][i], numbers[2][i]
+        span = (cnp.PyArray_DIM(w, 2 + i) - 1) * p.dilation[a] + 1
+        room = cnp.PyArray_DIM(x, 2 + i) + 2 * p.pad_before[a] - span
+        if room < 0:
+            return None
+        shape[2 + i] = room // p.stride[a] + 1
+        outputs *= <double>shape[2 + i]
+        reach *= <double>span
+    if outputs * <double>shape[0] > MOST_OUTPUTS or not is_direct_unasked(
+            outputs * <double>(w.size // shape[1]), cnp.PyArray_DIM(w, 1), shape[1] // numbers[3][0], reach):
+        return None
+    y = _empty(rank + 2, shape, cnp.PyArray_TYPE(x), x)
+    for i in range(rank):
+        a = 3 - rank + i
+        _set_axis(&p, a, x, 2 + i, w, 2 + i, y, 2 + i)
+        _set_pad_after(&p, a, shape[2 + i])
+    _set_channels(&p, x, w, y, numbers[3][0])
+    _run(CORRELATE, &p, cnp.PyArray_DATA(x), cnp.PyArray_DATA(w), NULL if bias is None else cnp.PyArray_DATA(b),
+         cnp.PyArray_DATA(y), workers)
     return y
 
 

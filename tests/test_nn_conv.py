@@ -47,6 +47,30 @@ def test_dtypes_mix_as_in_numpy(mixture):
     cases.assert_same(got, want)
 
 
+PLAIN = [
+    ((2, 6, 9), (8, 3, 4), {"stride": 2, "padding": (3,), "groups": 2}),
+    ((1, 3, 8, 9), (5, 3, 3, 2), {"padding": (1, 2), "dilation": (2, 1)}),
+    ((3, 40, 90, 70), (40, 1, 3, 3), {"padding": 1, "groups": 40, "stride": (1, 2)}),
+    ((2, 2, 5, 6, 7), (4, 2, 2, 3, 1), {"padding": (0, 1, 2), "flip_filters": True}),
+]
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+@pytest.mark.parametrize(("x_shape", "w_shape", "options"), PLAIN, ids=str)
+def test_the_short_way_of_plain_layers_has_the_same_bits(
+    x_shape, w_shape, options, dtype, monkeypatch
+):
+    x, w, b = (cases.random(shape, dtype) for shape in (x_shape, w_shape, w_shape[:1]))
+    conv = cases.of_rank(nn, "conv", x.ndim - 2)
+    wanted = [conv(x, w, bias, **options, out=conv(x, w, **options) + 1) for bias in (None, b)]
+    monkeypatch.delattr("pyconvc.nn._methods.call")  # the way of all others
+    for bias, want in zip((None, b), wanted, strict=True):
+        got = conv(x, w, bias, **options)
+        assert got.dtype == want.dtype and got.tobytes() == want.tobytes()
+    with pytest.raises(AttributeError):
+        conv(x, w, b.astype("float16"), **options)
+
+
 def test_byte_swapped_arrays_give_a_native_result():
     arrays = [cases.random(shape, "f4") for shape in ((2, 3, 6, 5), (4, 3, 3, 2), (4,))]
     swapped = [array.astype(array.dtype.newbyteorder()) for array in arrays]

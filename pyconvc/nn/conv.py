@@ -94,6 +94,12 @@ def _conv(rank):
         Dumoulin & Visin, "A guide to convolution arithmetic for deep learning" (2016),
         arXiv:1603.07285.
         """
+        if out is accumulate is None and method == "auto":
+            numbers = stride, padding, dilation, groups, padding_mode
+            options = {"flip": flip_filters, "workers": _threads.resolve(workers)}
+            y = _core.plain_layer(rank, input, weight, bias, *numbers, **options)
+            if y is not None:
+                return y
         x, w = _check.array(input, "input"), _check.array(weight, "weight")
         b, shape, dtypes = None, None, (x.dtype, w.dtype)
         if bias is not None:
