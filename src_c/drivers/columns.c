@@ -39,7 +39,7 @@ typedef struct {
     int64_t pitch;            /* samples from column to column, and from channel to channel of y */
     int64_t line;             /* samples of a stride phase of a line of x */
     tap_run *runs;            /* one for each tap along the width */
-    int64_t *offsets;
+    int64_t *offsets;         /* of the columns of a tile of weights */
     int64_t *first[2]; /* first depth and row of y that meet each depth and row of x, or -1 */
     int dense;         /* the taps of successive channels lie in w one after the other */
     int alone;         /* each sample of x meets one tap: the columns are the phases of its lines */
@@ -56,7 +56,7 @@ typedef struct {
 
 typedef struct {
     char *sums, *columns; /* the same, if samples have one part */
-    char *y, *w, *lines;
+    char *y, *w, *row, *lines;
 } scratch;
 
 typedef struct {
@@ -77,13 +77,14 @@ static size_t lay_out(const columns_plan *plan, char *base, scratch *s) {
     const int64_t sums = plan->columns * row;
     const int64_t columns = whole ? plan->channels * plan->taps * row : 0;
     const int64_t y = plan->p->channels_out * row;
-    const int64_t w = plan->channels_at_once * plan->columns * (plan->bytes / plan->parts);
+    const int64_t weights = plan->columns * (plan->bytes / plan->parts);
     const int64_t lines = plan->p->stride[W] * plan->line * plan->bytes;
     s->sums = base;
     s->columns = whole ? base + round_up(sums, 64) : base;
     s->y = base + round_up(sums, 64) + round_up(columns, 64);
     s->w = s->y + round_up(y, 64);
-    s->lines = s->w + round_up(w, 64);
+    s->row = s->w + round_up(plan->channels_at_once * weights, 64);
+    s->lines = s->row + round_up(plan->dense ? 0 : weights, 64);
     return (size_t)(s->lines - base + lines);
 }
 
@@ -158,15 +159,15 @@ static pyconvc_status make(columns_plan *plan, const pyconvc_problem *p) {
     plan->dense = is_dense(p);
     plan->alone = meets_alone(p);
     size_blocks(plan);
-    plan->offsets =
-        malloc((size_t)(plan->columns + p->input[D] + p->input[H]) * sizeof *plan->offsets);
+    const int64_t columns = plan->outer->columns;
+    plan->offsets = malloc((size_t)(columns + p->input[D] + p->input[H]) * sizeof *plan->offsets);
     plan->runs = malloc((size_t)p->kernel[W] * sizeof *plan->runs);
     if (!plan->offsets || !plan->runs) return PYCONVC_NO_MEMORY;
     for (int64_t t = 0; t < p->kernel[W]; t++)
         plan->runs[t] = run_of(plan, t);
-    for (int64_t t = 0; t < plan->columns; t++)
+    for (int64_t t = 0; t < columns; t++)
         plan->offsets[t] = t;
-    plan->first[D] = plan->offsets + plan->columns;
+    plan->first[D] = plan->offsets + columns;
     plan->first[H] = plan->first[D] + p->input[D];
     for (int a = D; a <= H; a++)
         for (int64_t i = 0; i < p->input[a]; i++)
@@ -206,22 +207,21 @@ static void pack_taps(const pyconvc_problem *p, int64_t bytes, const char *w, ch
             }
 }
 
-/* Weights from some channels of y to a block of x's: [channel of y][channel of x, tap (and part)].
- */
-static void pack_w(const job *j, const band *b, int64_t k, int64_t count, char *to) {
+/* Weights from some channels of y to a block of x's: [tile of columns][channel of y][column], where
+ * the columns are [channel of x][tap] (and part). */
+static void pack_w(const job *j, const band *b, int64_t k, int64_t count, const scratch *s) {
     const columns_plan *plan = j->plan;
     const pyconvc_problem *p = plan->p;
-    const int64_t bytes = plan->bytes, used = b->channels * plan->taps * bytes,
-                  row = plan->columns * (bytes / plan->parts);
-    for (int64_t i = k; i < k + count; i++, to += row) {
+    const int64_t bytes = plan->bytes, columns = plan->outer->columns,
+                  step = plan->channels_at_once * columns;
+    for (int64_t i = 0; i < count; i++) {
         const char *from =
-            j->w + (b->group * p->w_step[0] + i * p->w_step[1] + b->channel * p->w_step[2]) * bytes;
-        if (plan->dense)
-            memcpy(to, from, (size_t)used);
-        else
-            for (int64_t c = 0; c < b->channels; c++)
-                pack_taps(p, bytes, from + c * p->w_step[2] * bytes, to + c * plan->taps * bytes);
-        memset(to + used, 0, (size_t)(row - used));
+            j->w +
+            (b->group * p->w_step[0] + (k + i) * p->w_step[1] + b->channel * p->w_step[2]) * bytes;
+        for (int64_t c = 0; c < b->channels && !plan->dense; c++)
+            pack_taps(p, bytes, from + c * p->w_step[2] * bytes, s->row + c * plan->taps * bytes);
+        plan->outer->deal(plan->dense ? from : s->row, b->channels * plan->taps * plan->parts, step,
+                          s->w + i * columns * (bytes / plan->parts));
     }
 }
 
@@ -232,17 +232,18 @@ static void multiply(const columns_plan *plan, const band *b, int64_t k, int64_t
     const int64_t pixels = b->rows * plan->p->output[W], panel = outer->lanes * outer->vectors,
                   used = b->channels * plan->taps * plan->parts;
     outer_job o = {.a_step = plan->pitch * plan->parts,
-                   .b = s->w,
-                   .b_step = plan->columns,
+                   .b_step = outer->columns,
+                   .offsets = plan->offsets,
                    .height = 1,
                    .width = count,
-                   .sums_pitch = plan->pitch * plan->parts};
+                   .sums_pitch = plan->pitch * plan->parts,
+                   .anew = k == 0};
     for (int64_t first = 0, here; first < pixels; first += here) {
         const int is_wide = pixels - first > outer->lanes && plan->pitch - first >= panel;
         here = is_wide ? panel : outer->lanes;
         o.a = s->y + (k * plan->pitch + first) * plan->bytes;
         for (int64_t t = 0; t < used; t += outer->columns) {
-            o.offsets = plan->offsets + t;
+            o.b = s->w + t * plan->channels_at_once * (plan->bytes / plan->parts);
             o.sums = s->sums + (t * plan->pitch + first) * plan->bytes;
             (is_wide ? outer->wide : outer->narrow)(&o);
         }
@@ -335,15 +336,14 @@ static void put_bias(const job *j, const band *b) {
 static void do_block(const job *j, const band *b, const scratch *s) {
     const columns_plan *plan = j->plan;
     const int64_t channels = plan->p->channels_out;
-    memset(s->sums, 0, (size_t)(plan->columns * plan->pitch * plan->bytes));
     for (int64_t k = 0; k < channels; k += plan->channels_at_once) {
         const int64_t count = min64(plan->channels_at_once, channels - k);
-        pack_w(j, b, k, count, s->w);
+        pack_w(j, b, k, count, s);
         multiply(plan, b, k, count, s);
     }
     if (plan->parts > 1)
-        plan->outer->finish(s->sums, plan->pitch, b->channels * plan->taps, plan->pitch, s->columns,
-                            plan->pitch, 1);
+        plan->outer->finish(s->sums, plan->pitch, b->channels * plan->taps,
+                            b->rows * plan->p->output[W], s->columns, plan->pitch, 1);
     fold_band(j, b, s);
 }
 

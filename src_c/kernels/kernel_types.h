@@ -192,11 +192,12 @@ typedef struct {
 
 /* outer: for t < columns of the kernel, l < elements of the tile (`wide`: vectors of the table;
  * `narrow`: one), with all lengths in elements,
- *      sums[t * sums_pitch + l] += sum over r < height, j < width of
+ *      sums[t * sums_pitch + l] = (anew ? 0 : itself) + sum over r < height, j < width of
  *          a[(r * width + j) * a_step + l] * b[offsets[t] + r * b_pitch + j * b_step]
  *
  * A complex b is two columns, by part. The sum of one call is added to sums once, so long sums are
- * sums of blocks. */
+ * sums of blocks. b is read fastest where the columns of a tile lie one after the other, and those
+ * of the next j behind them. */
 typedef struct {
     const void *a;
     int64_t a_step;
@@ -205,9 +206,14 @@ typedef struct {
     int64_t b_step, b_pitch, height, width;
     void *sums;
     int64_t sums_pitch;
+    int anew;
 } outer_job;
 
 typedef void outer_fn(const outer_job *job);
+
+/* A row of `used` elements of b dealt to the tiles of columns, zeros up to the end of the last:
+ * to[c / columns * step + c % columns] = row[c], in elements. */
+typedef void deal_fn(const void *row, int64_t used, int64_t step, void *to);
 
 /* to[c * to_pitch + r] = from[r * from_pitch + c] for r < rows, c < columns; in samples. */
 typedef void transpose_fn(const void *from, int64_t from_pitch, int64_t rows, int64_t columns,
@@ -220,6 +226,7 @@ typedef void finish_fn(const void *sums, int64_t pitch, int64_t rows, int64_t co
 
 typedef struct {
     outer_fn *wide, *narrow;
+    deal_fn *deal;
     transpose_fn *transpose;
     finish_fn *finish;
     int32_t lanes, vectors, columns; /* samples in a vector; the tile */

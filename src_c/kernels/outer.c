@@ -50,11 +50,18 @@ INLINE void outer(const int N, const outer_job *job) {
             b[t] += job->b_pitch;
     }
     elem *sums = job->sums;
+    if (!job->anew) {
+        UNROLL(16)
+        for (int t = 0; t < OUTER_COLS; t++)
+            UNROLL(4)
+        for (int n = 0; n < N; n++)
+            acc[t * N + n] = plus(load(sums + t * job->sums_pitch + n * VL), acc[t * N + n]);
+    }
     UNROLL(16)
     for (int t = 0; t < OUTER_COLS; t++, sums += job->sums_pitch)
         UNROLL(4)
     for (int n = 0; n < N; n++)
-        store(sums + n * VL, plus(load(sums + n * VL), acc[t * N + n]));
+        store(sums + n * VL, acc[t * N + n]);
 }
 
 static void wide(const outer_job *job) {
@@ -63,6 +70,16 @@ static void wide(const outer_job *job) {
 
 static void narrow(const outer_job *job) {
     outer(1, job);
+}
+
+static void deal(const void *row, int64_t used, int64_t step, void *to) {
+    const elem *from = row;
+    elem *tile = to;
+    for (; used >= OUTER_COLS; used -= OUTER_COLS, from += OUTER_COLS, tile += step)
+        memcpy(tile, from, OUTER_COLS * sizeof(elem));
+    if (!used) return;
+    memset(tile, 0, OUTER_COLS * sizeof(elem));
+    memcpy(tile, from, (size_t)used * sizeof(elem));
 }
 
 typedef struct {
@@ -129,6 +146,7 @@ static void finish(const void *sums, int64_t pitch, int64_t rows, int64_t column
 const outer_kernels NAME(outer) = {
     .wide = wide,
     .narrow = narrow,
+    .deal = deal,
     .transpose = transpose,
     .finish = finish,
     .lanes = VL / PARTS,
