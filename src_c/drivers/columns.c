@@ -16,6 +16,7 @@
 #define MOST_WIDTH     512       /* of y: a band has whole rows */
 #define PIXELS         512       /* of a band, */
 #define COLUMNS        144       /* of a block, */
+#define PAIRED_COLUMNS 384       /* where none are kept, */
 #define CHANNELS       160       /* of y at once */
 #define Y_BYTES        (1 << 20) /* of y's samples in a band */
 #define ENOUGH_TASKS   8
@@ -35,14 +36,17 @@ typedef struct {
     int64_t channels, blocks; /* of x: in a block */
     int64_t columns;          /* of a block, by part, in whole tiles */
     int64_t channels_at_once; /* of y */
-    int64_t rows, bands;      /* of y: in a band */
-    int64_t pitch;            /* samples from column to column, and from channel to channel of y */
-    int64_t line;             /* samples of a stride phase of a line of x */
-    tap_run *runs;            /* one for each tap along the width */
-    int64_t *offsets;         /* of the columns of a tile of weights */
-    int64_t *first[2]; /* first depth and row of y that meet each depth and row of x, or -1 */
-    int dense;         /* the taps of successive channels lie in w one after the other */
-    int alone;         /* each sample of x meets one tap: the columns are the phases of its lines */
+    int64_t depths, lines;    /* of y: a band has lines of one depth, if paired of any */
+    int64_t rows, bands;      /* lines in a band, bands of a depth */
+    int64_t row, pitch; /* samples from line to line, from column to column and channel of y */
+    int64_t line;       /* samples of a stride phase of a line of x */
+    tap_run *runs;      /* one for each tap along the width */
+    int64_t *offsets;   /* of the columns of a tile of weights */
+    int64_t *first[2];  /* first depth and row of y that meet each depth and row of x, or -1 */
+    int dense;          /* the taps of successive channels lie in w one after the other */
+    int alone;       /* each sample of x meets one tap: the columns are the phases of its lines */
+    int paired;      /* and are put in their places, by twos, from registers */
+    int64_t *places; /* in x: of the pairs of columns of a block */
     /* Tasks: image x group x part of the blocks x part of the bands. A part is one band where no
      * two bands meet the same line of x, and else all. */
     int64_t parts_of_blocks, parts_of_bands;
@@ -56,7 +60,7 @@ typedef struct {
 
 typedef struct {
     char *sums, *columns; /* the same, if samples have one part */
-    char *y, *w, *row, *lines;
+    char *y, *w, *row, *lines, *start;
 } scratch;
 
 typedef struct {
@@ -72,9 +76,13 @@ int columns_suits(const pyconvc_problem *p) {
            p->channels_out * p->output[W] * pyconvc_sample_bytes(p->dtype) <= 2 * Y_BYTES;
 }
 
+static int keeps_sums(const columns_plan *plan) {
+    return !plan->paired || plan->channels_at_once < plan->p->channels_out;
+}
+
 static size_t lay_out(const columns_plan *plan, char *base, scratch *s) {
     const int64_t row = plan->pitch * plan->bytes, whole = plan->parts > 1;
-    const int64_t sums = plan->columns * row;
+    const int64_t sums = keeps_sums(plan) ? plan->columns * row : 0;
     const int64_t columns = whole ? plan->channels * plan->taps * row : 0;
     const int64_t y = plan->p->channels_out * row;
     const int64_t weights = plan->columns * (plan->bytes / plan->parts);
@@ -84,7 +92,8 @@ static size_t lay_out(const columns_plan *plan, char *base, scratch *s) {
     s->y = base + round_up(sums, 64) + round_up(columns, 64);
     s->w = s->y + round_up(y, 64);
     s->row = s->w + round_up(plan->channels_at_once * weights, 64);
-    s->lines = s->row + round_up(plan->dense ? 0 : weights, 64);
+    s->start = s->row + round_up(plan->dense ? 0 : weights, 64);
+    s->lines = s->start + round_up(weights, 64);
     return (size_t)(s->lines - base + lines);
 }
 
@@ -128,24 +137,56 @@ static int meets_alone(const pyconvc_problem *p) {
            !p->pad_before[W] && p->input[W] <= p->output[W] * p->stride[W];
 }
 
+/* Whether all that taps along an axis meet lies in x. */
+static int lies_inside(const pyconvc_problem *p, int a) {
+    return !p->pad_before[a] &&
+           (p->output[a] - 1) * p->stride[a] + (p->kernel[a] - 1) * p->dilation[a] < p->input[a];
+}
+
+static int puts_pairs(const columns_plan *plan) {
+    const pyconvc_problem *p = plan->p;
+    return plan->outer->wide_pairs && plan->alone && keeps_apart(p, D) && lies_inside(p, D) &&
+           lies_inside(p, H) && lies_inside(p, W) && p->stride[W] == 2 && p->x_step[5] == 1;
+}
+
+static void size_bands(columns_plan *plan) {
+    const pyconvc_problem *p = plan->p;
+    const int64_t lanes = plan->outer->lanes,
+                  pixels = min64(PIXELS, Y_BYTES / (p->channels_out * plan->bytes));
+    plan->depths = plan->paired ? 1 : p->output[D];
+    plan->lines = plan->paired ? p->output[D] * p->output[H] : p->output[H];
+    plan->row = plan->paired ? round_up(p->output[W], lanes) : p->output[W];
+    plan->rows = min64(plan->lines, max64(1, pixels / plan->row));
+    plan->bands = ceil_div(plan->lines, plan->rows);
+    plan->rows = ceil_div(plan->lines, plan->bands);
+    plan->pitch = round_up(plan->rows * plan->row, lanes);
+    if (plan->pitch * plan->bytes % 128 == 0) plan->pitch += lanes; /* no aliasing */
+    const int apart = keeps_apart(p, D) && keeps_apart(p, H);
+    plan->parts_of_bands = apart ? plan->depths * plan->bands : 1;
+}
+
 static void size_blocks(columns_plan *plan) {
     const pyconvc_problem *p = plan->p;
-    const int64_t pixels = min64(PIXELS, Y_BYTES / (p->channels_out * plan->bytes));
-    plan->rows = min64(p->output[H], max64(1, pixels / p->output[W]));
-    plan->bands = ceil_div(p->output[H], plan->rows);
-    plan->rows = ceil_div(p->output[H], plan->bands);
-    plan->pitch = round_up(plan->rows * p->output[W], plan->outer->lanes);
-    if (plan->pitch * plan->bytes % 128 == 0) plan->pitch += plan->outer->lanes; /* no aliasing */
-    const int apart = keeps_apart(p, D) && keeps_apart(p, H);
-    plan->parts_of_bands = apart ? p->output[D] * plan->bands : 1;
+    const int64_t most = plan->paired && p->channels_out <= CHANNELS ? PAIRED_COLUMNS : COLUMNS;
     const int64_t wanted = ceil_div(ENOUGH_TASKS, p->batch * p->groups * plan->parts_of_bands);
-    const int64_t blocks = ceil_div(p->channels_in, max64(1, COLUMNS / plan->taps));
+    const int64_t blocks = ceil_div(p->channels_in, max64(1, most / plan->taps));
     plan->channels = ceil_div(p->channels_in, min64(p->channels_in, max64(blocks, wanted)));
     plan->blocks = ceil_div(p->channels_in, plan->channels);
     plan->parts_of_blocks = min64(plan->blocks, wanted);
     plan->columns = round_up(plan->channels * plan->taps * plan->parts, plan->outer->columns);
     plan->channels_at_once = ceil_div(p->channels_out, ceil_div(p->channels_out, CHANNELS));
     plan->line = ceil_div(p->input[W], p->stride[W]);
+}
+
+/* Where in x the pairs of columns of a block put their first samples. */
+static void find_places(const columns_plan *plan) {
+    const pyconvc_problem *p = plan->p;
+    int64_t *to = plan->places;
+    for (int64_t c = 0; c < plan->channels; c++)
+        for (int64_t d = 0; d < p->kernel[D]; d++)
+            for (int64_t h = 0; h < p->kernel[H]; h++)
+                *to++ = c * p->x_step[2] + d * p->dilation[D] * p->x_step[3] +
+                        h * p->dilation[H] * p->x_step[4];
 }
 
 static pyconvc_status make(columns_plan *plan, const pyconvc_problem *p) {
@@ -158,9 +199,12 @@ static pyconvc_status make(columns_plan *plan, const pyconvc_problem *p) {
     plan->parts = parts_of(p->dtype);
     plan->dense = is_dense(p);
     plan->alone = meets_alone(p);
+    plan->paired = puts_pairs(plan);
+    size_bands(plan);
     size_blocks(plan);
-    const int64_t columns = plan->outer->columns;
-    plan->offsets = malloc((size_t)(columns + p->input[D] + p->input[H]) * sizeof *plan->offsets);
+    const int64_t columns = plan->outer->columns, places = plan->paired ? plan->columns : 0;
+    plan->offsets =
+        malloc((size_t)(columns + p->input[D] + p->input[H] + places) * sizeof *plan->offsets);
     plan->runs = malloc((size_t)p->kernel[W] * sizeof *plan->runs);
     if (!plan->offsets || !plan->runs) return PYCONVC_NO_MEMORY;
     for (int64_t t = 0; t < p->kernel[W]; t++)
@@ -172,24 +216,38 @@ static pyconvc_status make(columns_plan *plan, const pyconvc_problem *p) {
     for (int a = D; a <= H; a++)
         for (int64_t i = 0; i < p->input[a]; i++)
             plan->first[a][i] = first_output(p, a, i);
+    plan->places = plan->first[H] + p->input[H];
+    if (plan->paired) find_places(plan);
     return PYCONVC_OK;
 }
 
 /* ---- product ------------------------------------------------------------------------------- */
 
+/* From the first sample of a channel of y to a line of a band, in samples. */
+static int64_t line_at(const columns_plan *plan, const band *b, int64_t r) {
+    const pyconvc_problem *p = plan->p;
+    const int64_t line = b->row + r;
+    return (b->depth + line / p->output[H]) * p->y_step[3] + line % p->output[H] * p->y_step[4];
+}
+
 /* A band of y: [channel][row and column]. */
 static void pack_y(const job *j, const band *b, char *to) {
     const columns_plan *plan = j->plan;
     const pyconvc_problem *p = plan->p;
-    const int64_t *step = p->y_step, used = b->rows * p->output[W], bytes = plan->bytes;
-    const int whole = step[4] == p->output[W] * step[5];
-    const int64_t rows = whole ? 1 : b->rows, columns = whole ? used : p->output[W];
+    const int64_t *step = p->y_step, bytes = plan->bytes;
+    const int whole =
+        plan->row == p->output[W] && step[4] == plan->row * step[5] &&
+        line_at(plan, b, b->rows - 1) - line_at(plan, b, 0) == (b->rows - 1) * step[4];
+    const int64_t rows = whole ? 1 : b->rows, pitch = whole ? plan->pitch : plan->row,
+                  columns = whole ? b->rows * plan->row : p->output[W];
     for (int64_t i = 0; i < p->channels_out; i++, to += plan->pitch * bytes) {
-        const int64_t at = b->image * step[0] + b->group * step[1] + i * step[2] +
-                           b->depth * step[3] + b->row * step[4];
+        const int64_t at = b->image * step[0] + b->group * step[1] + i * step[2];
         for (int64_t r = 0; r < rows; r++)
-            gather_all(bytes, j->y + (at + r * step[4]) * bytes, columns, step[5],
-                       to + r * columns * bytes);
+            gather_all(bytes, j->y + (at + line_at(plan, b, r)) * bytes, columns, step[5],
+                       to + r * plan->row * bytes);
+        for (int64_t r = 0; r < rows; r++)
+            memset(to + (r * plan->row + columns) * bytes, 0, (size_t)((pitch - columns) * bytes));
+        const int64_t used = whole ? plan->pitch : rows * plan->row;
         memset(to + used * bytes, 0, (size_t)((plan->pitch - used) * bytes));
     }
 }
@@ -225,29 +283,64 @@ static void pack_w(const job *j, const band *b, int64_t k, int64_t count, const 
     }
 }
 
-/* All columns of a band, from some channels of y on. */
-static void multiply(const columns_plan *plan, const band *b, int64_t k, int64_t count,
-                     const scratch *s) {
+/* Where in x the vectors of a panel go, from pixel `first` of the band on. */
+static void place(const job *j, const band *b, int64_t first, int64_t vectors,
+                  outer_pairs_job *to) {
+    const columns_plan *plan = j->plan;
+    const pyconvc_problem *p = plan->p;
+    const int64_t *step = p->x_step;
+    const int64_t at = b->image * step[0] + b->group * step[1] + b->channel * step[2];
+    for (int64_t n = 0; n < vectors; n++, first += plan->outer->lanes) {
+        const int64_t line = b->row + first / plan->row, column = first % plan->row;
+        const int64_t d = line / p->output[H] * p->stride[D],
+                      h = line % p->output[H] * p->stride[H];
+        to->to[n] = j->x + (at + d * step[3] + h * step[4] + 2 * column) * plan->bytes;
+        to->samples[n] = min64(plan->outer->lanes, p->output[W] - column);
+    }
+}
+
+/* All columns of a band, from some channels of y on; the last of them put pairs in their places. */
+static void multiply(const job *j, const band *b, int64_t k, int64_t count, const scratch *s) {
+    const columns_plan *plan = j->plan;
     const outer_kernels *outer = plan->outer;
-    const int64_t pixels = b->rows * plan->p->output[W], panel = outer->lanes * outer->vectors,
+    const int64_t pixels = b->rows * plan->row, panel = outer->lanes * outer->vectors,
                   used = b->channels * plan->taps * plan->parts;
-    outer_job o = {.a_step = plan->pitch * plan->parts,
-                   .b_step = outer->columns,
-                   .offsets = plan->offsets,
-                   .height = 1,
-                   .width = count,
-                   .sums_pitch = plan->pitch * plan->parts,
-                   .anew = k == 0};
+    const int put = plan->paired && k + count == plan->p->channels_out;
+    outer_pairs_job q = {.product = {.a_step = plan->pitch * plan->parts,
+                                     .b_step = outer->columns,
+                                     .offsets = plan->offsets,
+                                     .height = 1,
+                                     .width = count,
+                                     .sums_pitch = plan->pitch * plan->parts,
+                                     .anew = k == 0}};
+    outer_job *o = &q.product;
     for (int64_t first = 0, here; first < pixels; first += here) {
         const int is_wide = pixels - first > outer->lanes && plan->pitch - first >= panel;
         here = is_wide ? panel : outer->lanes;
-        o.a = s->y + (k * plan->pitch + first) * plan->bytes;
+        o->a = s->y + (k * plan->pitch + first) * plan->bytes;
+        if (put) place(j, b, first, is_wide ? outer->vectors : 1, &q);
         for (int64_t t = 0; t < used; t += outer->columns) {
-            o.b = s->w + t * plan->channels_at_once * (plan->bytes / plan->parts);
-            o.sums = s->sums + (t * plan->pitch + first) * plan->bytes;
-            (is_wide ? outer->wide : outer->narrow)(&o);
+            o->b = s->w + t * plan->channels_at_once * (plan->bytes / plan->parts);
+            o->sums = s->sums + (t * plan->pitch + first) * plan->bytes;
+            if (!put) {
+                (is_wide ? outer->wide : outer->narrow)(o);
+                continue;
+            }
+            q.pairs = min64(outer->columns, used - t) / 2;
+            q.at = plan->places + t / 2;
+            q.start = j->bias ? s->start + t / 2 * plan->bytes : NULL;
+            (is_wide ? outer->wide_pairs : outer->narrow_pairs)(&q);
         }
     }
+}
+
+/* The bias of each pair of columns of a block. */
+static void spread_bias(const job *j, const band *b, char *to) {
+    const columns_plan *plan = j->plan;
+    const int64_t pairs = plan->taps / 2, first = b->group * plan->p->channels_in + b->channel;
+    for (int64_t i = 0; i < b->channels * pairs; i++)
+        memcpy(to + i * plan->bytes, j->bias + (first + i / pairs) * plan->bytes,
+               (size_t)plan->bytes);
 }
 
 /* ---- fold ---------------------------------------------------------------------------------- */
@@ -336,15 +429,16 @@ static void put_bias(const job *j, const band *b) {
 static void do_block(const job *j, const band *b, const scratch *s) {
     const columns_plan *plan = j->plan;
     const int64_t channels = plan->p->channels_out;
+    if (plan->paired && j->bias) spread_bias(j, b, s->start);
     for (int64_t k = 0; k < channels; k += plan->channels_at_once) {
         const int64_t count = min64(plan->channels_at_once, channels - k);
         pack_w(j, b, k, count, s);
-        multiply(plan, b, k, count, s);
+        multiply(j, b, k, count, s);
     }
     if (plan->parts > 1)
         plan->outer->finish(s->sums, plan->pitch, b->channels * plan->taps,
                             b->rows * plan->p->output[W], s->columns, plan->pitch, 1);
-    fold_band(j, b, s);
+    if (!plan->paired) fold_band(j, b, s);
 }
 
 static int64_t part_of(int64_t count, int64_t part, int64_t parts) {
@@ -357,7 +451,7 @@ static void do_task(const void *context, int64_t index, void *memory) {
     const pyconvc_problem *p = plan->p;
     const int64_t of_bands = index % plan->parts_of_bands, rest = index / plan->parts_of_bands;
     const int64_t of_blocks = rest % plan->parts_of_blocks, image = rest / plan->parts_of_blocks;
-    const int64_t bands = p->output[D] * plan->bands,
+    const int64_t bands = plan->depths * plan->bands,
                   last = part_of(bands, of_bands + 1, plan->parts_of_bands),
                   end = part_of(plan->blocks, of_blocks + 1, plan->parts_of_blocks);
     band b = {.image = image / p->groups, .group = image % p->groups};
@@ -366,7 +460,7 @@ static void do_task(const void *context, int64_t index, void *memory) {
     for (int64_t i = part_of(bands, of_bands, plan->parts_of_bands); i < last; i++) {
         b.depth = i / plan->bands;
         b.row = i % plan->bands * plan->rows;
-        b.rows = min64(plan->rows, p->output[H] - b.row);
+        b.rows = min64(plan->rows, plan->lines - b.row);
         pack_y(j, &b, s.y);
         for (int64_t block = part_of(plan->blocks, of_blocks, plan->parts_of_blocks); block < end;
              block++) {

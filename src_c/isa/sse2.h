@@ -5,7 +5,7 @@
 #define DOT_CHANNELS 2
 #define DOT_OFFSETS  5
 #define OUTER_VECS   2
-#define OUTER_COLS   5
+#define OUTER_COLS   6
 #define TILE_ROWS    4
 #define TILE_VECS    2
 #define TILE_CHUNK   4

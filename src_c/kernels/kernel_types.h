@@ -211,6 +211,24 @@ typedef struct {
 
 typedef void outer_fn(const outer_job *job);
 
+/* The same sums, not stored but put in their places: those of two columns next to each other are the
+ * even and the odd samples of a piece of a line,
+ *      to[n][at[q] + 2 * i + e] = start[q] + sum of column 2 * q + e, element i of vector n
+ *
+ * for q < pairs, i < samples[n], e < 2; where sums are not made anew, sums holds a part of them. */
+#define OUTER_MOST_VECTORS 4
+
+typedef struct {
+    outer_job product;
+    int64_t pairs;     /* of the tile's columns */
+    const int64_t *at; /* elements */
+    const void *start; /* NULL: zero */
+    void *to[OUTER_MOST_VECTORS];
+    int64_t samples[OUTER_MOST_VECTORS];
+} outer_pairs_job;
+
+typedef void outer_pairs_fn(const outer_pairs_job *job);
+
 /* A row of `used` elements of b dealt to the tiles of columns, zeros up to the end of the last:
  * to[c / columns * step + c % columns] = row[c], in elements. */
 typedef void deal_fn(const void *row, int64_t used, int64_t step, void *to);
@@ -226,6 +244,7 @@ typedef void finish_fn(const void *sums, int64_t pitch, int64_t rows, int64_t co
 
 typedef struct {
     outer_fn *wide, *narrow;
+    outer_pairs_fn *wide_pairs, *narrow_pairs; /* NULL: none */
     deal_fn *deal;
     transpose_fn *transpose;
     finish_fn *finish;

@@ -8,6 +8,8 @@
  * are loaded and one sample of b broadcast for each column. b may lie anyhow, and no lane is lost
  * on short lines.
  */
+#include <stddef.h>
+
 #include "kernel_types.h"
 #include "vec.h"
 
@@ -21,9 +23,9 @@ INLINE vec plus(vec a, vec b) {
 #endif
 }
 
-INLINE void outer(const int N, const outer_job *job) {
+/* Sums of a tile of N vectors: [column][vector]. */
+INLINE void sum(const int N, const outer_job *job, vec *acc) {
     const elem *a = job->a, *b[OUTER_COLS];
-    vec acc[OUTER_COLS * OUTER_VECS];
     UNROLL(32)
     for (int i = 0; i < OUTER_COLS * N; i++)
         acc[i] = set1(0);
@@ -49,14 +51,19 @@ INLINE void outer(const int N, const outer_job *job) {
         for (int t = 0; t < OUTER_COLS; t++)
             b[t] += job->b_pitch;
     }
+    if (job->anew) return;
+    const elem *sums = job->sums;
+    UNROLL(16)
+    for (int t = 0; t < OUTER_COLS; t++, sums += job->sums_pitch)
+        UNROLL(4)
+    for (int n = 0; n < N; n++)
+        acc[t * N + n] = plus(load(sums + n * VL), acc[t * N + n]);
+}
+
+INLINE void outer(const int N, const outer_job *job) {
+    vec acc[OUTER_COLS * OUTER_VECS];
+    sum(N, job, acc);
     elem *sums = job->sums;
-    if (!job->anew) {
-        UNROLL(16)
-        for (int t = 0; t < OUTER_COLS; t++)
-            UNROLL(4)
-        for (int n = 0; n < N; n++)
-            acc[t * N + n] = plus(load(sums + t * job->sums_pitch + n * VL), acc[t * N + n]);
-    }
     UNROLL(16)
     for (int t = 0; t < OUTER_COLS; t++, sums += job->sums_pitch)
         UNROLL(4)
@@ -72,6 +79,61 @@ static void narrow(const outer_job *job) {
     outer(1, job);
 }
 
+#define CACHE_LINE 64
+
+/* Whether vectors of samples are taken apart and joined in registers. */
+#define TURNS (PARTS == 1 && VL > 1 && sizeof(elem) >= 4)
+
+#if PARTS == 1 && VEC_BYTES
+INLINE void put_pair(elem *to, vec even, vec odd, int64_t samples) {
+    const vec first = zip(even, odd, 0, 1, VL), second = zip(even, odd, 1, 1, VL);
+    if (samples == VL) {
+        store(to, first);
+        store(to + VL, second);
+        return;
+    }
+    store_part(to, first, 2 * samples < VL ? 2 * samples : VL);
+    if (2 * samples > VL) store_part(to + VL, second, 2 * samples - VL);
+}
+
+/* The lines that sums go to come while these are made. */
+INLINE void fetch_lines(const int N, const outer_pairs_job *job) {
+    for (int q = 0; q < job->pairs; q++)
+        UNROLL(4)
+    for (int n = 0; n < N; n++)
+        UNROLL(4)
+    for (size_t i = 0; i < 2 * sizeof(vec); i += CACHE_LINE)
+        __builtin_prefetch((char *)((elem *)job->to[n] + job->at[q]) + i, 1);
+}
+
+INLINE void outer_pairs(const int N, const outer_pairs_job *job) {
+    vec acc[OUTER_COLS * OUTER_VECS];
+    fetch_lines(N, job);
+    sum(N, &job->product, acc);
+    UNROLL(8)
+    for (int q = 0; q < OUTER_COLS / 2; q++) {
+        if (q == job->pairs) break;
+        const vec start = set1(job->start ? ((const elem *)job->start)[q] : 0);
+        const vec *even = acc + 2 * q * N, *odd = even + N;
+        UNROLL(4)
+        for (int n = 0; n < N; n++)
+            put_pair((elem *)job->to[n] + job->at[q], plus(start, even[n]), plus(start, odd[n]),
+                     job->samples[n]);
+    }
+}
+
+static void put_wide(const outer_pairs_job *job) {
+    if (TURNS) outer_pairs(OUTER_VECS, job);
+}
+
+static void put_narrow(const outer_pairs_job *job) {
+    if (TURNS) outer_pairs(1, job);
+}
+#else
+#    define put_wide   NULL
+#    define put_narrow NULL
+#endif
+
 static void deal(const void *row, int64_t used, int64_t step, void *to) {
     const elem *from = row;
     elem *tile = to;
@@ -85,10 +147,6 @@ static void deal(const void *row, int64_t used, int64_t step, void *to) {
 typedef struct {
     elem part[PARTS];
 } sample;
-
-/* Whether blocks of samples are turned in registers. */
-#define TURNS      (PARTS == 1 && VL > 1 && sizeof(elem) >= 4)
-#define CACHE_LINE 64
 
 /* Rows first .. end of columns first_column .. end_column. */
 INLINE void transpose_part(const sample *from, int64_t from_pitch, int64_t first, int64_t end,
@@ -146,6 +204,8 @@ static void finish(const void *sums, int64_t pitch, int64_t rows, int64_t column
 const outer_kernels NAME(outer) = {
     .wide = wide,
     .narrow = narrow,
+    .wide_pairs = TURNS ? put_wide : NULL,
+    .narrow_pairs = TURNS ? put_narrow : NULL,
     .deal = deal,
     .transpose = transpose,
     .finish = finish,
