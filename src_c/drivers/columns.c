@@ -20,6 +20,7 @@
 #define CHANNELS       160       /* of y at once */
 #define Y_BYTES        (1 << 20) /* of y's samples in a band */
 #define ENOUGH_TASKS   8
+#define CACHE_LINE     64
 
 enum { D, H, W };
 
@@ -283,6 +284,32 @@ static void pack_w(const job *j, const band *b, int64_t k, int64_t count, const 
     }
 }
 
+/* Weights that are packed next, which come from far while sums are made. */
+typedef struct {
+    const char *at;
+    int64_t step, rows, lines; /* bytes from row to row; cache lines of a row */
+    int64_t row, line;         /* to come */
+} ahead;
+
+static ahead weights_ahead(const job *j, const band *b, int64_t k, int64_t count) {
+    const columns_plan *plan = j->plan;
+    const int64_t *step = plan->p->w_step,
+                  at = b->group * step[0] + k * step[1] + b->channel * step[2];
+    return (ahead){.at = j->w + at * plan->bytes,
+                   .step = step[1] * plan->bytes,
+                   .rows = plan->dense ? count : 0,
+                   .lines = ceil_div(b->channels * plan->taps * plan->bytes, CACHE_LINE)};
+}
+
+static void fetch(ahead *a, int64_t lines) {
+    for (; lines > 0 && a->row < a->rows; lines--) {
+        __builtin_prefetch(a->at + a->row * a->step + a->line * CACHE_LINE, 0, 2);
+        if (++a->line < a->lines) continue;
+        a->line = 0;
+        a->row++;
+    }
+}
+
 /* Where in x the vectors of a panel go, from pixel `first` of the band on. */
 static void place(const job *j, const band *b, int64_t first, int64_t vectors,
                   outer_pairs_job *to) {
@@ -300,7 +327,8 @@ static void place(const job *j, const band *b, int64_t first, int64_t vectors,
 }
 
 /* All columns of a band, from some channels of y on; the last of them put pairs in their places. */
-static void multiply(const job *j, const band *b, int64_t k, int64_t count, const scratch *s) {
+static void multiply(const job *j, const band *b, int64_t k, int64_t count, const scratch *s,
+                     ahead *next) {
     const columns_plan *plan = j->plan;
     const outer_kernels *outer = plan->outer;
     const int64_t pixels = b->rows * plan->row, panel = outer->lanes * outer->vectors,
@@ -314,6 +342,8 @@ static void multiply(const job *j, const band *b, int64_t k, int64_t count, cons
                                      .sums_pitch = plan->pitch * plan->parts,
                                      .anew = k == 0}};
     outer_job *o = &q.product;
+    const int64_t calls = ceil_div(pixels, panel) * ceil_div(used, outer->columns),
+                  lines = ceil_div(next->rows * next->lines, calls);
     for (int64_t first = 0, here; first < pixels; first += here) {
         const int is_wide = pixels - first > outer->lanes && plan->pitch - first >= panel;
         here = is_wide ? panel : outer->lanes;
@@ -322,6 +352,7 @@ static void multiply(const job *j, const band *b, int64_t k, int64_t count, cons
         for (int64_t t = 0; t < used; t += outer->columns) {
             o->b = s->w + t * plan->channels_at_once * (plan->bytes / plan->parts);
             o->sums = s->sums + (t * plan->pitch + first) * plan->bytes;
+            fetch(next, lines);
             if (!put) {
                 (is_wide ? outer->wide : outer->narrow)(o);
                 continue;
@@ -426,14 +457,17 @@ static void put_bias(const job *j, const band *b) {
 
 /* ---- tasks --------------------------------------------------------------------------------- */
 
-static void do_block(const job *j, const band *b, const scratch *s) {
+/* `then` is the block after this one. */
+static void do_block(const job *j, const band *b, const band *then, const scratch *s) {
     const columns_plan *plan = j->plan;
     const int64_t channels = plan->p->channels_out;
     if (plan->paired && j->bias) spread_bias(j, b, s->start);
     for (int64_t k = 0; k < channels; k += plan->channels_at_once) {
         const int64_t count = min64(plan->channels_at_once, channels - k);
+        const int64_t next = k + count < channels ? k + count : 0;
+        ahead a = weights_ahead(j, next ? b : then, next, min64(count, channels - next));
         pack_w(j, b, k, count, s);
-        multiply(j, b, k, count, s);
+        multiply(j, b, k, count, s, &a);
     }
     if (plan->parts > 1)
         plan->outer->finish(s->sums, plan->pitch, b->channels * plan->taps,
@@ -445,6 +479,11 @@ static int64_t part_of(int64_t count, int64_t part, int64_t parts) {
     return count * part / parts;
 }
 
+static void set_block(const columns_plan *plan, band *b, int64_t block) {
+    b->channel = block * plan->channels;
+    b->channels = min64(plan->channels, plan->p->channels_in - b->channel);
+}
+
 static void do_task(const void *context, int64_t index, void *memory) {
     const job *j = context;
     const columns_plan *plan = j->plan;
@@ -453,6 +492,7 @@ static void do_task(const void *context, int64_t index, void *memory) {
     const int64_t of_blocks = rest % plan->parts_of_blocks, image = rest / plan->parts_of_blocks;
     const int64_t bands = plan->depths * plan->bands,
                   last = part_of(bands, of_bands + 1, plan->parts_of_bands),
+                  start = part_of(plan->blocks, of_blocks, plan->parts_of_blocks),
                   end = part_of(plan->blocks, of_blocks + 1, plan->parts_of_blocks);
     band b = {.image = image / p->groups, .group = image % p->groups};
     scratch s;
@@ -462,11 +502,11 @@ static void do_task(const void *context, int64_t index, void *memory) {
         b.row = i % plan->bands * plan->rows;
         b.rows = min64(plan->rows, plan->lines - b.row);
         pack_y(j, &b, s.y);
-        for (int64_t block = part_of(plan->blocks, of_blocks, plan->parts_of_blocks); block < end;
-             block++) {
-            b.channel = block * plan->channels;
-            b.channels = min64(plan->channels, p->channels_in - b.channel);
-            do_block(j, &b, &s);
+        for (int64_t block = start; block < end; block++) {
+            band then = b;
+            set_block(plan, &b, block);
+            set_block(plan, &then, block + 1 < end ? block + 1 : start);
+            do_block(j, &b, &then, &s);
             if (i == 0) put_bias(j, &b);
         }
     }
