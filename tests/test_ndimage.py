@@ -278,6 +278,17 @@ WEIGHTS = {
 }
 
 
+@pytest.mark.parametrize("mode", MODES[:5])
+@pytest.mark.parametrize(("dtype", "width"), [(np.uint8, 17000), (np.float32, 4500)])
+def test_strips_of_long_rows(dtype, width, mode):
+    """Rows that are read where they lie, cut into strips that take their ends from each other."""
+    x = samples(np.random.default_rng(9), (2, 13, width), dtype)
+    options = {"axes": (1, 2), "mode": ["nearest", mode], "cval": 2.0}
+    for size, origin in [((5, 3), (1, -1)), ((2, 11), (0, 5)), ((7, 18), (-3, 8))]:
+        check("uniform_filter", x, size, exact=False, origin=origin, **options)
+    check("gaussian_filter", x, 1.0, order=(0, 1), **options)
+
+
 @pytest.mark.parametrize("name", WEIGHTS)
 @pytest.mark.parametrize("dtype", [np.int8, np.uint8, np.int16, np.uint16])
 def test_sums_of_small_integers_near_whole_numbers(dtype, name):

@@ -80,7 +80,8 @@ static int64_t source(const chain_plan *plan, const task *t, int a, int64_t i) {
     return pyconvc_boundary_index(rule, t->first[a] - plan->before[a] + i, plan->c->size[a]);
 }
 
-/* What of x the rows of a block have. */
+/* What of x the rows of a block have. Samples beyond its ends are counted from the first of x, or
+ * from that of the row where rows are extended after the first pass. */
 typedef struct {
     int64_t first, before, inside, after; /* sample of x; counts */
     int constant;                         /* what lies beyond the ends of a row of x */
@@ -94,51 +95,63 @@ static columns find_columns(const chain_plan *plan, const task *t, const scratch
     int64_t *beyond = s->beyond;
     for (int64_t i = 0; i < c.before + c.after; i++) {
         const int64_t from = source(plan, t, W, i < c.before ? i : i + c.inside);
-        beyond[i] = from * plan->c->x_step[3];
+        beyond[i] = plan->loads_rows ? from - c.first : from * plan->c->x_step[3];
         c.constant |= from < 0;
     }
     return c;
 }
 
-/* A row of the block, as it is in memory. Constants are put in before the pass that reads them. */
+/* What a row has beyond its inner samples. Constants are put in before the pass that reads them. */
+static void extend(int64_t bytes, const columns *c, const int64_t *beyond, const char *from,
+                   char *to) {
+    if (c->constant) return;
+    gather_at(bytes, from, beyond, c->before, to);
+    gather_at(bytes, from, beyond + c->before, c->after, to + (c->before + c->inside) * bytes);
+}
+
+/* A row of the block, as it is in memory. */
 static void load_row(const chain_plan *plan, const columns *c, const int64_t *beyond,
                      const char *from, char *to) {
     const int64_t bytes = plan->x_bytes, step = plan->c->x_step[3];
-    char *inside = to + c->before * bytes, *after = inside + c->inside * bytes;
-    gather_all(bytes, from + c->first * step * bytes, c->inside, step, inside);
-    if (c->constant) return;
-    gather_at(bytes, from, beyond, c->before, to);
-    gather_at(bytes, from, beyond + c->before, c->after, after);
+    const char *first = from + c->first * step * bytes;
+    gather_all(bytes, first, c->inside, step, to + c->before * bytes);
+    if (!plan->loads_rows) extend(bytes, c, beyond, from, to);
 }
 
 /* Rows [from, to) of plane d of the block. */
-static void load_rows(const job *j, const task *t, const scratch *s, const columns *columns,
+static void load_rows(const job *j, const task *t, const scratch *s, const columns *c,
                       const block *b, int64_t d, int64_t from, int64_t to) {
     const chain_plan *plan = j->plan;
     const int64_t *step = plan->c->x_step, z = source(plan, t, D, d);
     const int same = plan->x_sample == PYCONVC_SAMPLE_AS_COMPUTED;
+    const int64_t count = c->before + c->inside + c->after;
+    const int64_t skip = plan->loads_rows ? c->before : 0;
     for (int64_t h = from; h < to; h++) {
         const int64_t r = source(plan, t, H, h);
+        char *row = sample(plan, b, d, h, 0);
+        if (plan->loads_rows && r < 0) gather_fill(plan->bytes, plan->fill[0], count, row);
         if (z < 0 || r < 0) continue; /* constants, likewise */
         const int64_t at = t->image * step[0] + z * step[1] + r * step[2];
-        char *row = sample(plan, b, d, h, 0);
-        load_row(plan, columns, s->beyond, j->x + at * plan->x_bytes, same ? row : s->line);
-        if (!same) plan->convert->widen[plan->x_sample](s->line, t->size[W] + plan->halo[W], row);
+        load_row(plan, c, s->beyond, j->x + at * plan->x_bytes, same ? row : s->line);
+        if (!same)
+            plan->convert->widen[plan->x_sample](s->line + skip * plan->x_bytes,
+                                                 plan->loads_rows ? c->inside : count,
+                                                 row + skip * plan->bytes);
     }
 }
 
-static void store_block(const job *j, const task *t, const scratch *s, const block *from, char *y) {
-    const chain_plan *plan = j->plan;
-    const pyconvc_chain *c = plan->c;
+/* n counts the samples. */
+static void store_block(const chain_plan *plan, const scratch *s, const int64_t *n,
+                        const block *from, const block *y) {
+    const int64_t step = plan->c->y_step[3];
     const int same = plan->y_sample == PYCONVC_SAMPLE_AS_COMPUTED;
-    for (int64_t d = 0; d < t->size[D]; d++)
-        for (int64_t h = 0; h < t->size[H]; h++) {
+    for (int64_t d = 0; d < n[D]; d++)
+        for (int64_t h = 0; h < n[H]; h++) {
             const char *row = sample(plan, from, d, h, 0);
-            char *to = y + (d * c->y_step[1] + h * c->y_step[2]) * plan->y_bytes;
-            char *line = c->y_step[3] == 1 ? to : s->line;
-            if (!same) plan->convert->narrow[plan->y_sample](row, t->size[W], line);
-            if (c->y_step[3] != 1)
-                scatter(plan->y_bytes, same ? row : line, t->size[W], c->y_step[3], to);
+            char *to = y->first + (d * y->plane + h * y->row) * plan->y_bytes;
+            char *line = step == 1 ? to : s->line;
+            if (!same) plan->convert->narrow[plan->y_sample](row, n[W], line);
+            if (step != 1) scatter(plan->y_bytes, same ? row : line, n[W], step, to);
         }
 }
 
@@ -416,38 +429,109 @@ static void write_to(step *p, const block *y) {
 /* ---- tasks -------------------------------------------------------------------------------------
  */
 
+/* Whether rows [from, to) of the block lie in x, and can be read up to whole vectors. */
+static int lie_in_x(const step *p, int64_t from, int64_t to) {
+    const chain_plan *plan = p->plan;
+    const int64_t *size = plan->c->size, pitch = plan->c->x_step[2];
+    const int64_t above = p->t->first[H] - plan->before[H], next = above + to;
+    const int64_t beyond = size[W] - p->columns->first - p->columns->inside;
+    return plan->direct && above + from >= 0 && next <= size[H] && pitch > 0 &&
+           ((size[H] - next) * pitch + beyond) * plan->bytes >= 64;
+}
+
+/* Rows [from, to) of plane d, in x or in the buffer, where those before `loaded` already are. */
+static block find_rows(const step *p, const block *buffer, int64_t d, int64_t from, int64_t to,
+                       int64_t loaded) {
+    const chain_plan *plan = p->plan;
+    const int64_t *step = plan->c->x_step, *first = p->t->first;
+    block b = *buffer;
+    if (lie_in_x(p, from, to)) {
+        const int64_t h = first[H] - plan->before[H] + from;
+        const int64_t at = p->t->image * step[0] + (first[D] + d) * step[1] + h * step[2];
+        b = (block){(char *)p->j->x + (at + p->columns->first) * plan->bytes, step[1], step[2]};
+        return b;
+    }
+    if (plan->direct) { /* one band at a time */
+        b.first -= sample(plan, &b, d, from, 0) - b.first;
+        loaded = from;
+    }
+    load_rows(p->j, p->t, p->s, p->columns, &b, d, loaded, to);
+    b.first = sample(plan, &b, d, from, p->columns->before);
+    return b;
+}
+
+/* The inner samples of rows whose ends are what the same rule takes from them: it makes no
+ * difference whether a rule is applied before or after a pass along another axis. */
+static void run_inner(const step *whole) {
+    const columns *c = whole->columns;
+    step p = *whole;
+    p.n[W] = c->inside;
+    p.to.first = sample(p.plan, &p.to, 0, 0, c->before);
+    run_pass(&p);
+    settle(&p);
+    for (int64_t h = 0; h < p.n[H]; h++)
+        extend(p.plan->bytes, c, p.s->beyond, sample(p.plan, &p.to, 0, h, 0),
+               sample(p.plan, &whole->to, 0, h, 0));
+}
+
 /* The last two passes in turn, some rows at a time, which stay in the nearest cache: pass i, whose
- * input is loaded as far as it is needed if that is yet to be done, then one along rows. `last` is
- * where that one writes. */
-static void run_by_rows(const step *whole, int i, int load, const block *last, int itself) {
+ * input is loaded as far as it is needed if that is yet to be done, then one along rows. */
+static void run_by_rows(const step *whole, int i, const block *y) {
     const chain_plan *plan = whole->plan;
     const int64_t most = plan->rows, beyond = whole->pass->kernel[H] - 1;
     for (int64_t d = 0; d < whole->n[D]; d++)
         for (int64_t h = 0, loaded = 0; h < whole->n[H]; h += most) {
             step p = *whole;
-            p.from.first = sample(plan, &whole->from, d, h, 0);
             p.n[D] = 1;
             p.n[H] = min64(most, whole->n[H] - h);
-            const int64_t needed = h + p.n[H] + beyond;
-            if (load) load_rows(p.j, p.t, p.s, p.columns, &whole->from, d, loaded, needed);
-            loaded = needed;
-            run_pass(&p);
-            settle(&p);
+            p.to.first += plan->lead * plan->bytes;
+            if (plan->loads_rows) {
+                p.from = find_rows(&p, &whole->from, d, h, h + p.n[H] + beyond, loaded);
+                loaded = h + p.n[H] + beyond;
+                run_inner(&p);
+            } else {
+                p.from.first = sample(plan, &whole->from, d, h, 0);
+                run_pass(&p);
+                settle(&p);
+            }
             p.from = p.to;
             put_constant(plan, p.t, i + 1, &p.from, p.n);
             take(&p, i + 1);
-            const block rows = {sample(plan, last, d, h, 0), last->plane, last->row};
-            p.to = rows;
-            if (itself) write_to(&p, &rows);
+            const block rows = {y->first + (d * y->plane + h * y->row) * plan->y_bytes, y->plane,
+                                y->row};
+            if (plan->stores_itself)
+                write_to(&p, &rows);
+            else
+                p.to = (block){p.s->buffer[2], plan->plane, plan->row};
             run_pass(&p);
+            if (!plan->stores_itself) store_block(plan, p.s, p.n, &p.to, &rows);
         }
+}
+
+static void run_passes(const step *first, const block *y) {
+    const chain_plan *plan = first->plan;
+    step p = *first;
+    for (int i = 0; i < plan->c->passes; i++) {
+        const int last = i == plan->c->passes - 1;
+        if (!plan->loads_rows) put_constant(plan, p.t, i, &p.to, p.n);
+        p.from = p.to;
+        p.to.first = p.s->buffer[(i + 1) % 2];
+        take(&p, i);
+        if (chain_goes_by_rows(plan->c, i)) {
+            run_by_rows(&p, i, y);
+            return;
+        }
+        if (last && plan->stores_itself) write_to(&p, y);
+        run_pass(&p);
+        if (!last) settle(&p);
+    }
+    if (!plan->stores_itself) store_block(plan, p.s, p.n, &p.to, y);
 }
 
 static void do_task(const void *context, int64_t index, void *memory) {
     const job *j = context;
     const chain_plan *plan = j->plan;
     const pyconvc_chain *c = plan->c;
-    const int itself = plan->stores_itself;
     scratch s;
     task t;
     lay_out(plan, memory, &s);
@@ -462,23 +546,7 @@ static void do_task(const void *context, int64_t index, void *memory) {
         p.n[a] = t.size[a] + plan->halo[a];
     for (int64_t d = 0; d < p.n[D] && !plan->loads_rows; d++)
         load_rows(j, &t, &s, &columns, &p.to, d, 0, p.n[H]);
-    for (int i = 0; i < c->passes; i++) {
-        const int last = i == c->passes - 1;
-        put_constant(plan, &t, i, &p.to, p.n);
-        p.from = p.to;
-        p.to.first = s.buffer[(i + 1) % 2];
-        take(&p, i);
-        if (chain_goes_by_rows(c, i)) {
-            const block after = itself ? y : (block){s.buffer[2], plan->plane, plan->row};
-            run_by_rows(&p, i, plan->loads_rows, &after, itself);
-            p.to = after;
-            break;
-        }
-        if (last && itself) write_to(&p, &y);
-        run_pass(&p);
-        if (!last) settle(&p);
-    }
-    if (!itself) store_block(j, &t, &s, &p.to, y.first);
+    run_passes(&p, &y);
 }
 
 pyconvc_status chain_run(const chain_plan *plan, const void *x, void *y, const pyconvc_run *run) {

@@ -5,6 +5,10 @@
  * buffer and stores the block of y.
  * Rules are applied where the block is loaded: passes along different axes commute with reading
  * samples from elsewhere. Only constants are put in anew before each pass.
+ *
+ * Of two passes, the first along rows' columns, only the rows of a band are loaded, without the ends
+ * that a rule adds: the first pass reads them in x itself wherever it can, and what it leaves is
+ * extended.
  */
 #ifndef PYCONVC_CHAIN_H
 #define PYCONVC_CHAIN_H
@@ -27,6 +31,8 @@ typedef struct {
     int64_t row, plane, buffer; /* samples from one row, plane and buffer to the next */
     int64_t rows;               /* between two passes that go by rows */
     int loads_rows;             /* when the first of them needs them: then they are still near */
+    int direct;                 /* which is where they lie in x, but beyond its ends */
+    int64_t lead;               /* samples before a row between them: its inner part is aligned */
     int64_t pointers;           /* that a table of rows or terms has */
     int stores_itself, flags;   /* the last pass writes to y, with these FILTER_ flags */
     int64_t box_piece;          /* of a row that lies beside others; 0: whole rows do */

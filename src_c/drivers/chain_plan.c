@@ -11,8 +11,11 @@
 #define ROWS_BYTES  (12 << 10)  /* of rows between two passes: some part of an L1 cache */
 #define ROWS_STEP   4           /* which all kernels take at once */
 #define MOST_ROWS   256
-#define FAR         256       /* rows of a halo for which blocks are narrow */
-#define STREAM_FROM (4 << 20) /* bytes of y */
+#define STRIP_BYTES (8 << 10)  /* of a row that is read in x: long enough for prefetching */
+#define LINE_BYTES  (64 << 10) /* the same, where a rule joins its ends */
+#define FEW_ROWS    12         /* of a kernel: more of them would collide in the cache */
+#define FAR         256        /* rows of a halo for which blocks are narrow */
+#define STREAM_FROM (4 << 20)  /* bytes of y */
 #define MOST_DOUBT  0.01 /* of sums in float32: more of them would be computed again too often */
 #define LONG_BOX    16   /* samples of a window from which runs are faster than sums */
 
@@ -110,6 +113,42 @@ static void begin_in_place(chain_plan *plan) {
             plan->block[W] /= 2;
 }
 
+/* Cuts the axes into as many blocks of one size. */
+static void cut(chain_plan *plan) {
+    const int64_t *size = plan->c->size;
+    int64_t *block = plan->block;
+    for (int a = 0; a < PYCONVC_RANK; a++) {
+        const int64_t parts = ceil_div(size[a], block[a]);
+        block[a] = a == W ? min64(size[W], round_up(ceil_div(size[a], parts), 16))
+                          : ceil_div(size[a], parts);
+        plan->blocks[a] = ceil_div(size[a], block[a]);
+    }
+}
+
+static int joins_ends(const chain_plan *plan) {
+    int joined = 0;
+    for (int i = 0; i < plan->c->passes; i++)
+        joined |=
+            plan->c->pass[i].kernel[W] > 1 && plan->c->pass[i].boundary[W] == PYCONVC_CIRCULAR;
+    return joined;
+}
+
+/* Whether each block has all samples that a rule names beyond the ends of a row. */
+static int has_ends(const chain_plan *plan) {
+    const int64_t n = plan->blocks[W], last = plan->c->size[W] - (n - 1) * plan->block[W];
+    return n == 1 || (!joins_ends(plan) && last > plan->halo[W]);
+}
+
+/* Blocks of long rows, which are not loaded. */
+static void size_direct(chain_plan *plan) {
+    const int64_t *size = plan->c->size;
+    const int64_t most = (joins_ends(plan) ? LINE_BYTES : STRIP_BYTES) / plan->bytes;
+    plan->block[W] = min64(size[W], most);
+    plan->block[H] = min64(size[H], MOST_ROWS);
+    plan->block[D] = min64(size[D], max64(1, MOST_ROWS * most / (plan->block[W] * plan->block[H])));
+    cut(plan);
+}
+
 /* Grows the block where its halo is the largest part of it: as far as buffers fit in the cache, and
  * further where the halo would be larger than the block. */
 static void size_blocks(chain_plan *plan, int in_place) {
@@ -135,23 +174,45 @@ static void size_blocks(chain_plan *plan, int in_place) {
             break;
         }
     }
-    for (int a = 0; a < PYCONVC_RANK; a++) {
-        const int64_t parts = ceil_div(size[a], block[a]);
-        block[a] = a == W ? min64(size[W], round_up(ceil_div(size[a], parts), 16))
-                          : ceil_div(size[a], parts);
-        plan->blocks[a] = ceil_div(size[a], block[a]);
+    cut(plan);
+}
+
+/* Rows are loaded as they are needed, or not at all, if the first of two passes goes by rows and the
+ * second can have its ends from what that leaves. */
+static void choose_blocks(chain_plan *plan, int in_place) {
+    const pyconvc_chain *c = plan->c;
+    const int by_rows =
+        c->passes == 2 && chain_goes_by_rows(c, 0) && c->pass[0].kernel[D] == 1 && !in_place;
+    if (by_rows && plan->x_sample == PYCONVC_SAMPLE_AS_COMPUTED && c->x_step[3] == 1 &&
+        c->pass[0].kernel[H] <= FEW_ROWS) {
+        size_direct(plan);
+        plan->direct = has_ends(plan);
     }
+    if (!plan->direct) size_blocks(plan, in_place);
+    plan->loads_rows = by_rows && has_ends(plan);
+}
+
+static int64_t lanes_of(const chain_plan *plan) {
+    return max64(plan->table->filter[plan->c->dtype].lanes, plan->shifted->vector / plan->parts);
+}
+
+/* Rows between two passes, whole tiles of whatever kernel. */
+static void size_rows(chain_plan *plan) {
+    const int64_t lanes = lanes_of(plan), line = 64 / plan->bytes;
+    plan->lead = plan->loads_rows ? round_up(plan->before[W], line) - plan->before[W] : 0;
+    plan->row = round_up(plan->lead + plan->block[W] + plan->halo[W] + lanes, line);
+    if (plan->row * plan->bytes % 512 == 0) plan->row += line; /* rows apart in the cache */
+    const int64_t rows = ROWS_BYTES / (plan->row * plan->bytes);
+    plan->rows = max64(ROWS_STEP, rows / ROWS_STEP * ROWS_STEP);
 }
 
 static void size_buffers(chain_plan *plan) {
-    const int64_t lanes =
-        max64(plan->table->filter[plan->c->dtype].lanes, plan->shifted->vector / plan->parts);
-    const int64_t line = 64 / plan->bytes;
-    plan->row = round_up(plan->block[W] + plan->halo[W] + lanes, line);
-    if (plan->row * plan->bytes % 512 == 0) plan->row += line; /* rows apart in the cache */
-    plan->plane = plan->row * (plan->block[H] + plan->halo[H]);
+    const int64_t lanes = lanes_of(plan), line = 64 / plan->bytes;
+    const int64_t rows = plan->direct ? min64(plan->rows, plan->block[H]) : plan->block[H];
+    plan->plane = plan->row * (rows + plan->halo[H]);
     if (plan->plane * plan->bytes % 512 == 0) plan->plane += line;
-    plan->buffer = round_up(plan->plane * (plan->block[D] + plan->halo[D]) + 2 * lanes, line);
+    const int64_t planes = plan->direct ? 1 : plan->block[D] + plan->halo[D];
+    plan->buffer = round_up(plan->plane * planes + 2 * lanes, line);
     plan->pointers = 0;
     for (int a = 0; a < PYCONVC_RANK; a++)
         plan->pointers = max64(plan->pointers, plan->block[a] + plan->halo[a]);
@@ -172,15 +233,6 @@ static void size_boxes(chain_plan *plan) {
         plan->turned =
             lanes * ((plan->box_piece ? plan->box_piece : plan->block[W]) + plan->halo[W]);
     }
-}
-
-/* Rows between two passes, whole tiles of whatever kernel. */
-static void size_rows(chain_plan *plan, int in_place) {
-    const pyconvc_chain *c = plan->c;
-    const int64_t rows = ROWS_BYTES / (plan->row * plan->bytes);
-    plan->rows = max64(ROWS_STEP, rows / ROWS_STEP * ROWS_STEP);
-    plan->loads_rows =
-        c->passes == 2 && chain_goes_by_rows(c, 0) && c->pass[0].kernel[D] == 1 && !in_place;
 }
 
 /* Whether the last pass may write to y, and whether past the cache. */
@@ -310,10 +362,10 @@ pyconvc_status chain_plan_make(chain_plan *plan, const pyconvc_chain *c, const v
     choose_samples(plan);
     if (!c->batch || !c->size[D] || !c->size[H] || !c->size[W]) return PYCONVC_OK;
     find_halos(plan);
-    size_blocks(plan, x == y);
+    choose_blocks(plan, x == y);
+    size_rows(plan);
     size_buffers(plan);
     size_boxes(plan);
-    size_rows(plan, x == y);
     find_stores(plan, y);
     plan->tasks = c->batch * plan->blocks[D] * plan->blocks[H] * plan->blocks[W];
     plan->workers = parallel_workers(run, work(plan));

@@ -11,6 +11,8 @@
     (VEC_BYTES ? (int)(16 / sizeof(elem)) : 1) /* samples within which shuffles are cheap */
 #define TALL 2                                 /* rows of a tile */
 #define WIDE 2                                 /* its vectors */
+#define FOUR 4                                 /* rows of a tile of few pairs */
+#define FEW  4                                 /* so many pairs, spelled out */
 #define LONG 6                                 /* vectors of a tile of a line */
 
 INLINE vec both(const kind k, vec a, vec b) {
@@ -92,12 +94,60 @@ INLINE void one_row(const kind k, const shared *s, const elem *x, elem *y, int64
     put(s, y, sum, left);
 }
 
+/* Weights of few pairs in registers, which stores cannot change. */
+typedef struct {
+    vec of[1 + FEW];
+} weights;
+
+INLINE weights load_weights(const shared *s, const int P) {
+    weights w;
+    UNROLL(8)
+    for (int i = 0; i <= P; i++)
+        w.of[i] = set1(s->w[i]);
+    return w;
+}
+
+/* Four rows with P pairs, a constant: each sample is loaded once. */
+INLINE void four_rows(const kind k, const int P, const shared *s, const weights *w, const elem *x,
+                      elem *y, int64_t left) {
+    const int64_t pitch = s->pitch;
+    vec row[FOUR + 2 * FEW];
+    UNROLL(16)
+    for (int r = 0; r < FOUR + 2 * P; r++)
+        row[r] = load(x + r % 4 * pitch + r / 4 * 4 * pitch);
+    UNROLL(16)
+    for (int r = 0; r < FOUR; r++) {
+        vec sum = row[P + r] * w->of[0];
+        UNROLL(16)
+        for (int i = 0; i < P; i++)
+            sum = sum + w->of[1 + i] * both(k, row[r + i], row[r + 2 * P - i]);
+        put(s, y + r * s->y_pitch, sum, left);
+    }
+}
+
+INLINE void four_by_four(const kind k, const int P, const shared *s, const elem *x, elem *y,
+                         int64_t width) {
+    const weights w = load_weights(s, P);
+    int64_t j = 0;
+    x -= s->reach;
+    for (; j + VL <= width; j += VL)
+        four_rows(k, P, s, &w, x + j, y + j, VL);
+    if (j < width) four_rows(k, P, s, &w, x + j, y + j, width - j);
+}
+
 INLINE void around_rows(const kind k, const shifted_job *job) {
     const int64_t width = job->width, height = job->height, pairs = job->count - 1;
     const shared s = {job->w, pairs, job->pitch, pairs * job->pitch, job->y_pitch, job->stream};
     const elem *x = job->from[0];
     elem *y = job->y;
     int64_t r = 0;
+    for (; pairs <= FEW && r + FOUR <= height;
+         r += FOUR, x += FOUR * s.pitch, y += FOUR * s.y_pitch) {
+        if (pairs == 1) four_by_four(k, 1, &s, x, y, width);
+        if (pairs == 2) four_by_four(k, 2, &s, x, y, width);
+        if (pairs == 3) four_by_four(k, 3, &s, x, y, width);
+        if (pairs == 4) four_by_four(k, 4, &s, x, y, width);
+    }
     for (; r + TALL <= height; r += TALL, x += TALL * s.pitch, y += TALL * s.y_pitch) {
         int64_t j = 0;
         for (; j + WIDE * VL <= width; j += WIDE * VL)
@@ -171,6 +221,34 @@ INLINE void along(const kind k, const int V, const shared *s, const elem *x, ele
     UNROLL(8)
     for (int v = 0; v < V; v++)
         put(s, y + v * VL, sum[v], left - v * VL);
+}
+
+/* V vectors of a line with P pairs, constants, fewer than a group. */
+INLINE void along_few(const kind k, const int P, const int V, const shared *s, const weights *w,
+                      const elem *x, elem *y, int64_t left) {
+    UNROLL(8)
+    for (int v = 0; v < V; v++) {
+        const elem *at = x + v * VL;
+        vec sum = load(at) * w->of[0];
+        UNROLL(8)
+        for (int i = 0; i < P; i++)
+            sum = sum + w->of[1 + i] * both(k, load(at + i - P), load(at + P - i));
+        put(s, y + v * VL, sum, left - v * VL);
+    }
+}
+
+INLINE void few_pairs(const kind k, const int P, const shifted_job *job) {
+    const shared s = {job->w, P, job->pitch, 0, job->y_pitch, job->stream};
+    const weights w = load_weights(&s, P);
+    for (int64_t r = 0; r < job->height; r++) {
+        const elem *x = (const elem *)job->from[0] + r * s.pitch;
+        elem *y = (elem *)job->y + r * s.y_pitch;
+        int64_t j = 0;
+        for (; j + 4 * VL <= job->width; j += 4 * VL)
+            along_few(k, P, 4, &s, &w, x + j, y + j, 4 * VL);
+        for (; j < job->width; j += VL)
+            along_few(k, P, 1, &s, &w, x + j, y + j, job->width - j);
+    }
 }
 
 INLINE void around_line(const kind k, const shifted_job *job) {

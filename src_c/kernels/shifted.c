@@ -68,9 +68,12 @@ INLINE void all(const kind k, const shifted_job *job) {
         around_rows(k, job);
         return;
     }
-    if ((k == PAIRS || k == ODD_PAIRS) && job->around == SHIFTED_LINE && job->count > PIECE) {
-        around_line(k, job);
-        return;
+    if ((k == PAIRS || k == ODD_PAIRS) && job->around == SHIFTED_LINE) {
+        if (job->count == 2) few_pairs(k, 1, job);
+        if (job->count == 3) few_pairs(k, 2, job);
+        if (job->count == 4) few_pairs(k, 3, job);
+        if (job->count > 4) around_line(k, job);
+        if (job->count > 1) return;
     }
     for (int64_t r = 0; r < job->height; r++) {
         const int64_t from = r * job->pitch;
