@@ -37,6 +37,7 @@ FLOATS = ["f32", "f64"]
 ALL = [*FLOATS, "c64", "c128", "u8", "u16", "u32", "u64", "b8"]
 KERNELS = {"filter": ALL, "plane": ALL, "mix": ALL, "dot": ALL, "outer": ALL, "fold": ALL}
 KERNELS |= {
+    "channels_last": ALL,
     "plane_grad": FLOATS,
     "winograd": FLOATS,
     "pool_sum": [*FLOATS, "c64", "c128", "u64"],

@@ -4,6 +4,7 @@
 
 #include "drivers/adjoint.h"
 #include "drivers/chain.h"
+#include "drivers/channels_last.h"
 #include "drivers/columns.h"
 #include "drivers/dot.h"
 #include "drivers/filter.h"
@@ -106,6 +107,7 @@ pyconvc_status pyconvc_correlate(const pyconvc_problem *p, const void *x, const 
     if (status || no_outputs(&checked)) return status;
     if (run->workers < 1) return PYCONVC_BAD_PROBLEM;
     if (checked.winograd) return by_winograd(&checked, x, w, bias, y, run);
+    if (channels_last_suits(&checked)) return channels_last_correlate(&checked, x, w, bias, y, run);
     return mix_suits(&checked) ? by_mix(&checked, x, w, bias, y, run)
                                : by_filter(&checked, x, w, bias, y, run);
 }
@@ -215,6 +217,7 @@ int64_t pyconvc_plan_workspace(const pyconvc_plan *plan) {
     if (plan->method == BY_MIX) return (int64_t)mix_scratch(&plan->by.mix);
     if (plan->method == BY_WINOGRAD) return (int64_t)winograd_scratch(&plan->by.winograd);
     if (no_outputs(&plan->problem)) return 0;
+    if (channels_last_suits(&plan->problem)) return (int64_t)channels_last_scratch(&plan->problem);
     const pyconvc_status status = filter_plan_make(&filter, &plan->problem, plan->w, NULL, &run);
     const int64_t bytes = status ? 0 : (int64_t)filter_scratch(&filter);
     filter_plan_free(&filter);

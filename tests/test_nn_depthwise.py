@@ -44,3 +44,69 @@ def test_infinity_stays_with_its_taps(width):
     want = reference.grad.conv2d_weight(x, (8, 1, 3, 3), y, padding=1, groups=8)
     assert np.array_equal(np.isnan(got), np.isnan(want))
     assert np.array_equal(np.isinf(got), np.isinf(want))
+
+
+# Space, kernel and options: tiles of outputs and less, blocks of columns, taps in several runs and
+# classes, outputs in sets, lines far apart, several depths.
+LAST = [
+    ((9, 14), (3, 3), {"padding": 1}),
+    ((15, 16), (7, 7), {"padding": 3}),
+    ((14, 15), (5, 5), {"padding": 2, "stride": 2}),
+    ((3, 400), (3, 9), {"padding": (1, 4), "stride": (1, 3)}),
+    ((30, 33), (3, 3), {"padding": 3, "stride": 2, "dilation": 3}),
+    ((12, 90), (2, 17), {"padding": (1, 20), "dilation": (5, 3)}),
+    ((4, 9, 12), (2, 3, 2), {"padding": 1, "stride": (1, 2, 1)}),
+    ((130,), (31,), {"padding": "same"}),
+]
+
+
+@pytest.mark.parametrize("mode", ["zeros", "circular", "reflect", "replicate"])
+@pytest.mark.parametrize(
+    "dtype", ["float32", "float64", "complex64", "complex128", "uint8", "bool"]
+)
+@pytest.mark.parametrize(("space", "kernel", "options"), LAST, ids=str)
+def test_channels_last(space, kernel, options, dtype, mode):
+    """Whole vectors of channels, parts of one, and several blocks."""
+    for channels in (5, 19, 40):
+        x, w = (
+            cases.random((2, channels, *space), dtype),
+            cases.random((channels, 1, *kernel), dtype, 1),
+        )
+        bias = cases.random((channels,), dtype, 2)
+        options = {**options, "groups": channels, "padding_mode": mode}
+        want = cases.of_rank(reference, "conv", len(space))(x, w, bias, **options)
+        memory = np.full(want.size + 64, 7, want.dtype)
+        y = channels_last_in(memory, want.shape)
+        conv = cases.of_rank(nn, "conv", len(space))
+        conv(last(x), w, bias, **options, out=y)
+        cases.assert_same(y, want, terms=w[0].size)
+        assert (memory[want.size :] == memory[-1]).all()
+        for i in range(2):
+            one = last(np.empty_like(want[:1]))
+            conv(last(x[i : i + 1]), w, bias, **options, out=one, workers=2)
+            np.testing.assert_array_equal(one[0], y[i])
+
+
+@pytest.mark.parametrize("flip", [False, True])
+@pytest.mark.parametrize("dtype", ["float32", "complex128"])
+def test_input_gradient_channels_last(dtype, flip):
+    for stride in (1, 2):
+        x, w = cases.random((2, 24, 11, 13), dtype), cases.random((24, 1, 3, 5), dtype, 1)
+        options = {"padding": 1, "stride": stride, "groups": 24, "flip_filters": flip}
+        g = reference.conv2d(x, w, **options)
+        want = reference.grad.conv2d_input(x.shape, w, g, **options)
+        out = last(np.empty_like(want))
+        nn.grad.conv2d_input(x.shape, w, last(g), **options, out=out)
+        cases.assert_same(out, want, terms=w[0].size)
+
+
+def last(a):
+    """The same samples, one channel beside the other."""
+    return np.moveaxis(np.ascontiguousarray(np.moveaxis(a, 1, -1)), -1, 1)
+
+
+def channels_last_in(memory, shape):
+    """An array of this shape at the begin of some memory, one channel beside the other."""
+    batch, channels, *space = shape
+    size = batch * channels * int(np.prod(space))
+    return np.moveaxis(memory[:size].reshape(batch, *space, channels), -1, 1)

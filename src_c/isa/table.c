@@ -18,6 +18,7 @@
 #define DECLARE(dtype, elem, parts)                                                                \
     extern const filter_kernels KERNELS(filter, dtype);                                            \
     extern const plane_kernels KERNELS(plane, dtype);                                              \
+    extern const channels_last_kernels KERNELS(channels_last, dtype);                              \
     extern const mix_kernels KERNELS(mix, dtype);                                                  \
     extern const dot_kernels KERNELS(dot, dtype);                                                  \
     extern const outer_kernels KERNELS(outer, dtype);                                              \
@@ -50,6 +51,7 @@ const kernel_table *CAT(pyconvc_table_, PYCONVC_TIER)(void) {
 #define FILL(dtype, elem, parts)                                                                   \
     table.filter[i] = KERNELS(filter, dtype);                                                      \
     table.plane[i] = KERNELS(plane, dtype);                                                        \
+    table.channels_last[i] = KERNELS(channels_last, dtype);                                        \
     table.mix[i] = KERNELS(mix, dtype);                                                            \
     table.dot[i] = KERNELS(dot, dtype);                                                            \
     table.outer[i] = KERNELS(outer, dtype);                                                        \

@@ -93,6 +93,37 @@ typedef struct {
     int32_t lanes, rows; /* samples in a vector; rows of a tile */
 } plane_kernels;
 
+/* channels_last: for j < width, c < channels, with all steps and channels in elements,
+ *      y[j * y_step + c] = bias[c] + sum over kernel rows i, runs r, t < r.length of
+ *          tap(i, r.tap + t * r.tap_step)[c] * rows[i][first + r.column + (j + t) * x_step + c]
+ *
+ * where tap(i, k) lies at taps + i * taps_row + k * taps_step; of complex taps all parts lie twice, as
+ * those of samples do: first all real, from taps_step / 2 on all imaginary ones. The order of runs is
+ * that of summation. The caller grants: lengths within `run` of the table; taps and rows readable up to
+ * a whole vector of channels, rows also for `outputs` outputs. */
+typedef struct {
+    int64_t column, tap, tap_step;
+    int32_t length;
+} channels_last_run;
+
+typedef struct {
+    const void *const *rows;
+    int64_t row_count;
+    const channels_last_run *runs;
+    int64_t run_count;
+    const void *taps, *bias; /* bias NULL: zero */
+    int64_t taps_row, taps_step, first, x_step;
+    void *y;
+    int64_t y_step, width, channels;
+} channels_last_job;
+
+typedef void channels_last_fn(const channels_last_job *job);
+
+typedef struct {
+    channels_last_fn *filter;
+    int32_t lanes, outputs, run; /* samples in a vector; outputs of a tile; taps of a run */
+} channels_last_kernels;
+
 /* plane_grad: for i < rows, c < columns, at most the table's,
  *      sums[i * sums_pitch + c] += sum over r < height, j < width of
  *          g[r * g_pitch + j] * x[(r + i) * x_pitch + offsets[c] + j]
@@ -271,6 +302,7 @@ typedef struct {
     const char *name;
     filter_kernels filter[PYCONVC_DTYPE_COUNT];
     plane_kernels plane[PYCONVC_DTYPE_COUNT];
+    channels_last_kernels channels_last[PYCONVC_DTYPE_COUNT];
     const plane_grad_kernels *plane_grad[PYCONVC_DTYPE_COUNT]; /* NULL: none for this dtype */
     mix_kernels mix[PYCONVC_DTYPE_COUNT];
     dot_kernels dot[PYCONVC_DTYPE_COUNT];

@@ -1,0 +1,367 @@
+/* SPDX-License-Identifier: BSD-3-Clause
+ * channels_last.c -- see channels_last.h. */
+#include "channels_last.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "dispatch.h"
+#include "gather.h"
+#include "parallel.h"
+#include "problem.h"
+
+#define CACHE_LINE   64
+#define NEAR_BYTES   (24 << 10) /* a ring, beside the lines of x and y that come and go: L1 */
+#define FAR_BYTES    (1 << 20)  /* what the narrowest ring may take */
+#define TASK_WORK    1e7 /* multiply-adds: a few milliseconds, so that a call can be interrupted */
+#define WORKER_TASKS 8
+
+enum { D, H, W };
+
+typedef struct {
+    const pyconvc_problem *p;
+    const channels_last_kernels *kernels;
+    int64_t bytes, parts; /* of a sample */
+
+    /* Outputs of a line are taken in `sets`, every sets-th, and kernel columns in `classes`, every
+     * classes-th: tap k + 1 of output q of a set and class then meets the sample that tap k of output
+     * q + 1 does, at any stride and dilation. */
+    int64_t sets, classes, run_count;
+    channels_last_run *runs;
+    char *taps; /* [block of channels][kernel row][kernel column][channel] */
+    int64_t tap_bytes, block_taps;
+
+    /* Tasks: image x depth x band of rows x block of columns x block of channels. */
+    int64_t channels, blocks, columns, column_blocks, rows, bands, tasks;
+    int64_t window; /* lines of the input from the first to the last that an output meets */
+    int64_t lines, line_bytes; /* of the ring: one window for each depth tap */
+    int64_t samples;           /* of a line that are packed */
+    int workers;
+} plan;
+
+typedef struct {
+    const plan *plan;
+    const char *x, *bias;
+    char *y;
+} job;
+
+/* What a worker's scratch holds. */
+typedef struct {
+    const void **rows; /* of the kernel */
+    int64_t *held;     /* which line each of the ring holds, from the first of the task */
+    char *ring;        /* and a line of the constant */
+} scratch;
+
+typedef struct {
+    int64_t image, depth, row, rows, column, columns, channel, channels;
+    const char *taps;
+    gather_range range; /* of the samples of a line */
+} task;
+
+/* ---- sizes -------------------------------------------------------------------------------------
+ */
+
+/* Samples that so many outputs of a line meet; tiles are computed whole. */
+static int64_t samples_met(const plan *k, int64_t columns) {
+    const pyconvc_problem *p = k->p;
+    const int64_t sets = min64(k->sets, columns),
+                  steps = max64(ceil_div(columns, sets), k->kernels->outputs) - 1;
+    return (sets - 1 + steps * k->sets) * p->stride[W] + (p->kernel[W] - 1) * p->dilation[W] + 1;
+}
+
+static double ring_bytes(const plan *k, int64_t columns, int64_t channels) {
+    return (double)(k->lines + 1) * (double)samples_met(k, columns) * (double)(channels * k->bytes);
+}
+
+/* Columns and channels whose ring stays near: first narrower lines, else more channels. */
+static void size_blocks(plan *k) {
+    const pyconvc_problem *p = k->p;
+    const int64_t lanes = k->kernels->lanes, line = max64(lanes, CACHE_LINE / k->bytes),
+                  groups = round_up(p->groups, lanes),
+                  least = min64(p->output[W], 2 * k->kernels->outputs * k->sets);
+    int64_t parts = 1;
+    k->channels = min64(line, groups);
+    while (ring_bytes(k, ceil_div(p->output[W], parts), k->channels) > NEAR_BYTES &&
+           ceil_div(p->output[W], parts + 1) >= least)
+        parts++;
+    k->columns = ceil_div(p->output[W], parts);
+    while (k->channels < groups && ring_bytes(k, k->columns, k->channels + line) <= NEAR_BYTES)
+        k->channels = min64(k->channels + line, groups);
+    k->blocks = ceil_div(p->groups, k->channels);
+    k->column_blocks = ceil_div(p->output[W], k->columns);
+    k->samples = samples_met(k, k->columns);
+    k->line_bytes = k->samples * k->channels * k->bytes;
+}
+
+/* Enough tasks for all workers, of bounded work. */
+static void size_tasks(plan *k) {
+    const pyconvc_problem *p = k->p;
+    const int64_t others = p->batch * p->output[D] * k->blocks * k->column_blocks,
+                  wanted = k->workers > 1 ? WORKER_TASKS * k->workers : 1;
+    const double work =
+        (double)(k->columns * k->channels) * (double)(p->kernel[D] * p->kernel[H] * p->kernel[W]);
+    const int64_t most = max64(1, min64((int64_t)(TASK_WORK / work), p->output[H]));
+    k->bands = max64(ceil_div(p->output[H], most), min64(p->output[H], ceil_div(wanted, others)));
+    k->rows = ceil_div(p->output[H], k->bands);
+    k->bands = ceil_div(p->output[H], k->rows);
+    k->tasks = others * k->bands;
+}
+
+static void size(plan *k, const pyconvc_problem *p, const kernel_table *table) {
+    const int64_t common = gcd64(p->stride[W], p->dilation[W]);
+    *k = (plan){.p = p,
+                .kernels = &table->channels_last[p->dtype],
+                .bytes = pyconvc_sample_bytes(p->dtype),
+                .parts = parts_of(p->dtype),
+                .sets = p->dilation[W] / common,
+                .classes = min64(p->stride[W] / common, p->kernel[W]),
+                .window = (p->kernel[H] - 1) * p->dilation[H] + 1,
+                .workers = 1};
+    k->lines = k->window * p->kernel[D];
+    size_blocks(k);
+}
+
+/* Whether the samples of neighbouring groups are neighbours, and fill vectors well. */
+static int lies_across(const pyconvc_problem *p, int64_t lanes) {
+    return p->channels_in == 1 && p->channels_out == 1 && p->x_step[1] == 1 && p->y_step[1] == 1 &&
+           2 * p->groups >= lanes && p->groups > 1;
+}
+
+int channels_last_suits(const pyconvc_problem *p) {
+    const kernel_table *table = pyconvc_kernels();
+    plan k;
+    if (!table || !lies_across(p, table->channels_last[p->dtype].lanes)) return 0;
+    size(&k, p, table);
+    return ring_bytes(&k, k.columns, k.channels) <= FAR_BYTES;
+}
+
+/* ---- taps --------------------------------------------------------------------------------------
+ */
+
+static int64_t flipped(const pyconvc_problem *p, int a, int64_t tap) {
+    return p->flip ? p->kernel[a] - 1 - tap : tap;
+}
+
+/* Samples to parts, each as often as a sample has parts. */
+static void spread_parts(const plan *k, const char *samples, int64_t count, char *to) {
+    const int64_t part = k->bytes / 2;
+    for (int i = 0; i < 2; i++)
+        for (int64_t j = 0; j < count; j++)
+            for (int twice = 0; twice < 2; twice++)
+                memcpy(to + i * k->tap_bytes / 2 + j * k->bytes + twice * part,
+                       samples + j * k->bytes + i * part, (size_t)part);
+}
+
+/* One tap of some channels. */
+static void pack_tap(const plan *k, const char *w, int64_t channels, char *samples, char *to) {
+    gather_all(k->bytes, w, channels, k->p->w_step[0], k->parts == 1 ? to : samples);
+    if (k->parts == 1) return;
+    for (int64_t j = 0; j < channels && k->p->conjugate; j++)
+        pyconvc_conjugate(k->p->dtype, samples + j * k->bytes);
+    spread_parts(k, samples, channels, to);
+}
+
+static void pack_taps(const plan *k, const char *w, char *samples) {
+    const pyconvc_problem *p = k->p;
+    char *to = k->taps;
+    for (int64_t first = 0; first < p->groups; first += k->channels)
+        for (int64_t d = 0; d < p->kernel[D]; d++)
+            for (int64_t h = 0; h < p->kernel[H]; h++)
+                for (int64_t t = 0; t < p->kernel[W]; t++, to += k->tap_bytes) {
+                    const int64_t at = first * p->w_step[0] + flipped(p, D, d) * p->w_step[3] +
+                                       flipped(p, H, h) * p->w_step[4] +
+                                       flipped(p, W, t) * p->w_step[5];
+                    pack_tap(k, w + at * k->bytes, min64(k->channels, p->groups - first), samples,
+                             to);
+                }
+}
+
+/* Runs of nearly equal length, none longer than the kernel's. */
+static void find_runs(plan *k) {
+    const pyconvc_problem *p = k->p;
+    for (int64_t class = 0; class < k->classes; class ++) {
+        int64_t left = ceil_div(p->kernel[W] - class, k->classes), tap = class;
+        for (int64_t runs = ceil_div(left, k->kernels->run); runs > 0; runs--) {
+            const int64_t length = ceil_div(left, runs);
+            k->runs[k->run_count++] = (channels_last_run){
+                tap * p->dilation[W] * k->channels * k->parts, tap, k->classes, (int32_t)length};
+            tap += length * k->classes;
+            left -= length;
+        }
+    }
+}
+
+static pyconvc_status prepare(plan *k, const void *w) {
+    const pyconvc_problem *p = k->p;
+    k->tap_bytes = k->channels * k->bytes * k->parts;
+    k->block_taps = p->kernel[D] * p->kernel[H] * p->kernel[W];
+    k->runs = malloc((size_t)p->kernel[W] * sizeof *k->runs);
+    k->taps = calloc((size_t)(k->blocks * k->block_taps), (size_t)k->tap_bytes);
+    char *samples = malloc((size_t)(k->channels * k->bytes));
+    if (k->runs && k->taps && samples) {
+        find_runs(k);
+        pack_taps(k, w, samples);
+    }
+    free(samples);
+    return k->runs && k->taps && samples ? PYCONVC_OK : PYCONVC_NO_MEMORY;
+}
+
+/* ---- packed lines ------------------------------------------------------------------------------
+ */
+
+static int64_t aligned(int64_t bytes) {
+    return round_up(bytes, CACHE_LINE);
+}
+
+static int64_t lay_out(const plan *k, char *base, scratch *s) {
+    const int64_t rows = k->p->kernel[D] * k->p->kernel[H];
+    int64_t at = 0;
+    s->rows = (const void **)(base + at), at += aligned(rows * (int64_t)sizeof *s->rows);
+    s->held = (int64_t *)(base + at), at += aligned(k->lines * (int64_t)sizeof *s->held);
+    s->ring = base + at, at += aligned((k->lines + 1) * k->line_bytes);
+    return at;
+}
+
+size_t channels_last_scratch(const pyconvc_problem *p) {
+    plan k;
+    scratch s;
+    size(&k, p, pyconvc_kernels());
+    return (size_t)lay_out(&k, NULL, &s);
+}
+
+/* `count` samples of `bytes`, `step` bytes apart in x and `pitch` in the ring. */
+static inline void copy_samples(const char *x, int64_t step, int64_t count, int64_t bytes,
+                                int64_t pitch, char *to) {
+    for (int64_t j = 0; j < count; j++, x += step, to += pitch)
+        memcpy(to, x, (size_t)bytes);
+}
+
+/* One line, from its first sample in x. What a CONSTANT rule has beyond its ends is there already.
+ */
+static void pack_line(const plan *k, const task *t, const char *x, char *to) {
+    const pyconvc_problem *p = k->p;
+    const gather_range *r = &t->range;
+    const int64_t step = p->x_step[5] * k->bytes, pitch = k->channels * k->bytes,
+                  bytes = t->channels * k->bytes;
+    const char *from = x + (r->first + r->before) * step;
+    char *inside = to + r->before * pitch;
+    if (step == pitch && bytes == pitch)
+        memcpy(inside, from, (size_t)(r->inside * pitch));
+    else if (bytes == CACHE_LINE)
+        copy_samples(from, step, r->inside, CACHE_LINE, pitch, inside);
+    else if (bytes == CACHE_LINE / 2)
+        copy_samples(from, step, r->inside, CACHE_LINE / 2, pitch, inside);
+    else
+        copy_samples(from, step, r->inside, bytes, pitch, inside);
+    for (int64_t i = 0; i < r->before + r->after && p->boundary[W] != PYCONVC_CONSTANT; i++) {
+        const int64_t j = i < r->before ? i : i + r->inside,
+                      column = pyconvc_boundary_index(p->boundary[W], r->first + j, p->input[W]);
+        memcpy(to + j * pitch, x + column * step, (size_t)bytes);
+    }
+}
+
+/* The lines that a row of outputs meets, packed where they are not yet. */
+static void find_rows(const job *j, const task *t, int64_t row, const scratch *s) {
+    const plan *k = j->plan;
+    const pyconvc_problem *p = k->p;
+    const void **to = s->rows;
+    for (int64_t d = 0; d < p->kernel[D]; d++) {
+        const int64_t z = pyconvc_boundary_index(
+            p->boundary[D], t->depth * p->stride[D] - p->pad_before[D] + d * p->dilation[D],
+            p->input[D]);
+        const char *plane =
+            j->x + (t->image * p->x_step[0] + t->channel + z * p->x_step[3]) * k->bytes;
+        for (int64_t h = 0; h < p->kernel[H]; h++) {
+            const int64_t line = row * p->stride[H] + h * p->dilation[H],
+                          slot = d * k->window + line % k->window,
+                          y = pyconvc_boundary_index(p->boundary[H], line - p->pad_before[H],
+                                                     p->input[H]);
+            char *packed = s->ring + (z < 0 || y < 0 ? k->lines : slot) * k->line_bytes;
+            *to++ = packed;
+            if (z < 0 || y < 0 || s->held[slot] == line) continue;
+            pack_line(k, t, plane + y * p->x_step[4] * k->bytes, packed);
+            s->held[slot] = line;
+        }
+    }
+}
+
+/* ---- tasks -------------------------------------------------------------------------------------
+ */
+
+static void locate(const plan *k, int64_t index, task *t) {
+    const pyconvc_problem *p = k->p;
+    const int64_t block = index % k->blocks;
+    t->channel = block * k->channels;
+    t->channels = min64(k->channels, p->groups - t->channel);
+    t->taps = k->taps + block * k->block_taps * k->tap_bytes;
+    index /= k->blocks;
+    t->column = index % k->column_blocks * k->columns;
+    t->columns = min64(k->columns, p->output[W] - t->column);
+    index /= k->column_blocks;
+    t->row = index % k->bands * k->rows;
+    t->rows = min64(k->rows, p->output[H] - t->row);
+    t->depth = index / k->bands % p->output[D];
+    t->image = index / k->bands / p->output[D];
+    const gather_line line = {k->bytes, p->input[W], p->x_step[5], p->boundary[W], p->fill};
+    t->range = gather_find(&line, t->column * p->stride[W] - p->pad_before[W], 1,
+                           samples_met(k, t->columns));
+}
+
+static void do_task(const void *context, int64_t index, void *memory) {
+    const job *j = context;
+    const plan *k = j->plan;
+    const pyconvc_problem *p = k->p;
+    scratch s;
+    task t;
+    lay_out(k, memory, &s);
+    locate(k, index, &t);
+    memset(s.held, -1, (size_t)k->lines * sizeof *s.held);
+    gather_fill(k->bytes, p->fill, (k->lines + 1) * k->samples * k->channels, s.ring);
+    const int64_t elements = k->channels * k->parts,
+                  taps_step = k->tap_bytes / (k->bytes / k->parts);
+    channels_last_job c = {.rows = s.rows,
+                           .row_count = p->kernel[D] * p->kernel[H],
+                           .runs = k->runs,
+                           .run_count = k->run_count,
+                           .bias = j->bias ? j->bias + t.channel * k->bytes : NULL,
+                           .taps = t.taps,
+                           .taps_row = p->kernel[W] * taps_step,
+                           .taps_step = taps_step,
+                           .x_step = elements * k->sets * p->stride[W],
+                           .y_step = k->sets * p->y_step[5] * k->parts,
+                           .channels = t.channels * k->parts};
+    for (int64_t r = t.row; r < t.row + t.rows; r++) {
+        find_rows(j, &t, r, &s);
+        char *y = j->y + (t.image * p->y_step[0] + t.channel + t.depth * p->y_step[3] +
+                          r * p->y_step[4] + t.column * p->y_step[5]) *
+                             k->bytes;
+        for (int64_t set = 0; set < min64(k->sets, t.columns); set++) {
+            c.first = set * p->stride[W] * elements;
+            c.y = y + set * p->y_step[5] * k->bytes;
+            c.width = ceil_div(t.columns - set, k->sets);
+            k->kernels->filter(&c);
+        }
+    }
+}
+
+static double multiply_adds(const plan *k) {
+    const pyconvc_problem *p = k->p;
+    return (double)(p->batch * p->groups) * (double)(p->output[D] * p->output[H]) *
+           (double)p->output[W] * (double)(p->kernel[D] * p->kernel[H] * p->kernel[W]);
+}
+
+pyconvc_status channels_last_correlate(const pyconvc_problem *p, const void *x, const void *w,
+                                       const void *bias, void *y, const pyconvc_run *run) {
+    plan k;
+    scratch s;
+    size(&k, p, pyconvc_kernels());
+    k.workers = parallel_workers(run, multiply_adds(&k) * (double)k.bytes);
+    size_tasks(&k);
+    const job j = {&k, x, bias, y};
+    pyconvc_status status = prepare(&k, w);
+    if (!status)
+        status = parallel_for(k.tasks, k.workers, (size_t)lay_out(&k, NULL, &s), do_task, &j, run);
+    free(k.runs);
+    free(k.taps);
+    return status;
+}

@@ -1,0 +1,154 @@
+/* SPDX-License-Identifier: BSD-3-Clause
+ *
+ * channels_last.c -- depthwise rows with channels as lanes (contract: channels_last_fn in
+ * kernel_types.h).
+ *
+ *   y[j][c] += taps[t][c] * x[j + t][c]      for the taps t of a run
+ *
+ * A tile of OUTPUTS samples of y, one vector of channels of each, stays in registers. For each run
+ * its n taps are loaded once, n being a whole row of most kernels; then each of the OUTPUTS + n - 1
+ * samples of the input is loaded once and serves all outputs that meet it. Where y has fewer
+ * outputs than a tile, what is too many is computed and not stored.
+ *
+ * The sum of an output runs over rows, then over runs, then over taps in order, whatever tile it
+ * falls in.
+ */
+#include "kernel_types.h"
+#include "vec.h"
+
+#define OUTPUTS (PLANE_ROWS / PARTS)
+#define CHUNK   (7 / PARTS)
+#define MOST    8 /* outputs, and taps; a plain constant, so that arrays become registers */
+
+typedef struct {
+    vec part[PARTS];
+} sum;
+
+/* n taps, `step` apart, on the tile. */
+INLINE void add_run(sum *acc, const int n, const elem *x, int64_t x_step, const elem *taps,
+                    int64_t step, int64_t part) {
+    vec w[MOST * PARTS];
+    UNROLL(16)
+    for (int k = 0; k < n * PARTS; k++)
+        w[k] = held(load(taps + k / PARTS * step + k % PARTS * part));
+    UNROLL(16)
+    for (int j = 0; j < OUTPUTS + n - 1; j++, x += x_step) {
+        const vec a = held(load(x));
+        UNROLL(8)
+        for (int t = 0; t < n; t++) {
+            const int o = j - t;
+            if (o < 0 || o >= OUTPUTS) continue;
+            UNROLL(2)
+            for (int p = 0; p < PARTS; p++)
+                acc[o].part[p] = madd(acc[o].part[p], w[t * PARTS + p], a);
+        }
+    }
+}
+
+/* The length of the only run, where the kernel is compiled for it. */
+typedef enum { ANY = 0, THREE = 3, FIVE = 5, SEVEN = 7 } kind;
+
+/* All taps on the tile; right: of the rows' pointers, taps: at its channels. */
+INLINE void add_rows(sum *acc, const kind k, const channels_last_job *job, int64_t right,
+                     const elem *taps) {
+    const int64_t part = job->taps_step / PARTS;
+    for (int64_t i = 0; i < job->row_count; i++, taps += job->taps_row) {
+        const elem *x = (const elem *)job->rows[i] + right;
+        if (k != ANY) {
+            add_run(acc, (int)k, x, job->x_step, taps, job->taps_step, part);
+            continue;
+        }
+        for (int64_t r = 0; r < job->run_count; r++) {
+            const channels_last_run *run = &job->runs[r];
+            const elem *from = taps + run->tap * job->taps_step;
+            const int64_t step = job->taps_step * run->tap_step;
+            switch (run->length) {
+#define CASE(n)                                                                                    \
+    case n:                                                                                        \
+        if (n <= CHUNK) add_run(acc, n, x + run->column, job->x_step, from, step, part);           \
+        break;
+                CASE(1) CASE(2) CASE(3) CASE(4) CASE(5) CASE(6) CASE(7)
+#undef CASE
+            }
+        }
+    }
+}
+
+INLINE vec finish(const sum *s) {
+#if PARTS == 2
+    return join(s->part[0], s->part[1]);
+#else
+    return s->part[0];
+#endif
+}
+
+/* Where the last of some equal steps over n begins: so that it ends with n, computing again what
+ * lies before it. */
+INLINE int64_t begin(int64_t at, int64_t step, int64_t n) {
+    return at + step > n && n >= step ? n - step : at;
+}
+
+/* The first `count` outputs of a tile, `elements` of each. */
+INLINE void put(const sum *acc, elem *y, int64_t step, int64_t count, int64_t elements) {
+    UNROLL(8)
+    for (int o = 0; o < OUTPUTS; o++, y += step) {
+        if (o == count) return;
+        if (elements >= VL)
+            store(y, finish(&acc[o]));
+        else
+            store_part(y, finish(&acc[o]), elements);
+    }
+}
+
+INLINE void outputs(const kind k, const channels_last_job *given) {
+    const channels_last_job job = *given; /* which no store can change */
+    for (int64_t j = 0; j < job.width; j += OUTPUTS) {
+        const int64_t column = begin(j, OUTPUTS, job.width);
+        elem *y = (elem *)job.y + column * job.y_step;
+        for (int64_t c = 0; c < job.channels; c += VL) {
+            const int64_t at = begin(c, VL, job.channels), left = job.channels - at;
+            const elem *bias = job.bias ? (const elem *)job.bias + at : 0;
+            const vec start = !bias ? (vec){0} : left < VL ? load_part(bias, left) : load(bias);
+            sum acc[MOST];
+            UNROLL(8)
+            for (int o = 0; o < OUTPUTS; o++)
+                acc[o] = (sum){{start}};
+            add_rows(acc, k, &job, job.first + column * job.x_step + at,
+                     (const elem *)job.taps + at);
+            put(acc, y + at, job.y_step, job.width - column, left);
+        }
+    }
+}
+
+static void any(const channels_last_job *job) {
+    outputs(ANY, job);
+}
+static void three(const channels_last_job *job) {
+    outputs(THREE, job);
+}
+static void five(const channels_last_job *job) {
+    outputs(FIVE, job);
+}
+static void seven(const channels_last_job *job) {
+    outputs(SEVEN, job);
+}
+
+/* Loops without a choice in them, for kernels whose rows are one run. */
+static void filter(const channels_last_job *job) {
+    const int32_t length = job->run_count == 1 && !job->runs->column ? job->runs->length : 0;
+    if (length == 3)
+        three(job);
+    else if (length == 5 && CHUNK >= 5)
+        five(job);
+    else if (length == 7 && CHUNK >= 7)
+        seven(job);
+    else
+        any(job);
+}
+
+const channels_last_kernels NAME(channels_last) = {
+    .filter = filter,
+    .lanes = VL / PARTS > 0 ? VL / PARTS : 1,
+    .outputs = OUTPUTS,
+    .run = CHUNK,
+};
