@@ -1,9 +1,11 @@
 /* SPDX-License-Identifier: BSD-3-Clause
  * fourier.c -- convolution by Fourier transforms: tiles, their lines, threads.
  *
- * A tile goes through five stages: its lines are read, its columns transformed, its lines transformed,
- * multiplied and transformed back, its columns transformed back, its lines written. Workers share the
- * tiles or, where these are few, the parts of each stage; no sum depends on it. */
+ * A tile goes through five stages: its lines are read by the first pass along the columns, which are
+ * transformed, its lines transformed, multiplied and transformed back, its columns transformed back, and
+ * its lines written by the last pass. Lines that X has as they are, and those that Y takes whole, are
+ * read and written there; others are copied into the tile before, or out of it afterwards. Workers share
+ * the tiles or, where these are few, the parts of each stage; no sum depends on it. */
 #include <stdlib.h>
 #include <string.h>
 
@@ -38,7 +40,7 @@ static int64_t tile_bytes(const job *j) {
     return round_up(j->f->rows * j->shape.pitch * j->bytes, CACHE_LINE);
 }
 
-/* Two lines, or the lanes of one group. */
+/* The lanes of one group. */
 static int64_t work_bytes(const job *j) {
     return 2 * LANES * j->f->columns * j->bytes;
 }
@@ -64,62 +66,82 @@ static place place_of(const job *j, int64_t tile) {
     return p;
 }
 
-/* `columns` samples of X: line `row` of those that the tile holds. */
-static const char *line_of(const job *j, const place *p, int64_t row, char *work) {
+/* Line `row` in the tile itself: of all, the first half has the real parts. */
+static char *line_in(const job *j, int64_t row, char *samples) {
+    const int64_t rows = j->f->rows, imaginary = row >= rows ? rows : 0;
+    return samples +
+           ((row - imaginary) * j->shape.pitch + (imaginary ? j->f->columns : 0)) * j->bytes;
+}
+
+/* `columns` samples of X: line `row` of those that the tile holds; a copy in the tile unless they
+ * follow each other in X. */
+static const char *source_of(const job *j, const place *p, int64_t row, char *own) {
     const pyconvc_fourier *f = j->f;
-    const gather_line line = {j->bytes, f->input[1], f->x_step[2], f->boundary[1], f->fill};
     int64_t first = p->first[1], height = 0;
     if (f->line)
         first += row * f->columns;
     else
         height = pyconvc_boundary_index(f->boundary[0], p->first[0] + row, f->input[0]);
     if (height < 0) {
-        gather_fill(j->bytes, f->fill, f->columns, work);
-        return work;
+        gather_fill(j->bytes, f->fill, f->columns, own);
+        return own;
     }
     const char *from = p->x + height * f->x_step[1] * j->bytes;
+    const int inside = first >= 0 && first + f->columns <= f->input[1];
+    if (inside && f->x_step[2] == 1) return from + first * j->bytes;
+    const gather_line line = {j->bytes, f->input[1], f->x_step[2], f->boundary[1], f->fill};
     const gather_range range = gather_find(&line, first, 1, f->columns);
-    if (range.inside == f->columns && f->x_step[2] == 1) return from + first * j->bytes;
-    gather(&line, &range, from, 0, work);
-    return work;
+    gather(&line, &range, from, 0, own);
+    return own;
 }
 
-static const void *turn_of(const job *j, int64_t row) {
-    return (const char *)j->f->turn + 2 * row * j->bytes;
-}
-
-static void read_lines(const job *j, const place *p, int64_t first, int64_t end, char *samples,
-                       char *work) {
-    const int64_t line_bytes = j->f->columns * j->bytes;
-    for (int64_t r = first; r < end; r++) {
-        const char *re = line_of(j, p, r, work);
-        const char *im = line_of(j, p, r + j->f->rows, work + line_bytes);
-        j->kernels->enter(re, im, turn_of(j, r), j->f->columns,
-                          samples + r * j->shape.pitch * j->bytes);
+/* The rows k + j * rows / 4, j < 4, which a pass takes together. */
+static void read_lines(const job *j, const place *p, int64_t k, char *samples) {
+    const void *source[8];
+    for (int i = 0; i < 8; i++) {
+        const int64_t row = k + i * (j->f->rows / 4);
+        source[i] = source_of(j, p, row, line_in(j, row, samples));
     }
+    j->kernels->enter(&j->shape, k, source, source + 4, samples);
 }
 
-/* What is kept of line `row` of those that the tile holds. */
-static void write_line(const job *j, const place *p, int64_t row, const char *samples, char *work) {
+/* What is kept of a line of the tile: `count` samples from `from` on, and where they go. */
+typedef struct {
+    int64_t from, count;
+    char *y;
+} kept_part;
+
+static kept_part kept_of(const job *j, const place *p, int64_t row) {
     const pyconvc_fourier *f = j->f;
-    int64_t from = f->skip[1], to = 0, count = p->kept[1], height = 0;
-    if (f->line) { /* the samples of this line among all that are kept */
-        const int64_t begin = row * f->columns, kept = f->skip[1];
-        const int64_t low = max64(begin, kept), high = min64(begin + f->columns, kept + count);
-        from = low - begin, to = low - kept, count = high - low;
-    } else {
-        height = row - f->skip[0];
-        if (height < 0 || height >= p->kept[0]) return;
+    /* Where the line begins among all that the tile holds along the width. */
+    const int64_t begin = f->line ? row * f->columns : 0, height = f->line ? 0 : row - f->skip[0];
+    const int64_t from = max64(begin, f->skip[1]);
+    const int64_t to = min64(begin + f->columns, f->skip[1] + p->kept[1]);
+    const int64_t above = p->output[0] + height, before = p->output[1] + from - f->skip[1];
+    if (from >= to || height < 0 || height >= p->kept[0]) return (kept_part){0, 0, NULL};
+    return (kept_part){from - begin, to - from,
+                       p->y + (above * f->y_step[1] + before * f->y_step[2]) * j->bytes};
+}
+
+static void write_lines(const job *j, const place *p, int64_t k, char *samples) {
+    const pyconvc_fourier *f = j->f;
+    const int64_t from = f->line ? 0 : f->skip[1], count = f->line ? f->columns : p->kept[1];
+    kept_part kept[8];
+    void *target[8];
+    for (int i = 0; i < 8; i++) {
+        const int64_t row = k + i * (f->rows / 4);
+        kept[i] = kept_of(j, p, row);
+        target[i] = kept[i].y;
+        if (!kept[i].y || (kept[i].count == count && f->y_step[2] == 1))
+            kept[i].count = 0; /* nothing to copy */
+        else
+            target[i] = line_in(j, row, samples) + from * j->bytes;
     }
-    if (count <= 0) return;
-    const int64_t r = row % f->rows, step = f->y_step[2];
-    const char *line = samples + r * j->shape.pitch * j->bytes;
-    char *y =
-        p->y + ((p->output[0] + height) * f->y_step[1] + (p->output[1] + to) * step) * j->bytes;
-    const int imaginary = row >= f->rows;
-    j->kernels->leave(line, f->columns, turn_of(j, r), imaginary, from, count,
-                      step == 1 ? y : work);
-    if (step != 1) scatter(j->bytes, work, count, step, y);
+    j->kernels->leave(&j->shape, k, samples, from, count, target, target + 4);
+    for (int i = 0; i < 8; i++)
+        if (kept[i].count)
+            scatter(j->bytes, line_in(j, k + i * (f->rows / 4), samples) + kept[i].from * j->bytes,
+                    kept[i].count, f->y_step[2], kept[i].y);
 }
 
 /* Part `part` of `parts` of a stage. */
@@ -128,18 +150,16 @@ static void do_part(const job *j, const place *p, int stage, int64_t part, int64
     const int by_columns = stage == COLUMNS || stage == COLUMNS_BACK;
     const int64_t groups = (by_columns ? j->f->columns : j->f->rows) / LANES;
     const int64_t first = groups * part / parts * LANES, end = groups * (part + 1) / parts * LANES;
-    if (stage == READ) read_lines(j, p, first, end, samples, work);
+    for (int64_t k = first / 4; k < end / 4; k++) {
+        if (stage == READ) read_lines(j, p, k, samples);
+        if (stage == WRITE) write_lines(j, p, k, samples);
+    }
     if (by_columns && end > first)
         j->kernels->columns(&j->shape, samples, first, end - first, stage == COLUMNS_BACK);
     if (stage == ROWS)
         for (int64_t r = first; r < end; r += j->kernels->lanes)
             j->kernels->rows(&j->shape, samples, r, j->spectrum, j->make,
                              1.0 / (double)(j->f->rows * j->f->columns), work);
-    if (stage == WRITE)
-        for (int64_t r = first; r < end; r++) {
-            write_line(j, p, r, samples, work);
-            write_line(j, p, r + j->f->rows, samples, work);
-        }
 }
 
 static void do_tile(const void *context, int64_t tile, void *scratch) {
@@ -184,7 +204,7 @@ static pyconvc_status run_job(job *j, const pyconvc_run *run) {
     /* One line of the cache more, so that the samples of a column fall into different sets. */
     const int64_t pitch = 2 * f->columns + CACHE_LINE / j->bytes;
     j->shape = (fourier_shape){axis_of(&f->of_rows, f->rows), axis_of(&f->of_columns, f->columns),
-                               pitch, f->line ? f->slant : NULL};
+                               pitch, f->turn, f->line ? f->slant : NULL};
     for (int a = 0; a < 2; a++)
         j->tiles[a] = j->make ? 1 : ceil_div(f->output[a], f->advance[a]);
     const int64_t tiles = f->batch * j->tiles[0] * j->tiles[1];

@@ -180,15 +180,71 @@ static void inverse(const fourier_axis *axis, int first, int end, elem *at, int6
 
 /* ---- columns */
 
+/* The first pass, from lines elsewhere: factors are the same all along a line. */
+static void enter(const fourier_shape *shape, int64_t k, const void *const *re,
+                  const void *const *im, void *tile) {
+    const int64_t n = shape->columns.length, part = shape->rows.length / 4;
+    const elem *w = (const elem *)shape->rows.twiddles + 6 * k;
+    const elem *turn = (const elem *)shape->turn + 2 * k;
+    for (int64_t c = 0; c < n; c += VL) {
+        complex_vec x[4], y[4];
+        UNROLL(4)
+        for (int j = 0; j < 4; j++) {
+            const complex_vec t = factor(turn + 2 * j * part);
+            x[j].re = load((const elem *)re[j] + c);
+            x[j].im = load((const elem *)im[j] + c);
+            x[j] = times(x[j], t.re, t.im);
+        }
+        small(4, x, y);
+        UNROLL(4)
+        for (int q = 0; q < 4; q++) {
+            const complex_vec f = q ? factor(w + 2 * q - 2) : (complex_vec){0};
+            if (q) y[q] = times(y[q], f.re, f.im);
+            store_complex((elem *)tile + (k + q * part) * shape->pitch + c, n, y[q]);
+        }
+    }
+}
+
+INLINE void put(void *to, int64_t j, vec a, int64_t n) {
+    if (!to) return;
+    if (n < VL)
+        store_part((elem *)to + j, a, n);
+    else
+        store((elem *)to + j, a);
+}
+
+/* The last pass back. */
+static void leave(const fourier_shape *shape, int64_t k, const void *tile, int64_t from,
+                  int64_t count, void *const *re, void *const *im) {
+    const int64_t n = shape->columns.length, part = shape->rows.length / 4;
+    const elem *w = (const elem *)shape->rows.twiddles + 6 * k;
+    const elem *turn = (const elem *)shape->turn + 2 * k;
+    for (int64_t c = 0; c < count; c += VL) {
+        complex_vec x[4], y[4];
+        UNROLL(4)
+        for (int j = 0; j < 4; j++) {
+            const complex_vec f = j ? factor(w + 2 * j - 2) : (complex_vec){0};
+            x[j] = load_complex((const elem *)tile + (k + j * part) * shape->pitch + from + c, n);
+            if (j) x[j] = over(x[j], f.re, f.im);
+        }
+        small(4, x, y);
+        UNROLL(4)
+        for (int q = 0; q < 4; q++) {
+            const complex_vec t = factor(turn + 2 * q * part);
+            const complex_vec a = over(y[place_of(4, 1, q)], t.re, t.im);
+            put(re[q], c, a.re, count - c);
+            put(im[q], c, a.im, count - c);
+        }
+    }
+}
+
 static void columns(const fourier_shape *shape, void *tile, int64_t first, int64_t count,
                     int back) {
+    const fourier_axis *axis = &shape->rows;
     const int64_t im = shape->columns.length;
-    const int passes = count_of(&shape->rows);
+    const int passes = count_of(axis);
     for (int64_t c = first; c < first + count; c += WIDTH)
-        if (back)
-            inverse(&shape->rows, 0, passes, (elem *)tile + c, shape->pitch, im);
-        else
-            forward(&shape->rows, 0, passes, (elem *)tile + c, shape->pitch, im);
+        (back ? inverse : forward)(axis, 1, passes, (elem *)tile + c, shape->pitch, im);
 }
 
 /* ---- rows */
@@ -289,35 +345,6 @@ static void rows(const fourier_shape *shape, void *tile, int64_t first, void *sp
             turn_out(shape, lanes + v, slant + v * 2 * n, line + v * shape->pitch);
         else
             turn_out(shape, lanes + v, NULL, line + v * shape->pitch);
-    }
-}
-
-/* ---- lines in and out */
-
-static void enter(const void *re, const void *im, const void *turn, int64_t count, void *line) {
-    const vec cosine = set1(((const elem *)turn)[0]), sine = set1(((const elem *)turn)[1]);
-    for (int64_t j = 0; j < count; j += VL) {
-        const complex_vec x = {load((const elem *)re + j), load((const elem *)im + j)};
-        const complex_vec a = times(x, cosine, sine);
-        store((elem *)line + j, a.re);
-        store((elem *)line + count + j, a.im);
-    }
-}
-
-static void leave(const void *line, int64_t columns, const void *turn, int imaginary, int64_t from,
-                  int64_t count, void *to) {
-    const vec cosine = set1(((const elem *)turn)[0]), sine = set1(((const elem *)turn)[1]);
-    const elem *re = (const elem *)line + from, *im = re + columns;
-    elem *y = to;
-    for (int64_t j = 0; j < count; j += VL) {
-        const int64_t n = count - j < VL ? count - j : VL;
-        const complex_vec a = {load(re + j), load(im + j)};
-        const complex_vec part = over(a, cosine, sine);
-        const vec out = imaginary ? part.im : part.re;
-        if (n == VL)
-            store(y + j, out);
-        else
-            store_part(y + j, out, n);
     }
 }
 

@@ -5,15 +5,17 @@
  * frequencies in the order of their passes, which the way back takes them in: it is the same for
  * all spectra of a shape. None divides by the number of samples.
  *
- * - enter: a line of the tile from two real ones: (re + i im) * turn.
- * - columns: transforms along the rows' axis, in place, `count` columns from `first` on, or their
- *   inverses; both multiples of `lanes`.
+ * - enter: the first pass along the rows' axis, of radix 4, for the rows k + j * rows / 4, j < 4. They
+ *   are read where re[j] and im[j] say, which may be their own places, and multiplied with their turns.
+ * - columns: the other passes along that axis, in place, of `count` columns from `first` on, or, with
+ *   `back`, those of the inverse; both multiples of `lanes`.
  * - rows: the lines first .. first + lanes - 1, times the slant: transformed, multiplied with
  *   `spectrum`, transformed back and divided by the slant, in place. With `make` their transform
  *   times `scale` is what becomes the spectrum. It has 2 * columns elements for each line; the
  *   scratch has 2 * columns * lanes.
- * - leave: count samples of a line, from `from` on: the real or the imaginary part of
- *   (re + i im) / turn.
+ * - leave: the last pass of the inverse for the rows k + j * rows / 4, of `count` columns from `from`
+ *   on, divided by the turns and written to re[j] and im[j]: these columns' own places, or elsewhere,
+ *   or NULL where they are of no use.
  *
  * Before all that, how loud the input is. Largest absolute values compare as integers of the
  * magnitudes' bits: NaN counts as larger than infinity.
@@ -26,7 +28,7 @@
 
 #include <stdint.h>
 
-/* The passes of a transform: radices 2 to 5, then 0. For a pass that takes blocks of L samples as
+/* The passes of a transform: radices 2 to 5, the first one 4, then 0. For a pass that takes blocks of L samples as
  * radix parts of m, exp(-2 pi i k q / L) for k < m and 0 < q < radix, as (re, im), one pass after
  * the other. */
 typedef struct {
@@ -35,23 +37,24 @@ typedef struct {
     const void *twiddles;
 } fourier_axis;
 
-/* The slant is what the samples of a tile are multiplied with between the transforms of its columns
+/* The turn is what each row is multiplied with, as (re, im). The slant is what the samples of a tile
+ * are multiplied with between the transforms of its columns
  * and those of its lines, laid out like a tile with pitch 2 * columns; NULL: nothing. */
 typedef struct {
     fourier_axis rows, columns;
     int64_t pitch;
-    const void *slant;
+    const void *turn, *slant;
 } fourier_shape;
 
 typedef struct {
     int lanes;
-    void (*enter)(const void *re, const void *im, const void *turn, int64_t count, void *line);
-    void (*columns)(const fourier_shape *shape, void *tile, int64_t first, int64_t count,
-                    int inverse);
+    void (*enter)(const fourier_shape *shape, int64_t k, const void *const *re,
+                  const void *const *im, void *tile);
+    void (*columns)(const fourier_shape *shape, void *tile, int64_t first, int64_t count, int back);
     void (*rows)(const fourier_shape *shape, void *tile, int64_t first, void *spectrum, int make,
                  double scale, void *scratch);
-    void (*leave)(const void *line, int64_t columns, const void *turn, int imaginary, int64_t from,
-                  int64_t count, void *to);
+    void (*leave)(const fourier_shape *shape, int64_t k, const void *tile, int64_t from,
+                  int64_t count, void *const *re, void *const *im);
     void (*lift)(const void *x, int64_t count, int start, void *to);
     void (*loudest)(const void *x, int64_t count, void *to);
 } fourier_kernels;
