@@ -102,7 +102,7 @@ static void read_lines(const job *j, const place *p, int64_t k, char *samples) {
         const int64_t row = k + i * (j->f->rows / 4);
         source[i] = source_of(j, p, row, line_in(j, row, samples));
     }
-    j->kernels->enter(&j->shape, k, source, source + 4, samples);
+    j->kernels->enter(&j->shape, k, source, samples);
 }
 
 /* What is kept of a line of the tile: `count` samples from `from` on, and where they go. */
@@ -137,7 +137,7 @@ static void write_lines(const job *j, const place *p, int64_t k, char *samples) 
         else
             target[i] = line_in(j, row, samples) + from * j->bytes;
     }
-    j->kernels->leave(&j->shape, k, samples, from, count, target, target + 4);
+    j->kernels->leave(&j->shape, k, samples, from, count, target);
     for (int i = 0; i < 8; i++)
         if (kept[i].count)
             scatter(j->bytes, line_in(j, k + i * (f->rows / 4), samples) + kept[i].from * j->bytes,

@@ -180,62 +180,87 @@ static void inverse(const fourier_axis *axis, int first, int end, elem *at, int6
 
 /* ---- columns */
 
-/* The first pass, from lines elsewhere: factors are the same all along a line. */
-static void enter(const fourier_shape *shape, int64_t k, const void *const *re,
-                  const void *const *im, void *tile) {
-    const int64_t n = shape->columns.length, part = shape->rows.length / 4;
+/* The factors of the first pass of an axis, and of the last one back, for its rows k + j * length / 4:
+ * twiddle factors and turns. */
+typedef struct {
+    complex_vec w[4], turn[4];
+} end_factors;
+
+INLINE end_factors end_factors_of(const fourier_shape *shape, int64_t k) {
+    const int64_t part = shape->rows.length / 4;
     const elem *w = (const elem *)shape->rows.twiddles + 6 * k;
     const elem *turn = (const elem *)shape->turn + 2 * k;
+    end_factors f;
+    UNROLL(4)
+    for (int j = 0; j < 4; j++) {
+        f.w[j] = j ? factor(w + 2 * j - 2) : (complex_vec){set1(1), set1(0)};
+        f.turn[j] = factor(turn + 2 * j * part);
+    }
+    return f;
+}
+
+/* From lines elsewhere: factors are the same all along a line. */
+static void enter(const fourier_shape *shape, int64_t k, const void *const *lines, void *tile) {
+    const int64_t n = shape->columns.length, jump = shape->rows.length / 4 * shape->pitch;
+    const end_factors f = end_factors_of(shape, k);
+    const elem *from[8];
+    elem *to = (elem *)tile + k * shape->pitch;
+    UNROLL(8)
+    for (int i = 0; i < 8; i++)
+        from[i] = lines[i];
     for (int64_t c = 0; c < n; c += VL) {
         complex_vec x[4], y[4];
         UNROLL(4)
         for (int j = 0; j < 4; j++) {
-            const complex_vec t = factor(turn + 2 * j * part);
-            x[j].re = load((const elem *)re[j] + c);
-            x[j].im = load((const elem *)im[j] + c);
-            x[j] = times(x[j], t.re, t.im);
+            x[j] = (complex_vec){load(from[j] + c), load(from[j + 4] + c)};
+            x[j] = times(x[j], f.turn[j].re, f.turn[j].im);
         }
         small(4, x, y);
         UNROLL(4)
-        for (int q = 0; q < 4; q++) {
-            const complex_vec f = q ? factor(w + 2 * q - 2) : (complex_vec){0};
-            if (q) y[q] = times(y[q], f.re, f.im);
-            store_complex((elem *)tile + (k + q * part) * shape->pitch + c, n, y[q]);
-        }
+        for (int q = 0; q < 4; q++)
+            store_complex(to + q * jump + c, n, q ? times(y[q], f.w[q].re, f.w[q].im) : y[q]);
     }
 }
 
-INLINE void put(void *to, int64_t j, vec a, int64_t n) {
-    if (!to) return;
-    if (n < VL)
-        store_part((elem *)to + j, a, n);
-    else
-        store((elem *)to + j, a);
+INLINE void leave_at(const elem *at, int64_t jump, int64_t n, const end_factors *f, vec *out) {
+    complex_vec x[4], y[4];
+    UNROLL(4)
+    for (int j = 0; j < 4; j++) {
+        x[j] = load_complex(at + j * jump, n);
+        if (j) x[j] = over(x[j], f->w[j].re, f->w[j].im);
+    }
+    small(4, x, y);
+    UNROLL(4)
+    for (int q = 0; q < 4; q++) {
+        const complex_vec a = over(y[place_of(4, 1, q)], f->turn[q].re, f->turn[q].im);
+        out[q] = a.re;
+        out[q + 4] = a.im;
+    }
 }
 
-/* The last pass back. */
 static void leave(const fourier_shape *shape, int64_t k, const void *tile, int64_t from,
-                  int64_t count, void *const *re, void *const *im) {
-    const int64_t n = shape->columns.length, part = shape->rows.length / 4;
-    const elem *w = (const elem *)shape->rows.twiddles + 6 * k;
-    const elem *turn = (const elem *)shape->turn + 2 * k;
-    for (int64_t c = 0; c < count; c += VL) {
-        complex_vec x[4], y[4];
-        UNROLL(4)
-        for (int j = 0; j < 4; j++) {
-            const complex_vec f = j ? factor(w + 2 * j - 2) : (complex_vec){0};
-            x[j] = load_complex((const elem *)tile + (k + j * part) * shape->pitch + from + c, n);
-            if (j) x[j] = over(x[j], f.re, f.im);
-        }
-        small(4, x, y);
-        UNROLL(4)
-        for (int q = 0; q < 4; q++) {
-            const complex_vec t = factor(turn + 2 * q * part);
-            const complex_vec a = over(y[place_of(4, 1, q)], t.re, t.im);
-            put(re[q], c, a.re, count - c);
-            put(im[q], c, a.im, count - c);
-        }
+                  int64_t count, void *const *lines) {
+    const int64_t n = shape->columns.length, jump = shape->rows.length / 4 * shape->pitch;
+    const end_factors f = end_factors_of(shape, k);
+    const elem *at = (const elem *)tile + k * shape->pitch + from;
+    elem *to[8], beyond[2 * VL];
+    int64_t c = 0, wanted[8];
+    UNROLL(8)
+    for (int i = 0; i < 8; i++) {
+        wanted[i] = lines[i] != NULL;
+        to[i] = lines[i] ? lines[i] : beyond;
     }
+    vec out[8];
+    for (; c + VL <= count; c += VL) {
+        leave_at(at + c, jump, n, &f, out);
+        UNROLL(8)
+        for (int i = 0; i < 8; i++)
+            store(to[i] + c * wanted[i], out[i]);
+    }
+    if (c == count) return;
+    leave_at(at + c, jump, n, &f, out);
+    for (int i = 0; i < 8; i++)
+        store_part(to[i] + c * wanted[i], out[i], count - c);
 }
 
 static void columns(const fourier_shape *shape, void *tile, int64_t first, int64_t count,

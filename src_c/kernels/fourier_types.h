@@ -5,8 +5,9 @@
  * frequencies in the order of their passes, which the way back takes them in: it is the same for
  * all spectra of a shape. None divides by the number of samples.
  *
- * - enter: the first pass along the rows' axis, of radix 4, for the rows k + j * rows / 4, j < 4. They
- *   are read where re[j] and im[j] say, which may be their own places, and multiplied with their turns.
+ * - enter: the first pass along the rows' axis, of radix 4, for the rows k + j * rows / 4, j < 4. Their
+ *   real parts are read at lines[j], the imaginary ones at lines[j + 4], which may be their places in
+ *   the tile, and multiplied with their turns.
  * - columns: the other passes along that axis, in place, of `count` columns from `first` on, or, with
  *   `back`, those of the inverse; both multiples of `lanes`.
  * - rows: the lines first .. first + lanes - 1, times the slant: transformed, multiplied with
@@ -14,8 +15,8 @@
  *   times `scale` is what becomes the spectrum. It has 2 * columns elements for each line; the
  *   scratch has 2 * columns * lanes.
  * - leave: the last pass of the inverse for the rows k + j * rows / 4, of `count` columns from `from`
- *   on, divided by the turns and written to re[j] and im[j]: these columns' own places, or elsewhere,
- *   or NULL where they are of no use.
+ *   on, divided by the turns and written to lines[j] and lines[j + 4]: these columns' own places, or
+ *   elsewhere, or NULL where they are of no use.
  *
  * Before all that, how loud the input is. Largest absolute values compare as integers of the
  * magnitudes' bits: NaN counts as larger than infinity.
@@ -48,13 +49,12 @@ typedef struct {
 
 typedef struct {
     int lanes;
-    void (*enter)(const fourier_shape *shape, int64_t k, const void *const *re,
-                  const void *const *im, void *tile);
+    void (*enter)(const fourier_shape *shape, int64_t k, const void *const *lines, void *tile);
     void (*columns)(const fourier_shape *shape, void *tile, int64_t first, int64_t count, int back);
     void (*rows)(const fourier_shape *shape, void *tile, int64_t first, void *spectrum, int make,
                  double scale, void *scratch);
     void (*leave)(const fourier_shape *shape, int64_t k, const void *tile, int64_t from,
-                  int64_t count, void *const *re, void *const *im);
+                  int64_t count, void *const *lines);
     void (*lift)(const void *x, int64_t count, int start, void *to);
     void (*loudest)(const void *x, int64_t count, void *to);
 } fourier_kernels;
