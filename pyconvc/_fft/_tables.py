@@ -9,6 +9,7 @@ __all__ = ["lengths", "radices", "roots", "tables"]
 
 RADICES = (4, 2, 3, 5)
 LANES = 16  # what lengths are multiples of
+CACHE_LINE = 64  # bytes
 SMALL = 1 << 16  # complex samples of a tile whose slant is kept with many others
 
 
@@ -82,14 +83,22 @@ def _frequencies(length):
 
 
 def _slant(rows, columns, char):
-    """exp(2j pi c (1/4 - f) / (rows columns)) for each row's frequency f and each column c."""
+    """exp(2j pi c (1/4 - f) / (rows columns)) for each row's frequency f and each column c.
+
+    Rows are lanes: of as many as fill a line of the cache, one column follows the other, real parts
+    first.
+    """
+    lanes = CACHE_LINE // np.dtype(char).itemsize
     quarters, whole = 1 - 4 * _frequencies(rows)[:, None], 4 * rows * columns
     coarse = roots(quarters * np.arange(0, columns, LANES), whole, char)
     fine = roots(quarters * np.arange(LANES), whole, char)
-    found = np.empty((rows, 2, columns), char)
-    for to, few, all_between in zip(found, coarse, fine, strict=True):
-        line = np.multiply.outer(few, all_between).ravel()
-        to[0], to[1] = line.real, line.imag
+    found = np.empty((rows // lanes, columns, 2, lanes), char)
+    for row, (few, all_between) in enumerate(zip(coarse, fine, strict=True)):
+        line, to = (
+            np.multiply.outer(few, all_between).ravel(),
+            found[row // lanes, ..., row % lanes],
+        )
+        to[:, 0], to[:, 1] = line.real, line.imag
     return found
 
 

@@ -289,8 +289,9 @@ typedef struct {
     int64_t rows, columns;
     pyconvc_fourier_axis of_rows, of_columns;
     const void *turn;  /* for each of the rows exp(pi i r / (2 rows)), as (re, im) */
-    const void *slant; /* with `line`; for each row of frequency f, real parts, then imaginary ones:
-                        * exp(2 pi i c (1/4 - f) / (rows * columns)) */
+    const void *slant; /* with `line`; for each row of frequency f and each column c
+                        * exp(2 pi i c (1/4 - f) / (rows * columns)), laid out like a spectrum:
+                        * of each 64 bytes of rows one column after the other, real parts first */
     int32_t boundary[2]; /* height, width */
     unsigned char fill[16];
     int64_t batch, input[2], output[2];

@@ -95,47 +95,57 @@ INLINE int place_of(const int radix, const int inverse, const int q) {
 }
 
 /* One small transform of samples `step` apart, imaginary parts `im` behind the real ones; outputs
- * are multiplied with the twiddle factors w, on the way back inputs with their conjugates. */
-INLINE void butterfly(const int radix, const int inverse, const complex_vec *w, elem *at,
-                      int64_t step, int64_t im) {
+ * are multiplied with the twiddle factors w, on the way back inputs with their conjugates. On the
+ * outside of that, samples are multiplied with a slant laid out as they are. */
+INLINE void butterfly(const int radix, const int inverse, const complex_vec *w, const elem *slant,
+                      elem *at, int64_t step, int64_t im) {
     complex_vec x[MOST_RADIX], y[MOST_RADIX];
     UNROLL(5)
     for (int j = 0; j < radix; j++) {
         x[j] = load_complex(at + j * step, im);
         if (inverse && w && j) x[j] = over(x[j], w[j].re, w[j].im);
+        if (!inverse && slant)
+            x[j] = times(x[j], load(slant + j * step), load(slant + j * step + im));
     }
     small(radix, x, y);
     UNROLL(5)
     for (int q = 0; q < radix; q++) {
         complex_vec to = y[place_of(radix, inverse, q)];
         if (!inverse && w && q) to = times(to, w[q].re, w[q].im);
+        if (inverse && slant) to = over(to, load(slant + q * step), load(slant + q * step + im));
         store_complex(at + q * step, im, to);
     }
 }
 
-/* One pass over a group of vectors, of samples `step` apart. */
+/* The butterflies k of the blocks, on a group of vectors each. */
+INLINE void blocks(const int radix, const int inverse, int64_t length, int64_t block, int64_t k,
+                   const complex_vec *w, const elem *slant, elem *at, int64_t step, int64_t im) {
+    for (int64_t b = k; b < length; b += block)
+        for (int v = 0; v < WIDTH; v += VL) {
+            const int64_t first = b * step + v;
+            butterfly(radix, inverse, w, slant ? slant + first : NULL, at + first,
+                      block / radix * step, im);
+        }
+}
+
+/* One pass over samples `step` apart. */
 INLINE void pass_of(const int radix, const int inverse, int64_t length, int64_t block,
-                    const elem *factors, elem *at, int64_t step, int64_t im) {
-    const int64_t part = block / radix;
-    for (int64_t b = 0; b < length; b += block)
-        for (int v = 0; v < WIDTH; v += VL)
-            butterfly(radix, inverse, NULL, at + b * step + v, part * step, im);
-    for (int64_t k = 1; k < part; k++) {
+                    const elem *factors, const elem *slant, elem *at, int64_t step, int64_t im) {
+    blocks(radix, inverse, length, block, 0, NULL, slant, at, step, im);
+    for (int64_t k = 1; k < block / radix; k++) {
         complex_vec w[MOST_RADIX];
         UNROLL(5)
         for (int q = 1; q < radix; q++)
             w[q] = factor(factors + 2 * (k * (radix - 1) + q - 1));
-        for (int64_t b = k; b < length; b += block)
-            for (int v = 0; v < WIDTH; v += VL)
-                butterfly(radix, inverse, w, at + b * step + v, part * step, im);
+        blocks(radix, inverse, length, block, k, w, slant, at, step, im);
     }
 }
 
 #define PASS(inverse)                                                                              \
-    if (radix == 2) pass_of(2, inverse, axis->length, block, w, at, step, im);                     \
-    if (radix == 3) pass_of(3, inverse, axis->length, block, w, at, step, im);                     \
-    if (radix == 4) pass_of(4, inverse, axis->length, block, w, at, step, im);                     \
-    if (radix == 5) pass_of(5, inverse, axis->length, block, w, at, step, im);
+    if (radix == 2) pass_of(2, inverse, axis->length, block, w, NULL, at, step, im);               \
+    if (radix == 3) pass_of(3, inverse, axis->length, block, w, NULL, at, step, im);               \
+    if (radix == 4) pass_of(4, inverse, axis->length, block, w, NULL, at, step, im);               \
+    if (radix == 5) pass_of(5, inverse, axis->length, block, w, NULL, at, step, im);
 
 /* Passes of an axis; the last of the way there is the first of the way back. */
 static int count_of(const fourier_axis *axis) {
@@ -274,44 +284,21 @@ static void columns(const fourier_shape *shape, void *tile, int64_t first, int64
 
 /* ---- rows */
 
-/* VL lines of the tile, times the slant, become lanes. */
-INLINE void turn_in(const fourier_shape *shape, const elem *line, const elem *slant, elem *to) {
-    const int64_t n = shape->columns.length;
-    for (int64_t c = 0; c < n; c += VL) {
-        vec re[VL], im[VL];
-        UNROLL(16)
-        for (int i = 0; i < VL; i++) {
-            complex_vec a = load_complex(line + i * shape->pitch + c, n);
-            if (slant) a = times(a, load(slant + i * 2 * n + c), load(slant + i * 2 * n + n + c));
-            re[i] = a.re;
-            im[i] = a.im;
-        }
-        turn_all(re);
-        turn_all(im);
-        UNROLL(16)
-        for (int i = 0; i < VL; i++)
-            store_complex(to + (c + i) * 2 * WIDTH, WIDTH, (complex_vec){re[i], im[i]});
-    }
+/* The lines of a group become lanes, one column after the other. */
+static void turn_in(const elem *line, int64_t pitch, int64_t n, elem *to) {
+    for (int v = 0; v < WIDTH; v += VL)
+        for (int64_t c = 0; c < n; c += VL)
+            for (int part = 0; part < 2; part++)
+                turn_block(line + v * pitch + part * n + c, pitch, to + (2 * c + part) * WIDTH + v,
+                           2 * WIDTH);
 }
 
-INLINE void turn_out(const fourier_shape *shape, const elem *from, const elem *slant, elem *line) {
-    const int64_t n = shape->columns.length;
-    for (int64_t c = 0; c < n; c += VL) {
-        vec re[VL], im[VL];
-        UNROLL(16)
-        for (int i = 0; i < VL; i++) {
-            re[i] = load(from + (c + i) * 2 * WIDTH);
-            im[i] = load(from + (c + i) * 2 * WIDTH + WIDTH);
-        }
-        turn_all(re);
-        turn_all(im);
-        UNROLL(16)
-        for (int i = 0; i < VL; i++) {
-            complex_vec a = {re[i], im[i]};
-            if (slant) a = over(a, load(slant + i * 2 * n + c), load(slant + i * 2 * n + n + c));
-            store_complex(line + i * shape->pitch + c, n, a);
-        }
-    }
+static void turn_out(const elem *from, elem *line, int64_t pitch, int64_t n) {
+    for (int v = 0; v < WIDTH; v += VL)
+        for (int64_t c = 0; c < n; c += VL)
+            for (int part = 0; part < 2; part++)
+                turn_block(from + (2 * c + part) * WIDTH + v, 2 * WIDTH,
+                           line + v * pitch + part * n + c, pitch);
 }
 
 /* The last pass of the way there, which has no twiddle factors, the product with the spectrum, and
@@ -351,26 +338,18 @@ static void rows(const fourier_shape *shape, void *tile, int64_t first, void *sp
     elem *line = (elem *)tile + first * shape->pitch, *kernel = (elem *)spectrum + first * 2 * n;
     const elem *slant = shape->slant ? (const elem *)shape->slant + first * 2 * n : NULL;
     elem *lanes = make ? kernel : scratch;
-    for (int v = 0; v < WIDTH; v += VL) {
-        if (slant)
-            turn_in(shape, line + v * shape->pitch, slant + v * 2 * n, lanes + v);
-        else
-            turn_in(shape, line + v * shape->pitch, NULL, lanes + v);
-    }
-    forward(axis, 0, last + make, lanes, 2 * WIDTH, WIDTH);
+    turn_in(line, shape->pitch, n, lanes);
+    if (slant) pass_of(4, 0, n, n, axis->twiddles, slant, lanes, 2 * WIDTH, WIDTH);
+    forward(axis, slant != NULL, last + make, lanes, 2 * WIDTH, WIDTH);
     if (make) {
         for (int64_t i = 0; i < 2 * n * WIDTH; i += VL)
             store(lanes + i, set1((elem)scale) * load(lanes + i));
         return;
     }
     middle(axis, axis->radices[last], kernel, lanes);
-    inverse(axis, 0, last, lanes, 2 * WIDTH, WIDTH);
-    for (int v = 0; v < WIDTH; v += VL) {
-        if (slant)
-            turn_out(shape, lanes + v, slant + v * 2 * n, line + v * shape->pitch);
-        else
-            turn_out(shape, lanes + v, NULL, line + v * shape->pitch);
-    }
+    inverse(axis, slant != NULL, last, lanes, 2 * WIDTH, WIDTH);
+    if (slant) pass_of(4, 1, n, n, axis->twiddles, slant, lanes, 2 * WIDTH, WIDTH);
+    turn_out(lanes, line, shape->pitch, n);
 }
 
 /* ---- how loud samples are */

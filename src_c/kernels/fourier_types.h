@@ -12,8 +12,9 @@
  *   `back`, those of the inverse; both multiples of `lanes`.
  * - rows: the lines first .. first + lanes - 1, times the slant: transformed, multiplied with
  *   `spectrum`, transformed back and divided by the slant, in place. With `make` their transform
- *   times `scale` is what becomes the spectrum. It has 2 * columns elements for each line; the
- *   scratch has 2 * columns * lanes.
+ *   times `scale` is what becomes the spectrum. It has 2 * columns elements for each line:
+ *   of as many lines as there are lanes one column after the other, first the real parts; the scratch
+ *   has 2 * columns * lanes.
  * - leave: the last pass of the inverse for the rows k + j * rows / 4, of `count` columns from `from`
  *   on, divided by the turns and written to lines[j] and lines[j + 4]: these columns' own places, or
  *   elsewhere, or NULL where they are of no use.
@@ -39,8 +40,8 @@ typedef struct {
 } fourier_axis;
 
 /* The turn is what each row is multiplied with, as (re, im). The slant is what the samples of a tile
- * are multiplied with between the transforms of its columns
- * and those of its lines, laid out like a tile with pitch 2 * columns; NULL: nothing. */
+ * are multiplied with between the transforms of its columns and those of its lines, laid out like a
+ * spectrum; NULL: nothing. */
 typedef struct {
     fourier_axis rows, columns;
     int64_t pitch;
