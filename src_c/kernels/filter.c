@@ -9,9 +9,11 @@
  * row: R * n multiply-adds for R + n - 1 loads. The line kernel is the same tile with rows one
  * vector apart in a single line, V = 1.
  *
- * The sum of an output runs over blocks in order, then over taps in order (of 3x3 taps, which have a
- * tile of their own, over their rows in order), whatever tile it falls in: tiling never changes a
- * bit.
+ * Kernels of 3x3 and of 5x5 taps have tiles that are compiled for them: the rows that a band meets
+ * are looked up once, and no program is read.
+ *
+ * The sum of an output runs over blocks in order, then over taps in order (of 3x3 taps over their
+ * rows in order), whatever tile it falls in: tiling never changes a bit.
  *
  * The tier's header has the sizes: tiles of TILE_ROWS x TILE_VECS, in a column of single vectors of
  * TILE_TALL rows, for 3x3 taps of NINE_ROWS x NINE_VECS; blocks of TILE_CHUNK taps at most, of which
@@ -26,8 +28,11 @@
 #define VECS      (TILE_VECS / PARTS)
 #define ROWS      (TILE_ROWS * TILE_VECS / PARTS / VECS)
 #define WIDE      8 /* tiles across: moving the last one back costs little */
+#define HAS_FIVE  (PARTS == 1 && TILE_CHUNK >= 5)
+#define MAX_ROWS  16 /* of the input that a tile of a square kernel meets */
 
-enum { TILE, LINE, NINE }; /* kinds of tile */
+/* Kinds of tile: for any program, for lines, and for square kernels of so many rows. */
+enum { TILE = 0, LINE = 1, THREE = 3, FIVE = 5 };
 
 typedef struct {
     vec part[PARTS];
@@ -40,9 +45,7 @@ typedef struct {
     vec bias;
     int64_t y_pitch;
     int flags, again; /* again: computing an output twice does no harm */
-    /* NINE: the taps, and where the first column of them reads. */
-    vec nine[9];
-    int64_t row, column;
+    vec nine[9];      /* THREE: the taps */
 } filter;
 
 INLINE vec finish(const sum *s) {
@@ -86,21 +89,34 @@ INLINE void put(elem *y, vec out, int flags) {
         store(y, out);
 }
 
-/* The commonest kernel. */
-INLINE int is_3x3(const filter_program *program, int flags) {
+/* Whether a call is that of a kernel of size x size taps side by side. */
+INLINE int is_square(const filter_program *program, int flags, int size) {
     const filter_block *b = program->blocks;
-    return !(flags & FILTER_ACCUMULATE) && program->count == 1 && b->length == 3 &&
-           b->columns == 3 && b->step == PARTS;
+    return !(flags & FILTER_ACCUMULATE) && program->count == 1 && b->length == size &&
+           b->columns == size && b->step == PARTS;
 }
 
-/* The tile for 3x3 taps, which the registers hold: an input row is loaded at each of the three columns, meets all taps there
- * and is done with, so that no more than three rows of sums are in flight. */
+/* The rows that R rows of outputs meet; those of a square kernel from where its first column reads,
+ * in registers as far as these go. */
+INLINE const elem *const *rows_of(const int kind, const int R, const filter *f,
+                                  const elem *const *rows, const elem **found) {
+    if (kind < THREE) return rows;
+    const filter_block *block = f->program->blocks;
+    UNROLL(16)
+    for (int i = 0; i < R + kind - 1; i++)
+        found[i] = rows[block->row + i] + block->column;
+    return found;
+}
+
+/* The tile for 3x3 taps, which the registers hold: an input row is loaded at each of the three
+ * columns, meets all taps there and is done with, so that no more than three rows of sums are in
+ * flight. */
 INLINE void tile_3x3(const int R, const int V, const filter *f, const elem *const *rows,
                      int64_t right, elem *y, int64_t y_pitch, int flags) {
     vec acc[MAX_SUMS];
     UNROLL(32)
     for (int row = 0; row < R + 2; row++) {
-        const elem *x = rows[f->row + row] + f->column + right;
+        const elem *x = rows[row] + right;
         UNROLL(8)
         for (int v = 0; v < V; v++) {
             if (row < R) acc[row * V + v] = f->bias;
@@ -141,10 +157,17 @@ INLINE void blocks(sum *acc, const int line, const int R, const int V, const fil
     }
 }
 
+/* All columns of a square kernel on the tile. */
+INLINE void square(sum *acc, const int size, const int R, const int V, const filter *f,
+                   const elem *const *rows, int64_t right) {
+    for (int c = 0; c < size; c++)
+        step(acc, R, V, size, 0, rows, right + c * PARTS, f->taps + c * size * PARTS);
+}
+
 /* R rows x V vectors of y, `right` of the row pointers. */
 INLINE void tile(const int kind, const int R, const int V, const filter *f, const elem *const *rows,
                  int64_t right, elem *y, int64_t y_pitch, int flags) {
-    if (kind == NINE && PARTS == 1) {
+    if (kind == THREE && PARTS == 1) {
         tile_3x3(R, V, f, rows, right, y, y_pitch, flags);
         return;
     }
@@ -161,14 +184,10 @@ INLINE void tile(const int kind, const int R, const int V, const filter *f, cons
     UNROLL(32)
     for (int k = 0; k < R * V * PARTS; k++) /* or they would be kept for no blocks at all */
         acc[k / PARTS].part[k % PARTS] = held(acc[k / PARTS].part[k % PARTS]);
-    if (kind == NINE) {
-        UNROLL(3)
-        for (int c = 0; c < 3; c++)
-            step(acc, R, V, 3, 0, rows + f->row, f->column + right + c * PARTS,
-                 f->taps + c * 3 * PARTS);
-    } else {
+    if (kind >= THREE)
+        square(acc, kind, R, V, f, rows, right);
+    else
         blocks(acc, kind == LINE, R, V, f, rows, right);
-    }
     UNROLL(32)
     for (int k = 0; k < R * V; k++)
         put(y + (k / V) * pitch + (k % V) * VL, finish(&acc[k]), flags);
@@ -185,10 +204,11 @@ INLINE void copy_part(const int R, const elem *from, int64_t from_pitch, elem *t
 INLINE void narrow(const int kind, const int R, const filter *f, const elem *const *rows,
                    int64_t right, elem *y, int64_t n) {
     elem whole[MAX_SUMS * VL];
+    const elem *found[MAX_ROWS];
     const int part = n < VL;
     if (part && f->flags & FILTER_ACCUMULATE) copy_part(R, y, f->y_pitch, whole, VL, n);
-    tile(kind, R, 1, f, rows, right, part ? whole : y, part ? VL : f->y_pitch,
-         part ? f->flags & ~FILTER_STREAM : f->flags);
+    tile(kind, R, 1, f, rows_of(kind, R, f, rows, found), right, part ? whole : y,
+         part ? VL : f->y_pitch, part ? f->flags & ~FILTER_STREAM : f->flags);
     if (part) copy_part(R, whole, VL, y, f->y_pitch, n);
 }
 
@@ -224,11 +244,13 @@ INLINE int overlaps(const int V, const filter *f, int64_t width) {
  * choice at every tile would cost more. */
 INLINE void band(const int kind, const int R, const int V, const filter *f, const elem *const *rows,
                  elem *y, int64_t width) {
+    const elem *found[MAX_ROWS];
+    const elem *const *from = rows_of(kind, R, f, rows, found);
     const int moved = overlaps(V, f, width);
     int64_t j = 0;
     do {
         for (; j + V * VL <= width; j += V * VL)
-            tile(kind, R, V, f, rows, j, y + j, f->y_pitch, f->flags);
+            tile(kind, R, V, f, from, j, y + j, f->y_pitch, f->flags);
         if (j >= width) break;
         j = width - V * VL;
     } while (moved);
@@ -278,22 +300,36 @@ INLINE void area(const int kind, const int R, const int V, const filter *f, cons
     }
 }
 
+/* Compilers hold more in registers where each kind of tile is a function of its own. */
+#define APART static __attribute__((noinline)) void
+
+APART any(filter f, const elem *const *rows, elem *y, int64_t height, int64_t width) {
+    area(TILE, ROWS, VECS, &f, rows, y, height, width);
+}
+
+APART three(filter f, const elem *const *rows, elem *y, int64_t height, int64_t width) {
+    UNROLL(9)
+    for (int i = 0; i < 9 && PARTS == 1; i++)
+        f.nine[i] = held(set1(f.taps[i]));
+    area(THREE, PARTS == 1 ? NINE_ROWS : ROWS, PARTS == 1 ? NINE_VECS : VECS, &f, rows, y, height,
+         width);
+}
+
+APART five(filter f, const elem *const *rows, elem *y, int64_t height, int64_t width) {
+    area(FIVE, ROWS, VECS, &f, rows, y, height, width);
+}
+
 static void filter_tile(const filter_program *program, const void *taps, const void *bias,
                         const void *const *table, void *out, int64_t y_pitch, int64_t height,
                         int64_t width, int flags) {
     const elem *const *rows = (const elem *const *)table;
-    filter f = make_filter(program, taps, bias, y_pitch, flags);
-    if (is_3x3(program, flags)) {
-        f.row = program->blocks->row;
-        f.column = program->blocks->column;
-        UNROLL(9)
-        for (int i = 0; i < 9 && PARTS == 1; i++)
-            f.nine[i] = held(set1(f.taps[i]));
-        area(NINE, PARTS == 1 ? NINE_ROWS : ROWS, PARTS == 1 ? NINE_VECS : VECS, &f, rows, out,
-             height, width);
-    } else {
-        area(TILE, ROWS, VECS, &f, rows, out, height, width);
-    }
+    const filter f = make_filter(program, taps, bias, y_pitch, flags);
+    if (is_square(program, flags, THREE))
+        three(f, rows, out, height, width);
+    else if (HAS_FIVE && is_square(program, flags, FIVE))
+        five(f, rows, out, height, width);
+    else
+        any(f, rows, out, height, width);
 }
 
 static void filter_line(const filter_program *program, const void *taps, const void *bias,
