@@ -158,12 +158,18 @@ TILINGS = {
     "3 x 3, wide": problem((52, 731), (3, 3), padding=((1, 1), (1, 1))),
     "3 x 3, narrow": problem((23, 13), (3, 3), batch=2, padding=((2, 0), (1, 0))),
     "3 x 3, dilated": problem((61, 333), (3, 3), dilation=(1, 2), padding=((1, 1), (2, 2))),
+    "5 x 5, wide": problem((52, 731), (5, 5), padding=((2, 2), (2, 2))),
+    "5 x 5, narrow": problem((23, 13), (5, 5), batch=2, padding=((4, 0), (1, 2))),
     "strided": problem((90, 700), (4, 5), stride=(3, 2), padding=((2, 2), (3, 3))),
     "strides with gaps": problem((40, 903), (2, 3), stride=(5, 7)),
     "phases": problem((4, 2003), (2, 9), stride=(1, 7), dilation=(1, 3)),
     "dilated far": problem((130, 260), (3, 3), dilation=(50, 60), padding=((20, 20), (70, 70))),
     "dilated rows": problem((133, 200), (4, 3), dilation=(3, 1), padding=((5, 5), (1, 1))),
     "depth": problem((9, 21, 160), (3, 4, 5), padding=((1, 1), (1, 2), (2, 2))),
+    "depth, several runs": problem((75, 12, 70), (3, 3, 3), batch=2, padding=((2, 1),) * 3),
+    "depth, deeper than the volume": problem(
+        (4, 9, 70), (11, 3, 3), padding=((9, 5), (1, 1), (1, 1))
+    ),
     "depth, dilated": problem((12, 9, 150), (3, 3, 3), dilation=(4, 2, 1), stride=(2, 1, 1)),
     "channels": problem((20, 150), (3, 3), batch=2, groups=3, channels=4, filters=5),
     "depthwise": problem((14, 200), (3, 3), groups=16, padding=((1, 1), (1, 1))),
@@ -180,7 +186,16 @@ def test_tiling(name, dtype):
 
 @pytest.mark.parametrize("boundary", cases.BOUNDARIES)
 @pytest.mark.parametrize(
-    "name", ["line, several blocks", "columns, several blocks", "strided", "depth", "dilated far"]
+    "name",
+    [
+        "line, several blocks",
+        "columns, several blocks",
+        "strided",
+        "depth",
+        "depth, several runs",
+        "depth, deeper than the volume",
+        "dilated far",
+    ],
 )
 def test_tiling_with_boundary(name, boundary):
     p = TILINGS[name]

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause
- * filter.c -- one task: a band of rows and a block of columns of all output channels of an image.
+ * filter.c -- one task: a band of rows and a block of columns of all output channels of an image,
+ * at one depth or at several in turn.
  *
  * For each region of the columns: a table of pointers to the input rows that the band needs (built
  * once, whatever the rank, the boundary or the number of channels), then the kernel for every
@@ -90,13 +91,13 @@ int64_t filter_depth(const pyconvc_problem *p, const filter_task *t, int64_t tap
     return pyconvc_boundary_index(p->boundary[D], z, p->input[D]);
 }
 
-/* Pointers to the first sample of each input row that the task needs. */
-static void find_rows(const filter_job *j, const filter_task *t, const scratch *s) {
+/* Pointers to the first sample of each input row that the task needs, in its planes from one on. */
+static void find_rows(const filter_job *j, const filter_task *t, const scratch *s, int64_t from) {
     const filter_plan *plan = j->plan;
     const pyconvc_problem *p = plan->p;
-    const char **to = s->source;
+    const char **to = s->source + from * t->rows_in.count;
     int outside = 0;
-    for (int64_t plane = t->first_plane; plane < t->first_plane + t->planes; plane++) {
+    for (int64_t plane = t->first_plane + from; plane < t->first_plane + t->planes; plane++) {
         const int64_t channel = plane / p->kernel[D], z = filter_depth(p, t, plane % p->kernel[D]);
         const int64_t first = t->image * p->x_step[0] + t->group * p->x_step[1] +
                               channel * p->x_step[2] + z * p->x_step[3];
@@ -119,24 +120,30 @@ static void see_inside(const filter_job *j, const filter_task *t, const scratch 
 }
 
 /* Elsewhere: strips, gathered through the boundary rule, one phase of a strided line after the
- * other. */
-static void see_strips(const filter_job *j, const filter_task *t, const scratch *s) {
+ * other. Those of a plane stay where they are while the task goes from depth to depth; planes
+ * before `from` have theirs. */
+static void see_strips(const filter_job *j, const filter_task *t, const scratch *s, int64_t from) {
     const filter_plan *plan = j->plan;
     const pyconvc_problem *p = plan->p;
     const gather_line line = {plan->bytes, p->input[W], p->x_step[5], p->boundary[W], p->fill};
     const int64_t first = t->column * p->stride[W] - p->pad_before[W];
     const int64_t count = phases_samples(&plan->phases, t->columns);
     const int64_t slack = min64(plan->phase_pitch - count, plan->kernels->lanes);
-    const int64_t pitch = plan->phase_pitch * plan->bytes, rows = t->planes * t->rows_in.count;
-    for (int64_t f = 0; f < plan->phases.count; f++) {
-        const int64_t phase = first + phases_first(&plan->phases, f);
-        const gather_range range = gather_find(&line, phase, p->stride[W], count);
-        char *strip = s->strips + f * pitch;
-        for (int64_t i = 0; i < rows; i++, strip += plan->phases.count * pitch)
-            if (s->source[i]) gather(&line, &range, s->source[i], slack, strip);
+    const int64_t phase_bytes = plan->phase_pitch * plan->bytes,
+                  pitch = plan->phases.count * phase_bytes, rows = t->rows_in.count;
+    for (int64_t plane = from; plane < t->planes; plane++) {
+        const char **source = s->source + plane * rows, **region = s->region + plane * rows;
+        char *strips = s->strips + (t->depth + plane) % t->planes * rows * pitch;
+        for (int64_t f = 0; f < plan->phases.count; f++) {
+            const int64_t phase = first + phases_first(&plan->phases, f);
+            const gather_range range = gather_find(&line, phase, p->stride[W], count);
+            for (int64_t i = 0; i < rows; i++)
+                if (source[i])
+                    gather(&line, &range, source[i], slack, strips + i * pitch + f * phase_bytes);
+        }
+        for (int64_t i = 0; i < rows; i++)
+            region[i] = source[i] ? strips + i * pitch : s->constant;
     }
-    for (int64_t i = 0; i < rows; i++)
-        s->region[i] = s->source[i] ? s->strips + i * plan->phases.count * pitch : s->constant;
 }
 
 void filter_apply(const filter_job *j, const filter_task *t, const void *const *table, int64_t row,
@@ -209,7 +216,7 @@ static void apply_region(const filter_job *j, const filter_task *t, const scratc
         if (inside)
             see_inside(j, &piece, s);
         else
-            see_strips(j, &piece, s);
+            see_strips(j, &piece, s, 0);
         apply_rows(j, &piece, s, inside ? flags : flags & ~FILTER_STREAM);
     }
 }
@@ -220,9 +227,9 @@ static void locate(const filter_plan *plan, int64_t index, filter_task *t, int64
     const int64_t block = index % plan->column_blocks,
                   band = index / plan->column_blocks % plan->bands;
     const int64_t image = index / (plan->column_blocks * plan->bands);
-    t->depth = image % p->output[D];
-    t->group = image / p->output[D] % p->groups;
-    t->image = image / p->output[D] / p->groups;
+    t->depth = image % plan->depth_runs * plan->depths;
+    t->group = image / plan->depth_runs % p->groups;
+    t->image = image / plan->depth_runs / p->groups;
     t->row = band * plan->band_rows;
     t->rows = min64(plan->band_rows, p->output[H] - t->row);
     t->rows_in = number_rows(p, t->rows);
@@ -238,26 +245,54 @@ static int64_t whole_vector(const filter_plan *plan, int64_t a, int64_t b, int64
     return once ? b : max64(a, min64(b, to - plan->kernels->lanes));
 }
 
-static void do_task(const void *context, int64_t index, void *memory) {
-    const filter_job *j = context;
+/* All regions of the columns [from, to) at one depth. */
+static void do_regions(const filter_job *j, filter_task *t, const scratch *s, int64_t from,
+                       int64_t to) {
     const filter_plan *plan = j->plan;
-    scratch s;
-    filter_task t;
-    int64_t from, to;
-    lay_out(plan, memory, &s);
-    locate(plan, index, &t, &from, &to);
     const int64_t a = min64(max64(from, plan->inside_from), to),
                   b = max64(a, min64(to, plan->inside_to));
     const int none = plan->inside_to <= plan->inside_from;
-    for (t.first_plane = 0; t.first_plane < plan->planes; t.first_plane += plan->planes_at_once) {
-        t.planes = min64(plan->planes_at_once, plan->planes - t.first_plane);
-        const int flags = t.first_plane ? plan->flags | FILTER_ACCUMULATE : plan->flags;
-        find_rows(j, &t, &s);
-        apply_region(j, &t, &s, from, none ? to : a, 0, flags);
+    for (t->first_plane = 0; t->first_plane < plan->planes;
+         t->first_plane += plan->planes_at_once) {
+        t->planes = min64(plan->planes_at_once, plan->planes - t->first_plane);
+        const int flags = t->first_plane ? plan->flags | FILTER_ACCUMULATE : plan->flags;
+        find_rows(j, t, s, 0);
+        apply_region(j, t, s, from, none ? to : a, 0, flags);
         if (none) continue;
-        apply_region(j, &t, &s, a, b, 1, flags);
-        if (b < to) apply_region(j, &t, &s, whole_vector(plan, a, b, to, flags), to, 0, flags);
+        apply_region(j, t, s, a, b, 1, flags);
+        if (b < to) apply_region(j, t, s, whole_vector(plan, a, b, to, flags), to, 0, flags);
     }
+}
+
+/* A run of depths: all planes but one have been copied for the depth before. */
+static void do_depths(const filter_job *j, filter_task *t, const scratch *s, int64_t from,
+                      int64_t to) {
+    const filter_plan *plan = j->plan;
+    const int64_t first = t->depth, end = min64(first + plan->depths, plan->p->output[D]);
+    const int64_t kept = plan->planes - 1, rows = t->rows_in.count;
+    t->planes = plan->planes;
+    t->column = from;
+    t->columns = to - from;
+    for (; t->depth < end; t->depth++) {
+        const int64_t have = t->depth > first ? kept : 0;
+        memmove(s->region, s->region + rows, (size_t)(have * rows) * sizeof *s->region);
+        find_rows(j, t, s, have);
+        see_strips(j, t, s, have);
+        apply_rows(j, t, s, plan->flags & ~FILTER_STREAM);
+    }
+}
+
+static void do_task(const void *context, int64_t index, void *memory) {
+    const filter_job *j = context;
+    scratch s;
+    filter_task t = {0};
+    int64_t from, to;
+    lay_out(j->plan, memory, &s);
+    locate(j->plan, index, &t, &from, &to);
+    if (j->plan->depths > 1)
+        do_depths(j, &t, &s, from, to);
+    else
+        do_regions(j, &t, &s, from, to);
 }
 
 pyconvc_status filter_run(const filter_plan *plan, const void *x, const void *bias, void *y,

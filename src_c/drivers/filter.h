@@ -61,9 +61,10 @@ typedef struct {
     axis_phases phases;
     int64_t phase_pitch;
 
-    /* Tasks: image x output depth x band of rows x block of columns. */
-    int64_t band_rows, block_columns, strip_columns;
-    int64_t bands, column_blocks, images, tasks;
+    /* Tasks: image x run of output depths x band of rows x block of columns. A run is one depth, or
+     * several where lines are copied: each copy then serves all depths that meet it. */
+    int64_t depths, band_rows, block_columns, strip_columns;
+    int64_t depth_runs, bands, column_blocks, images, tasks;
     int flags, workers;
 
     /* Small planes are packed, those of groups_at_once groups by a task (see filter_planes.h). */

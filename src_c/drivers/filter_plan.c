@@ -16,7 +16,8 @@
 #define MOST_COLUMNS     4096
 #define LINE_BLOCK       16384
 #define TASKS_PER_WORKER 8
-#define VOLUME_TAPS      9 /* of a volume's kernel that repay the copies of its lines */
+#define MOST_DEPTHS      32 /* of a task: few of its planes are copied for another task too */
+#define VOLUME_TAPS      9  /* of a volume's kernel that repay the copies of its lines */
 
 enum { D, H, W }; /* the spatial axes */
 
@@ -267,6 +268,24 @@ static void size_strips(filter_plan *plan) {
     plan->phase_pitch = strip_pitch(plan, columns) / plan->phases.count;
 }
 
+/* Whether the copied lines of a plane serve the next output depth too. */
+static int keeps_planes(const filter_plan *plan) {
+    const pyconvc_problem *p = plan->p;
+    return plan->inside_to <= plan->inside_from && p->channels_in == 1 && p->kernel[D] > 1 &&
+           p->stride[D] == 1 && p->dilation[D] == 1 && plan->planes_at_once == plan->planes;
+}
+
+/* Needs everything else about tasks. */
+static void size_depths(filter_plan *plan) {
+    const pyconvc_problem *p = plan->p;
+    const int64_t others = p->batch * p->groups * plan->bands * plan->column_blocks;
+    const int64_t enough = ceil_div(TASKS_PER_WORKER * plan->workers, max64(1, others));
+    const int64_t depths = max64(p->kernel[D], ceil_div(p->output[D], enough));
+    plan->depths = keeps_planes(plan) ? min64(depths, MOST_DEPTHS) : 1;
+    plan->depth_runs = ceil_div(p->output[D], plan->depths);
+    plan->images = p->batch * p->groups * plan->depth_runs;
+}
+
 static void size_tasks(filter_plan *plan) {
     const pyconvc_problem *p = plan->p;
     const int64_t tile = plan->use_line ? plan->kernels->line_columns : plan->kernels->tile_columns;
@@ -281,9 +300,9 @@ static void size_tasks(filter_plan *plan) {
     }
     plan->block_columns = columns;
     plan->column_blocks = max64(1, ceil_div(p->output[W] - plan->inside_from, columns));
-    plan->images = p->batch * p->groups * p->output[D];
+    const int64_t images = p->batch * p->groups * p->output[D];
     const int64_t enough =
-        ceil_div(TASKS_PER_WORKER * plan->workers, max64(1, plan->images * plan->column_blocks));
+        ceil_div(TASKS_PER_WORKER * plan->workers, max64(1, images * plan->column_blocks));
     int64_t band = plan->workers == 1 ? 128 : ceil_div(p->output[H], enough);
     band = max64(min64(band, 128), 16);
     while (band > rows &&
@@ -291,6 +310,7 @@ static void size_tasks(filter_plan *plan) {
         band /= 2;
     plan->band_rows = min64(round_up(band, rows), max64(1, p->output[H]));
     plan->bands = ceil_div(p->output[H], plan->band_rows);
+    size_depths(plan);
     plan->tasks = plan->images * plan->bands * plan->column_blocks;
 }
 
