@@ -7,7 +7,8 @@
 #include "problem.h"
 
 #define CACHE_LINE  64
-#define FEW_SAMPLES 4 /* at the ends of lines */
+#define FEW_SAMPLES 4   /* at the ends of lines */
+#define SHORT_LINE  128 /* bytes up to which a loop is faster than a call */
 
 typedef struct {
     uint64_t half[2];
@@ -79,54 +80,6 @@ static int64_t source(const gather_line *line, const gather_range *range, int64_
            line->step;
 }
 
-/* Three runs, and zeros. */
-#define GATHER(T)                                                                                  \
-    static void gather_##T(const gather_line *line, const gather_range *range, const T *from,      \
-                           int64_t slack, T *to) {                                                 \
-        const int64_t count = range->before + range->inside + range->after;                        \
-        const int64_t step = range->stride * line->step;                                           \
-        const T *s = from + (range->first + range->before * range->stride) * line->step;           \
-        T *d = to + range->before;                                                                 \
-        if (step == 1)                                                                             \
-            memcpy(d, s, (size_t)range->inside * sizeof(T));                                       \
-        else if (step == 2) /* by far the most frequent stride: a constant lets it be shuffled */  \
-            for (int64_t j = 0; j < range->inside; j++)                                            \
-                d[j] = s[2 * j];                                                                   \
-        else                                                                                       \
-            for (int64_t j = 0; j < range->inside; j++)                                            \
-                d[j] = s[j * step];                                                                \
-        for (int64_t i = 0; i < range->before + range->after; i++) {                               \
-            const int64_t j = i < range->before ? i : i + range->inside;                           \
-            if (line->rule == PYCONVC_CONSTANT)                                                    \
-                memcpy(to + j, line->fill, sizeof(T));                                             \
-            else                                                                                   \
-                to[j] = from[source(line, range, j)];                                              \
-        }                                                                                          \
-        memset(to + count, 0, (size_t)slack * sizeof(T));                                          \
-    }
-GATHER(uint8_t)
-GATHER(uint16_t)
-GATHER(uint32_t)
-GATHER(uint64_t)
-GATHER(sample16)
-#undef GATHER
-
-void gather(const gather_line *line, const gather_range *range, const void *from, int64_t slack,
-            void *to) {
-#define LOOP(T) gather_##T(line, range, from, slack, to);
-    FOR_SIZE(line->bytes, LOOP)
-#undef LOOP
-}
-
-void gather_all(int64_t bytes, const void *from, int64_t count, int64_t step, void *to) {
-    const gather_line line = {bytes, count, step, PYCONVC_CONSTANT, NULL};
-    const gather_range range = {0, 1, 0, count, 0};
-    gather(&line, &range, from, 0, to);
-}
-
-/* ---- many lines --------------------------------------------------------------------------------
- */
-
 typedef uint64_t block __attribute__((vector_size(16), may_alias));
 
 #define COPY(T, at)                                                                                \
@@ -151,6 +104,70 @@ static inline void copy_line(const char *from, int64_t bytes, char *to) {
             to[i] = from[i];
     }
 }
+
+/* For lines of any length. */
+static inline void copy_any_line(const char *from, int64_t bytes, char *to) {
+    if (bytes <= SHORT_LINE)
+        copy_line(from, bytes, to);
+    else
+        memcpy(to, from, (size_t)bytes);
+}
+
+static inline void clear_line(int64_t bytes, char *to) {
+    static const char zeros[SHORT_LINE];
+    if (bytes <= SHORT_LINE)
+        copy_line(zeros, bytes, to);
+    else
+        memset(to, 0, (size_t)bytes);
+}
+
+/* Three runs, and zeros. */
+#define GATHER(T)                                                                                  \
+    static void gather_##T(const gather_line *line, const gather_range *range, const T *from,      \
+                           int64_t slack, T *to) {                                                 \
+        const int64_t count = range->before + range->inside + range->after;                        \
+        const int64_t step = range->stride * line->step;                                           \
+        const T *s = from + (range->first + range->before * range->stride) * line->step;           \
+        T *d = to + range->before;                                                                 \
+        if (step == 1)                                                                             \
+            copy_any_line((const char *)s, range->inside *(int64_t)sizeof(T), (char *)d);          \
+        else if (step == 2) /* by far the most frequent stride: a constant lets it be shuffled */  \
+            for (int64_t j = 0; j < range->inside; j++)                                            \
+                d[j] = s[2 * j];                                                                   \
+        else                                                                                       \
+            for (int64_t j = 0; j < range->inside; j++)                                            \
+                d[j] = s[j * step];                                                                \
+        for (int64_t i = 0; i < range->before + range->after; i++) {                               \
+            const int64_t j = i < range->before ? i : i + range->inside;                           \
+            if (line->rule == PYCONVC_CONSTANT)                                                    \
+                memcpy(to + j, line->fill, sizeof(T));                                             \
+            else                                                                                   \
+                to[j] = from[source(line, range, j)];                                              \
+        }                                                                                          \
+        clear_line(slack *(int64_t)sizeof(T), (char *)(to + count));                               \
+    }
+GATHER(uint8_t)
+GATHER(uint16_t)
+GATHER(uint32_t)
+GATHER(uint64_t)
+GATHER(sample16)
+#undef GATHER
+
+void gather(const gather_line *line, const gather_range *range, const void *from, int64_t slack,
+            void *to) {
+#define LOOP(T) gather_##T(line, range, from, slack, to);
+    FOR_SIZE(line->bytes, LOOP)
+#undef LOOP
+}
+
+void gather_all(int64_t bytes, const void *from, int64_t count, int64_t step, void *to) {
+    const gather_line line = {bytes, count, step, PYCONVC_CONSTANT, NULL};
+    const gather_range range = {0, 1, 0, count, 0};
+    gather(&line, &range, from, 0, to);
+}
+
+/* ---- many lines --------------------------------------------------------------------------------
+ */
 
 /* copy_line for 16 to 64 bytes, without a loop: blocks from the begin and from the end. */
 static inline void copy_short_line(const char *from, int64_t bytes, char *to) {
