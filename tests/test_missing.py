@@ -210,3 +210,24 @@ def test_pieces_that_lack_something_between_those_that_do_not(shape, taps, dtype
     wide = x.astype(np.float64), w.astype(np.float64)
     want = reference.signal.convolve(*wide, "valid", mask=None)
     np.testing.assert_allclose(y, want, rtol=0, atol=300 * np.finfo(dtype).eps * w.sum())
+
+
+@pytest.mark.parametrize("dtype", cases.FLOATS)
+@pytest.mark.parametrize(("shape", "taps"), [((150, 500), (9, 8)), ((9, 60, 130), (2, 7, 7))])
+def test_few_and_many_missing(shape, taps, dtype):
+    """Large kernels lose what is missing sample by sample, or tap by tap."""
+    x, size = cases.random(shape, dtype), np.abs(cases.random(taps, dtype, 1))
+    w = size * np.exp(-sum(i**2 for i in np.ix_(*[np.linspace(-3, 3, n) for n in taps])))
+    w = w.astype(dtype)
+    share = np.repeat([0, 0.01, 0.6, 0.05, 0.98, 1, 0.02], shape[-1] // 7 + 1)[: shape[-1]]
+    x[np.random.default_rng(0).random(shape) < share] = np.nan
+    y = signal.convolve(x, w, "same", "direct", nan_policy="omit", min_weight=0.2)
+    for rows in (1, 5, 50):
+        top = signal.convolve(
+            x[..., : rows + 20, :], w, "same", "direct", nan_policy="omit", min_weight=0.2
+        )
+        np.testing.assert_array_equal(top[..., :rows, :], y[..., :rows, :])
+    wide = x.astype(np.float64), w.astype(np.float64)
+    want = reference.signal.convolve(*wide, "same", mask=None, min_weight=0.2)
+    np.testing.assert_array_equal(np.isnan(y), np.isnan(want))
+    np.testing.assert_allclose(y, want, rtol=0, atol=200 * np.finfo(dtype).eps * w.sum())

@@ -4,6 +4,7 @@
 
 #include <math.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "filter.h"
 #include "gather.h"
@@ -23,27 +24,127 @@ typedef struct {
     int normalize;
 } leaving_out;
 
-#define ADD_SIZES(T, magnitude)                                                                    \
-    static double add_sizes_##T(T *taps, int64_t count) {                                          \
-        T total = 0;                                                                               \
-        for (int64_t t = 0; t < count; t++)                                                        \
-            total += taps[count + t] = magnitude(taps[t]);                                         \
-        return total;                                                                              \
-    }
-ADD_SIZES(float, fabsf)
-ADD_SIZES(double, fabs)
-#undef ADD_SIZES
+#define EXACT(T) (sizeof(T) == 4 ? 1 << 24 : 1LL << 53) /* whole numbers below it are */
 
-/* Puts the sizes of the taps behind them; what they sum to, in the order of the kernel's sums. */
-static pyconvc_status add_sizes(filter_plan *plan, filter_present *present) {
+/* Puts behind the taps their sizes, and behind these their counts. There is room for what
+ * rounding adds. */
+#define ADD_WEIGHTS(T)                                                                             \
+    static void add_weights_##T(T *taps, int64_t taps_count, filter_present *present) {            \
+        T *size = taps + taps_count, *count = size + taps_count;                                   \
+        T total = 0;                                                                               \
+        double all = 0;                                                                            \
+        int exponent = 0;                                                                          \
+        for (int64_t t = 0; t < taps_count; t++) {                                                 \
+            total += size[t] = (T)fabs(taps[t]);                                                   \
+            all += size[t];                                                                        \
+        }                                                                                          \
+        present->by_size.total = total;                                                            \
+        frexp(all / (double)(EXACT(T) - taps_count), &exponent);                                   \
+        for (int64_t t = 0; t < taps_count; t++)                                                   \
+            present->by_count.total += count[t] = (T)nearbyint(ldexp(size[t], -exponent));         \
+    }
+ADD_WEIGHTS(float)
+ADD_WEIGHTS(double)
+#undef ADD_WEIGHTS
+
+static pyconvc_status add_weights(filter_plan *plan, const leaving_out *o,
+                                  filter_present *present) {
     const int64_t count = plan->planes * plan->taps_per_plane;
-    char *taps = realloc(plan->taps, (size_t)(2 * count * plan->bytes));
+    char *taps = realloc(plan->taps, (size_t)(3 * count * plan->bytes));
     if (!taps) return PYCONVC_NO_MEMORY;
     plan->taps = taps;
     present->sizes = count;
-    present->scale.total = plan->p->dtype == PYCONVC_F32 ? add_sizes_float((float *)taps, count)
-                                                         : add_sizes_double((double *)taps, count);
+    present->counts = 2 * count;
+    if (plan->p->dtype == PYCONVC_F32)
+        add_weights_float((float *)taps, count, present);
+    else
+        add_weights_double((double *)taps, count, present);
+    present_scale *by[] = {&present->by_size, &present->by_count};
+    for (int i = 0; i < 2; i++) {
+        by[i]->least = o->least * by[i]->total;
+        by[i]->normalize = o->normalize;
+    }
     return PYCONVC_OK;
+}
+
+/* Calls see(context, row, column) for the taps of a program in their order. */
+typedef void see_fn(void *context, int64_t row, int64_t column);
+
+static void for_taps(const filter_plan *plan, see_fn *see, void *context) {
+    for (int64_t b = 0; b < plan->program.count; b++) {
+        const filter_block *block = &plan->program.blocks[b];
+        for (int32_t c = 0; c < block->columns; c++)
+            for (int32_t i = 0; i < block->length; i++) {
+                const int64_t column = block->column + c * block->step;
+                if (plan->use_line)
+                    see(context, block->row, column + i * plan->kernels->lanes);
+                else
+                    see(context, block->row + i, column);
+            }
+    }
+}
+
+/* The images of runs (see filter_present), a run being a class of a plane. */
+typedef struct {
+    const filter_plan *plan;
+    filter_present *present;
+    char *image;
+    const char *count; /* of the next tap */
+} imager;
+
+static void reach_tap(void *context, int64_t row, int64_t column) {
+    filter_present *present = ((imager *)context)->present;
+    present->last_row = max64(present->last_row, row);
+    present->first = min64(present->first, column);
+    present->last = max64(present->last, column);
+}
+
+/* Lines of an image: room for the longest run. */
+static int64_t image_lines(const filter_plan *plan) {
+    return ceil_div(plan->p->kernel[H], plan->classes) + 2 * (FILTER_PRESENT_TALL - 1);
+}
+
+static void put_count(void *context, int64_t row, int64_t column) {
+    imager *m = context;
+    const int64_t rows = m->plan->rows_per_class, bytes = m->plan->bytes;
+    const int64_t line = row / rows * image_lines(m->plan) + FILTER_PRESENT_TALL - 1 + row % rows;
+    const int64_t at = 2 * m->plan->kernels->lanes - 1 + m->present->last - column;
+    memcpy(m->image + (line * FILTER_PRESENT_PITCH + at) * bytes, m->count, (size_t)bytes);
+    m->count += bytes;
+}
+
+static int has_images(const filter_plan *plan, const filter_present *present) {
+    const int64_t rows = present->runs[0].rows, reach = present->last - present->first;
+    return !plan->use_line && rows <= FILTER_PRESENT_ROWS &&
+           rows * (reach + 1) >= FILTER_PRESENT_LEAST &&
+           reach + 2 * plan->kernels->lanes <= FILTER_PRESENT_REACH;
+}
+
+static pyconvc_status add_images(filter_plan *plan, filter_present *present) {
+    const int64_t runs = plan->planes * plan->classes, rows = plan->p->kernel[H];
+    const int64_t image = image_lines(plan) * FILTER_PRESENT_PITCH * plan->bytes;
+    imager m = {plan, present, NULL, plan->taps + present->counts * plan->bytes};
+    present->first = INT64_MAX;
+    for_taps(plan, reach_tap, &m);
+    filter_present_run *run = calloc((size_t)runs, sizeof *run);
+    present->runs = run;
+    if (!run) return PYCONVC_NO_MEMORY;
+    present->count = runs;
+    for (int64_t i = 0; i < runs; i++)
+        run[i] = (filter_present_run){i * plan->rows_per_class,
+                                      ceil_div(rows - i % plan->classes, plan->classes), NULL};
+    if (!has_images(plan, present)) return PYCONVC_OK;
+    present->images = m.image = calloc((size_t)runs, (size_t)image);
+    if (!m.image) return PYCONVC_NO_MEMORY;
+    for_taps(plan, put_count, &m);
+    for (int64_t i = 0; i < runs; i++)
+        run[i].image = m.image + i * image;
+    return PYCONVC_OK;
+}
+
+static void free_images(filter_present *present) {
+    free((void *)present->images);
+    free((void *)present->runs);
 }
 
 /* Makes a plan one that leaves out what is missing. */
@@ -51,23 +152,22 @@ static pyconvc_status leave_out(filter_plan *plan, const leaving_out *o, filter_
     const kernel_table *table = pyconvc_kernels();
     const filter_present_kernels *kernels = &table->filter_present[plan->p->dtype];
     if (plan->planes_at_once < plan->planes) return PYCONVC_UNSUITED;
-    const pyconvc_status status = add_sizes(plan, present);
     present->plain = plan->kernels;
-    present->scale.least = o->least * present->scale.total;
-    present->scale.normalize = o->normalize;
     plan->program.present = present;
     plan->kernel = plan->use_line ? kernels->line : kernels->tile;
     plan->flags = 0;
-    return status;
+    const pyconvc_status status = add_weights(plan, o, present);
+    return status ? status : add_images(plan, present);
 }
 
 static pyconvc_status filter(const leaving_out *o, const pyconvc_problem *p, const void *x, void *y,
                              const pyconvc_run *run) {
     filter_plan plan;
-    filter_present present;
+    filter_present present = {0};
     pyconvc_status status = filter_plan_kernel(&plan, p, o->w, run);
     if (!status) status = leave_out(&plan, o, &present);
     if (!status) status = filter_run(&plan, x, NULL, y, run);
+    free_images(&present);
     filter_plan_free(&plan);
     return status;
 }

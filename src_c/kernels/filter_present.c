@@ -3,24 +3,34 @@
  * filter_present.c -- filters over samples of which some are missing (contract: filter_present in
  * kernel_types.h), by the kernels that take all samples.
  *
- * Rows are first filtered as if nothing were missing. What is shows in the sums, which are NaN:
- * pieces with such sums are computed again, and where most are, the next rows at once in the second
- * way. For that the input of a block of taps is split into what is there, with 0 for what is
- * missing, and 1 or 0 for whether it is, which the nearest cache holds. The sums of both run in the
- * order of the program, so the way a piece is computed never changes a bit.
+ * A piece of y is first filtered as if nothing were missing, unless something was in the piece
+ * before. What is shows in the sums, which are NaN; then the piece is computed again: the input of a
+ * block of taps is turned into what is there, with 0 for what is missing, and 1 or 0 for whether it
+ * is, which the nearest cache holds, and both are filtered. Kernels with images rather sum what is
+ * lost: sample by sample (lost.h) where few are missing.
+ *
+ * Sums of samples and of sizes run in the order of the program, sums of counts are exact, so the way
+ * a piece is computed never changes a bit.
  */
 #include "kernel_types.h"
 #include "vec.h"
 
 #include "present.h"
 
-#define TILE_LINES 12 /* of y in a piece, at most: whole tiles */
+#define TILE_LINES 36 /* of y in a piece, at most: whole tiles */
+#define LOW_LINES                                                                                  \
+    12 /* the same where nothing is searched: turned lines stay in the nearest cache */
 #define LINE_LINES 4
 #define TILE_PIECE ((int64_t)(768 / sizeof(elem))) /* elements of a line of y in it */
 #define LINE_PIECE (2 * TILE_PIECE)
 #define SPAN       ((int64_t)(256 / sizeof(elem))) /* that the taps of a part reach over, at most */
+#define LEFT       0.125                           /* of a count: with less, sizes are summed */
+#define AHEAD      4                               /* lines */
+#define POINTERS   1024                            /* of a piece that is filtered as it is */
 
-/* Of split input: */
+#include "lost.h"
+
+/* Of turned input: */
 #define MOST_LINES  (TILE_LINES + 12)
 #define TILE_PITCH  (TILE_PIECE + SPAN + VL)
 #define LINE_PITCH  (LINE_PIECE + SPAN + LINE_CHUNK * VL)
@@ -28,69 +38,117 @@
 #define MOST(a, b)  ((a) > (b) ? (a) : (b))
 #define ROOM        MOST(MOST_LINES *TILE_PITCH, LINE_LINES *LINE_PITCH)
 
+/* What weights are summed over: nothing, or 1 for samples that are missing, or that are there. */
+enum { NOTHING, LOST, THERE };
+
 /* What pieces are computed with. */
 typedef struct {
     const filter_program *program;
+    const filter_present *present;
+    const elem *taps, *bias;
     filter_fn *kernel;
     int line;
-    int64_t height, width, pitch; /* of a piece; elements of a split line */
-    scale_limits limits;
-    const void *x_rows[MOST_LINES], *valid_rows[MOST_LINES];
-    elem x[ROOM], valid[ROOM], sum[TILE_LINES * TILE_PIECE], weight[TILE_LINES * TILE_PIECE];
+    int64_t height, width, pitch; /* of a piece; elements of a turned line */
+    const void *x_rows[MOST_LINES], *valid_rows[MOST_LINES], *as_it_is[POINTERS];
+    elem x[ROOM] __attribute__((aligned(64))), valid[ROOM] __attribute__((aligned(64)));
+    elem lost[(TILE_LINES + TALL) * TILE_PIECE + VL], size[TILE_LINES * TILE_PIECE + VL];
+    bit_line missing[BITS_LINES];
 } pieces;
 
 /* A piece: `right` of the row pointers, height x width of y. */
 typedef struct {
     const elem *const *rows;
-    const void *bias;
     int64_t right, height, width;
     elem *y;
     int64_t y_pitch;
+} piece;
+
+/* Sums over a piece: of samples, if they are wanted, to y; of weights, which lie `behind` the taps.
+ */
+typedef struct {
+    int samples, kind;
+    int64_t behind;
+    elem *weight;
     flags missing; /* where something was, so far */
     int how;       /* accumulates all parts but the first */
-} piece;
+} sums;
 
 /* Blocks of taps that are met at once: they reach over the rows first_row .. last_row of the table
  * and so many elements of a line. */
 typedef struct {
     const elem *taps;
     int64_t count, first_row, last_row, first, last;
-    filter_block blocks[MOST_BLOCKS];
+    filter_block blocks[MOST_BLOCKS + 1];
 } part;
 
-/* Returns where something is missing. */
-INLINE flags split(const elem *from, int64_t n, elem *x, elem *valid) {
-    const vec one = set1(1);
+/* ---- sums of what samples are turned into ------------------------------------------------------ */
+
+INLINE void turn_vector(const int kind, vec a, elem *x, elem *valid, flags *missing) {
+    const flags there = test(a == a);
+    store(x, where(there, a));
+    if (kind != NOTHING) store(valid, where(kind == LOST ? ~there : there, set1(1)));
+    *missing |= ~there;
+}
+
+/* n elements of a line; returns where something is missing. The last vector may be moved back. The
+ * cache may still lack `next`, a line to come. */
+INLINE flags turn(const int kind, const elem *from, const elem *next, int64_t n, elem *x,
+                  elem *valid) {
     flags missing = {0};
-    for (int64_t j = 0; j < n; j += VL) {
-        const vec a = load(from + j);
-        const flags there = test(a == a);
-        store(x + j, where(there, a));
-        store(valid + j, where(there, one));
-        missing |= ~there;
+    int64_t j = 0;
+    for (; j + VL <= n; j += VL) {
+        __builtin_prefetch(next + j);
+        turn_vector(kind, load(from + j), x + j, valid + j, &missing);
     }
+    const int64_t last = n - VL;
+    if (j < n && last >= 0)
+        turn_vector(kind, load(from + last), x + last, valid + last, &missing);
+    else if (j < n)
+        turn_vector(kind, load_part(from + j, n - j), x + j, valid + j, &missing);
     return missing;
 }
 
-/* Both sums of a part, on split lines. */
-static void add_part(pieces *p, part *t, piece *at) {
-    const filter_program program = {t->blocks, t->count, NULL};
+static flags turn_line(const int kind, const elem *from, const elem *next, int64_t n, elem *x,
+                       elem *valid) {
+    switch (kind) {
+    case LOST:
+        return turn(LOST, from, next, n, x, valid);
+    case THERE:
+        return turn(THERE, from, next, n, x, valid);
+    default:
+        return turn(NOTHING, from, next, n, x, valid);
+    }
+}
+
+/* The line AHEAD of one, or the last of `count`. */
+INLINE const elem *ahead(const elem *const *rows, int64_t row, int64_t count) {
+    return rows[row + AHEAD < count ? row + AHEAD : count - 1];
+}
+
+/* A part of several has an empty block besides: for one block the kernel may have another order. */
+static void add_part(pieces *p, part *t, const piece *at, sums *s, int several) {
+    const filter_program program = {t->blocks, t->count + several, NULL};
     const int64_t lines = at->height + t->last_row - t->first_row;
     const int64_t count = at->width + t->last - t->first;
     for (int64_t b = 0; b < t->count; b++)
         t->blocks[b].row -= t->first_row, t->blocks[b].column -= t->first;
+    t->blocks[t->count] = (filter_block){.length = 1};
+    const elem *const *rows = at->rows + t->first_row;
+    const int64_t right = t->first + at->right;
     for (int64_t l = 0; l < lines; l++)
-        at->missing |= split(at->rows[t->first_row + l] + t->first + at->right, count,
-                             p->x + l * p->pitch, p->valid + l * p->pitch);
-    p->kernel(&program, t->taps, at->how ? NULL : at->bias, p->x_rows, p->sum, p->width, at->height,
-              at->width, at->how);
-    p->kernel(&program, t->taps + p->program->present->sizes, NULL, p->valid_rows, p->weight,
-              p->width, at->height, at->width, at->how);
-    at->how = FILTER_ACCUMULATE;
+        s->missing |= turn_line(s->kind, rows[l] + right, ahead(rows, l, lines) + right, count,
+                                p->x + l * p->pitch, p->valid + l * p->pitch);
+    if (s->samples)
+        p->kernel(&program, t->taps, p->bias, p->x_rows, at->y, at->y_pitch, at->height, at->width,
+                  s->how);
+    if (s->kind != NOTHING)
+        p->kernel(&program, t->taps + s->behind, NULL, p->valid_rows, s->weight, p->width,
+                  at->height, at->width, s->how);
+    s->how = FILTER_ACCUMULATE;
     t->count = 0;
 }
 
-/* Adds a block to the part, if the split lines of both can be held. */
+/* Adds a block to the part, if the lines of both can be held. */
 static int joins(const pieces *p, part *t, const filter_block *block, int64_t height) {
     const int64_t last_row = block->row + (p->line ? 0 : block->length - 1);
     const int64_t last = block->column + (block->columns - 1) * block->step +
@@ -110,23 +168,9 @@ static int joins(const pieces *p, part *t, const filter_block *block, int64_t he
     return 1;
 }
 
-static void scale(const pieces *p, const piece *at) {
-    for (int64_t r = 0; r < at->height; r++) {
-        elem *y = at->y + r * at->y_pitch;
-        const elem *sum = p->sum + r * p->width, *weight = p->weight + r * p->width;
-        int64_t j = 0;
-        for (; j + VL <= at->width; j += VL)
-            store(y + j, scaled(load(sum + j), load(weight + j), &p->limits));
-        const int64_t rest = at->width - j;
-        if (rest)
-            store_part(y + j,
-                       scaled(load_part(sum + j, rest), load_part(weight + j, rest), &p->limits),
-                       rest);
-    }
-}
-
-/* Whether something was missing. Blocks that reach far are cut. */
-static int filter_piece(pieces *p, const elem *taps, piece *at) {
+/* Returns whether something was missing. Blocks that reach far are cut. */
+static int add_up(pieces *p, const piece *at, sums s) {
+    const elem *taps = p->taps;
     part t = {.taps = taps};
     for (int64_t b = 0; b < p->program->count; b++) {
         filter_block block = p->program->blocks[b];
@@ -135,37 +179,253 @@ static int filter_piece(pieces *p, const elem *taps, piece *at) {
         for (int64_t c = 0; c < columns; c += most, block.column += most * block.step) {
             block.columns = (int32_t)(columns - c < most ? columns - c : most);
             if (!joins(p, &t, &block, at->height)) {
-                add_part(p, &t, at);
+                add_part(p, &t, at, &s, 1);
                 t.taps = taps;
                 joins(p, &t, &block, at->height);
             }
             taps += block.columns * block.length;
         }
     }
-    add_part(p, &t, at);
-    scale(p, at);
-    return any(at->missing);
+    add_part(p, &t, at, &s, s.how == FILTER_ACCUMULATE);
+    return any(s.missing);
 }
 
-static int has_nan(const elem *y, int64_t y_pitch, int64_t height, int64_t width) {
+/* ---- scaling -----------------------------------------------------------------------------------
+ */
+
+static void scale_by_size(const pieces *p, const piece *at) {
+    const scale_limits limits = limits_of(&p->present->by_size);
+    for (int64_t r = 0; r < at->height; r++) {
+        elem *y = at->y + r * at->y_pitch;
+        const elem *size = p->size + r * p->width;
+        int64_t j = 0;
+        for (; j + VL <= at->width; j += VL)
+            store(y + j, scaled(load(y + j), load(size + j), &limits));
+        const int64_t rest = at->width - j;
+        if (rest) store_part(y + j, scaled(load_part(y + j, rest), load(size + j), &limits), rest);
+    }
+}
+
+/* By counts, and by sizes where so much is lost that these are summed. */
+typedef struct {
+    scale_limits count, size;
+    vec total, most; /* counts: of a window, and lost from it at most */
+} scaling;
+
+INLINE scaling make_scaling(const filter_present *o) {
+    const double total = o->by_count.total;
+    return (scaling){limits_of(&o->by_count), limits_of(&o->by_size), set1((elem)total),
+                     set1((elem)((1 - LEFT) * total))};
+}
+
+static int too_much(const pieces *p, const piece *at) {
+    const scaling s = make_scaling(p->present);
+    flags much = {0};
+    for (int64_t r = 0; r < at->height; r++) {
+        const elem *lost = p->lost + r * p->width;
+        int64_t j = 0;
+        for (; j + VL <= at->width; j += VL)
+            much |= test(load(lost + j) > s.most);
+        if (j < at->width) much |= test(load_part(lost + j, at->width - j) > s.most);
+    }
+    return any(much);
+}
+
+INLINE vec by_count(const int sized, const scaling *s, vec sum, vec lost, const elem *size) {
+    const vec counted = scaled(sum, s->total - lost, &s->count);
+    return sized ? choose(test(lost > s->most), scaled(sum, load(size), &s->size), counted)
+                 : counted;
+}
+
+INLINE void scale_by_count(const int sized, const pieces *p, const piece *at) {
+    const scaling s = make_scaling(p->present);
+    for (int64_t r = 0; r < at->height; r++) {
+        elem *y = at->y + r * at->y_pitch;
+        const elem *lost = p->lost + r * p->width, *size = p->size + r * p->width;
+        int64_t j = 0;
+        for (; j + VL <= at->width; j += VL)
+            store(y + j, by_count(sized, &s, load(y + j), load(lost + j), size + j));
+        const int64_t rest = at->width - j;
+        if (rest)
+            store_part(y + j, by_count(sized, &s, load_part(y + j, rest), load(lost + j), size + j),
+                       rest);
+    }
+}
+
+/* ---- 3x3 taps ----------------------------------------------------------------------------------
+ */
+
+#define ACROSS 4 /* vectors of a tile */
+#define RING   4 /* lines: those of an output, and one that is being written */
+
+/* The taps and their sizes in every element of a vector, by rows; lines of turned input. */
+typedef struct {
+    vec tap[9], size[9], bias;
+    scale_limits by;
+    elem x[RING][TILE_PITCH] __attribute__((aligned(64)));
+    elem valid[RING][TILE_PITCH] __attribute__((aligned(64)));
+} nine;
+
+/* V vectors of a line of y; the sums have the order of filter.c's tile for such taps. */
+INLINE void tile_3x3(const int V, const nine *n, int64_t r, int64_t j, elem *y, int64_t width) {
+    vec sum[ACROSS], weight[ACROSS];
+    UNROLL(4)
+    for (int v = 0; v < V; v++)
+        sum[v] = n->bias, weight[v] = set1(0);
+    UNROLL(3)
+    for (int i = 0; i < 3; i++) {
+        const elem *x = n->x[(r + i) % RING] + j, *valid = n->valid[(r + i) % RING] + j;
+        UNROLL(3)
+        for (int c = 0; c < 3; c++) {
+            const vec tap = n->tap[i * 3 + c], size = n->size[i * 3 + c];
+            UNROLL(4)
+            for (int v = 0; v < V; v++) {
+                sum[v] = madd(sum[v], tap, load(x + v * VL + c));
+                weight[v] = madd(weight[v], size, load(valid + v * VL + c));
+            }
+        }
+    }
+    UNROLL(4)
+    for (int v = 0; v < V; v++) {
+        const vec out = scaled(sum[v], weight[v], &n->by);
+        if (width < VL)
+            store_part(y + j + v * VL, out, width);
+        else
+            store(y + j + v * VL, out);
+    }
+}
+
+/* The commonest kernel. */
+static int is_3x3(const pieces *p) {
+    const filter_block *b = p->program->blocks;
+    return !p->line && p->program->count == 1 && b->length == 3 && b->columns == 3 && b->step == 1;
+}
+
+/* A piece with 3x3 taps; returns whether something was missing. */
+static int filter_3x3(const pieces *p, const piece *at) {
+    const filter_block *b = p->program->blocks;
+    const elem *const *rows = at->rows + b->row;
+    const int64_t right = b->column + at->right, width = at->width, lines = at->height + 2;
+    nine n = {.bias = set1(p->bias ? *p->bias : 0), .by = limits_of(&p->present->by_size)};
+    flags missing = {0};
+    for (int i = 0; i < 9; i++) {
+        n.tap[i] = set1(p->taps[i % 3 * 3 + i / 3]);
+        n.size[i] = set1(p->taps[p->present->sizes + i % 3 * 3 + i / 3]);
+    }
+    for (int64_t row = 0; row < lines + 1; row++) {
+        if (row < lines)
+            missing |= turn(THERE, rows[row] + right, ahead(rows, row, lines) + right, width + 2,
+                            n.x[row % RING], n.valid[row % RING]);
+        if (row < 3) continue;
+        elem *y = at->y + (row - 3) * at->y_pitch;
+        int64_t j = 0;
+        for (; j + ACROSS * VL <= width; j += ACROSS * VL)
+            tile_3x3(ACROSS, &n, row - 3, j, y, VL);
+        for (; j < width; j += VL)
+            tile_3x3(1, &n, row - 3, j, y, width - j);
+    }
+    return any(missing);
+}
+
+/* ---- pieces ------------------------------------------------------------------------------------
+ */
+
+/* As if nothing were missing; returns whether there is room for that. */
+static int filter_whole(pieces *p, const piece *at) {
+    const int64_t rows = p->present->last_row + at->height;
+    if (rows > POINTERS) return 0;
+    for (int64_t i = 0; i < rows; i++)
+        p->as_it_is[i] = at->rows[i] + at->right;
+    p->kernel(p->program, p->taps, p->bias, p->as_it_is, at->y, at->y_pitch, at->height, at->width,
+              0);
+    return 1;
+}
+
+static int has_nan(const piece *at) {
     flags nan = {0};
-    for (int64_t r = 0; r < height; r++, y += y_pitch)
-        for (int64_t j = 0; j < width; j += VL) {
-            const vec a = width - j < VL ? load_part(y + j, width - j) : load(y + j);
+    for (int64_t r = 0; r < at->height; r++) {
+        const elem *y = at->y + r * at->y_pitch;
+        int64_t j = 0;
+        for (; j + VL <= at->width; j += VL) {
+            const vec a = load(y + j);
             nan |= test(a != a);
         }
+        if (j < at->width) {
+            const vec a = load_part(y + j, at->width - j);
+            nan |= test(a != a);
+        }
+    }
     return any(nan);
 }
 
-static void open_pieces(pieces *p, const filter_program *program, int line) {
-    p->program = program;
-    p->kernel = line ? program->present->plain->line : program->present->plain->tile;
+/* Returns whether something was missing. */
+static int filter_by_size(pieces *p, const piece *at) {
+    const sums both = {1, THERE, p->present->sizes, p->size};
+    if (is_3x3(p)) return filter_3x3(p, at);
+    const int missing = add_up(p, at, both);
+    scale_by_size(p, at);
+    return missing;
+}
+
+enum { NONE, FEW, MANY };
+
+/* How many samples are missing; if few, `lost` has the counts that they take. */
+static int search(pieces *p, const piece *at) {
+    const filter_present *o = p->present;
+    const int64_t reach = o->last - o->first, count = at->width + reach;
+    int64_t missing = 0;
+    column c;
+    for (const filter_present_run *run = o->runs; run < o->runs + o->count; run++) {
+        const int64_t lines = at->height + run->rows - 1;
+        int64_t here = 0;
+        for (int64_t i = 0; i < lines; i++)
+            here += find(at->rows[run->row + i] + o->first + at->right, count, p->missing[i]);
+        if (!here) continue;
+        if (!few(run, reach + 1, lines * count, here)) return MANY;
+        if (!missing) memset(p->lost, 0, sizeof p->lost);
+        missing += here;
+        for (int64_t j = 0; j < at->width; j += WIDE) {
+            list(&c, p->missing, lines, j, reach);
+            take(&c, run, at->height, p->lost + j, p->width);
+        }
+    }
+    return missing ? FEW : NONE;
+}
+
+/* Returns whether something was missing. */
+static int filter_by_count(pieces *p, const piece *at) {
+    const filter_present *o = p->present;
+    const int missing = search(p, at);
+    const sums samples = {1, missing == MANY ? LOST : NOTHING, o->counts, p->lost};
+    const sums sizes = {0, THERE, o->sizes, p->size};
+    if (missing == NONE && filter_whole(p, at)) return 0;
+    add_up(p, at, samples);
+    if (missing == NONE) return 0;
+    if (too_much(p, at)) {
+        add_up(p, at, sizes);
+        scale_by_count(1, p, at);
+    } else {
+        scale_by_count(0, p, at);
+    }
+    return 1;
+}
+
+static int filter_piece(pieces *p, const piece *at, int expected) {
+    if (!expected && filter_whole(p, at) && !has_nan(at)) return 0;
+    return p->present->images ? filter_by_count(p, at) : filter_by_size(p, at);
+}
+
+static void open_pieces(pieces *p, const filter_program *program, int line, const elem *taps,
+                        const elem *bias) {
+    const filter_present *o = program->present;
+    p->program = program, p->present = o;
+    p->taps = taps, p->bias = bias;
+    p->kernel = line ? o->plain->line : o->plain->tile;
     p->line = line;
-    const int rows = program->present->plain->tile_rows;
-    p->height = line ? LINE_LINES : TILE_LINES / rows * rows;
+    const int rows = o->plain->tile_rows, lines = o->images || is_3x3(p) ? TILE_LINES : LOW_LINES;
+    p->height = line ? LINE_LINES : lines / rows * rows;
     p->width = line ? LINE_PIECE : TILE_PIECE;
     p->pitch = line ? LINE_PITCH : TILE_PITCH;
-    p->limits = limits_of(&program->present->scale);
     for (int64_t l = 0; l < MOST_LINES; l++) {
         p->x_rows[l] = p->x + l * p->pitch;
         p->valid_rows[l] = p->valid + l * p->pitch;
@@ -176,20 +436,15 @@ static void filter(const filter_program *program, int line, const elem *taps, co
                    const void *const *table, elem *y, int64_t y_pitch, int64_t height,
                    int64_t width) {
     pieces p;
-    int expected = 0; /* whether most pieces lack something */
-    open_pieces(&p, program, line);
-    for (int64_t r = 0; r < height; r += p.height, y += p.height * y_pitch) {
-        const int64_t lines = height - r < p.height ? height - r : p.height;
-        int64_t all = 0, lacking = 0;
-        if (!expected) p.kernel(program, taps, bias, table + r, y, y_pitch, lines, width, 0);
-        for (int64_t j = 0; j < width; j += p.width, all++) {
+    int expected = 0; /* that something is missing, as it was in the piece before */
+    open_pieces(&p, program, line, taps, bias);
+    for (int64_t r = 0; r < height; r += p.height, y += p.height * y_pitch)
+        for (int64_t j = 0; j < width; j += p.width) {
+            const int64_t lines = height - r < p.height ? height - r : p.height;
             const int64_t count = width - j < p.width ? width - j : p.width;
-            if (!expected && !has_nan(y + j, y_pitch, lines, count)) continue;
-            piece at = {(const elem *const *)table + r, bias, j, lines, count, y + j, y_pitch};
-            lacking += filter_piece(&p, taps, &at);
+            const piece at = {(const elem *const *)table + r, j, lines, count, y + j, y_pitch};
+            expected = filter_piece(&p, &at, expected);
         }
-        expected = 2 * lacking > all;
-    }
 }
 
 static void filter_tile(const filter_program *program, const void *taps, const void *bias,
