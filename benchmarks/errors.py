@@ -63,7 +63,7 @@ def _arrays(rng, kind, channels):
 def _of_tiles(x, w):
     exact = nn.conv2d(x.astype(float), w.astype(float), method="direct")
     p = forward(x.shape, w.shape, 1, 0, 1, 1, "zeros")
-    for tile in (0, *_winograd.TILES[2]):
+    for tile in (0, *_winograd.TILES):
         y = np.empty(p.y_shape, x.dtype)
         _passes.correlate(p, x, w, None, y, flip=False, workers=1, winograd=tile)
         yield _errors(y, exact)[0]
@@ -77,7 +77,7 @@ def _layer(dtype):
     for method in ("direct", "gemm", "fft"):
         yield method, _errors(nn.conv2d(x, w, padding=1, method=method), exact)
     p = forward(x.shape, w.shape, 1, 1, 1, 1, "zeros")
-    for tile in _winograd.TILES[2]:
+    for tile in _winograd.TILES:
         y = np.empty(p.y_shape, dtype)
         _passes.correlate(p, x, w, None, y, flip=False, workers=1, winograd=tile)
         yield f"winograd {tile}x{tile}", _errors(y, exact)

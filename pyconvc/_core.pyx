@@ -51,6 +51,13 @@ cpdef bint serves(cnp.dtype dtype):
     return kind in (c"i", c"u", c"b") or (kind == c"c" and size <= 16)
 
 
+def winograd_axis(int64_t taps, int outputs, bint alone):
+    """(elements, parts) of pyconvc_winograd_axis, or None."""
+    cdef int64_t parts = 0
+    cdef int32_t elements = pyconvc_winograd_axis(taps, outputs, alone, &parts)
+    return (elements, parts) if elements else None
+
+
 cdef inline bint _steps_fit(cnp.ndarray a) noexcept:
     """Aligned, native, every stride a whole number of elements."""
     cdef int i

@@ -1,15 +1,19 @@
 # SPDX-License-Identifier: BSD-3-Clause
 """Winograd's method in plain numbers: what it takes, and how long.
 
-Along an axis a tile of M outputs of 3 taps takes M + 2 products in place of 3 M. That is done along
-the last axes; along the depth taps are summed as channels are. A dilated kernel is a plain one on
-each of the grids of samples that lie a dilation apart. See src_c/kernels/winograd.c.
+Along an axis a tile of M outputs of R taps takes M + R - 1 products in place of M R. That is done
+along the last axes; more taps are parts of R, summed as channels are, and so are taps along the
+depth. A dilated kernel is a plain one on each of the grids of samples that lie a dilation apart.
+See src_c/kernels/winograd.c.
 """
 
 import math
 from operator import mul
 
-TILES = {1: (4,), 2: (2, 4)}  # outputs of a tile along an axis, by along how many axes
+from . import _core
+
+TILES = 2, 4  # outputs of a tile along an axis
+MOST_TAPS = 64
 
 # What an element of the transforms costs, in multiply-adds of the direct method: a product; a
 # sample of the input; of the output; a weight that is transformed; a weight that is read, once for
@@ -23,12 +27,11 @@ LANES, FEW, BLOCK = 8, 4, 24  # tiles of a vector, of a part of one, and of a bl
 
 def obstacle(p, dtype):
     """Why the method does not compute the layer `p`, or an empty string."""
-    taps = p.w_shape[2:]
     if dtype.kind != "f":
         return f"computes real floating-point samples, not {dtype}"
-    if taps[-1] != 3 or taps[-2:-1] not in ((), (1,), (3,)):
+    if not any(_forms(p, tile) for tile in TILES):
         return (
-            "takes 3 taps along the last axis and one or 3 along the axis before, "
+            "takes 2 to 16 taps along the last two axes, or along one of them, 64 at most, "
             f"not weight.shape={p.w_shape}"
         )
     if any(n != 1 for n in p.stride):
@@ -47,12 +50,19 @@ def obstacle(p, dtype):
 def _tiled(p):
     """Whether each axis is cut into tiles."""
     last_two = len(p.w_shape) - 2
-    return [taps == 3 and axis >= last_two for axis, taps in enumerate(p.w_shape[2:], 2)]
+    return [taps > 1 and axis >= last_two for axis, taps in enumerate(p.w_shape[2:], 2)]
+
+
+def _forms(p, tile):
+    """(elements, parts) along each axis that is cut into such tiles; empty if they do not do."""
+    taps = [n for n, cut in zip(p.w_shape[2:], _tiled(p), strict=True) if cut]
+    forms = [_core.winograd_axis(n, tile, len(taps) == 1) for n in taps]
+    return forms if all(forms) and math.prod(taps) <= MOST_TAPS else []
 
 
 def tiles_of(p):
     """Tiles that there are for the layer `p`, by outputs along an axis."""
-    return TILES[sum(_tiled(p))]
+    return [tile for tile in TILES if _forms(p, tile)]
 
 
 def fastest(p, rate, *, packed=False, adjoint=False):
@@ -81,9 +91,9 @@ def counts(p, tile, *, packed=False, adjoint=False):
     sizes = [-(-n // grid) for n, grid in zip(space, grids, strict=True)]
     tiles = math.prod(-(-n // tile) if cut else n for n, cut in zip(sizes, tiled, strict=True))
     tiles *= math.prod(grids)
-    elements = p.groups * (tile + 2) ** sum(tiled)
-    deep = math.prod(p.w_shape[2:-2])
-    channels = channels[0] * deep, channels[1]
+    elements, parts = map(math.prod, zip(*_forms(p, tile), strict=True))
+    elements *= p.groups
+    channels = channels[0] * parts * math.prod(p.w_shape[2:-2]), channels[1]
     weights = channels[0] * channels[1]
     lanes = LANES if tiles > LANES else FEW
     blocks = -(-tiles // BLOCK)

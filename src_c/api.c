@@ -74,6 +74,13 @@ static pyconvc_status by_mix(const pyconvc_problem *p, const void *x, const void
     return status;
 }
 
+int32_t pyconvc_winograd_axis(int64_t taps, int32_t outputs, int alone, int64_t *parts) {
+    winograd_axis axis;
+    if (!winograd_find_axis(taps, outputs, alone, &axis)) return 0;
+    *parts = axis.parts;
+    return axis.elements;
+}
+
 /* Winograd's method; the direct one for tiles that it would spoil. */
 static pyconvc_status run_winograd(const winograd_plan *plan, const void *x, const void *w,
                                    const void *bias, void *y, const pyconvc_run *run) {

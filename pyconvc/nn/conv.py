@@ -56,8 +56,9 @@ def _conv(rank):
         flip_filters : bool
             True is convolution in the mathematical sense, False is correlation.
         method : {"auto", "direct", "winograd", "gemm", "fft"}
-            How to compute; see `pyconvc.nn.choose`. ``"winograd"`` takes 3 taps along the last
-            axis, one or 3 along the axis before, stride 1, and dilation with added zeros only.
+            How to compute; see `pyconvc.nn.choose`. ``"winograd"`` takes 2 to 16 taps
+            along the last axis, the axis before, or both, stride 1, and dilation with added zeros
+            only.
         accumulate : {None, "double"}
             Sum in the precision of the result, or in double precision.
         workers : int, optional

@@ -37,7 +37,10 @@ void scatter(int64_t bytes, const void *from, int64_t count, int64_t step, void 
         for (int64_t j = 0; j < count; j++)                                                        \
             memcpy(d + j * step, s + j, sizeof(T));                                                \
     }
-    FOR_SIZE(bytes, LOOP)
+    if (step == 1)
+        memcpy(to, from, (size_t)(count * bytes));
+    else
+        FOR_SIZE(bytes, LOOP)
 #undef LOOP
 }
 

@@ -5,6 +5,7 @@
 #include <math.h>
 #include <string.h>
 
+#include "gather.h"
 #include "parallel.h"
 
 enum { D, H, W };
@@ -24,12 +25,13 @@ typedef struct {
 
 typedef struct {
     int64_t group, first, lanes; /* tiles of the task */
-    int64_t first_block, end_block;
+    int64_t first_block, end_block, segments;
 } task;
 
 /* The memory of a task: [segment][plane][rows] as packed; then [element][plane][lane], except
- * outputs [row][column][lane] of one channel and a flag for each lane. */
+ * outputs [row][lane][column] of one channel and a flag for each lane. */
 typedef struct {
+    segment *segments;
     char *packed, *peaks, *input, *sums, *outputs, *unfit, *weights; /* the last if at_use */
 } scratch;
 
@@ -41,15 +43,17 @@ static char *take(char **base, int64_t bytes) {
 
 /* With room for the whole vectors of tiles that are read beyond the last segment, and written. */
 static size_t lay_out(const winograd_plan *plan, char *base, scratch *s) {
-    const winograd_form *form = plan->form;
-    const int64_t slack = plan->kernels->lanes * (form->columns + 1);
+    const winograd_form *form = &plan->form;
+    const int64_t slack = plan->kernels->lanes * (form->across.outputs + 1);
     char *end = base;
+    s->segments = (segment *)take(&end, plan->segments * (int64_t)sizeof *s->segments);
     s->packed =
         take(&end, (plan->planes_packed * plan->segments * plan->plane + slack) * plan->bytes);
     s->peaks = take(&end, plan->segments * plan->plane * plan->bytes);
     s->input = take(&end, form->elements * plan->input_step * plan->bytes);
     s->sums = take(&end, form->elements * plan->sums_step * plan->bytes);
-    s->outputs = take(&end, (form->rows * form->columns * plan->lanes + slack) * plan->bytes);
+    s->outputs =
+        take(&end, (form->down.outputs * form->across.outputs * plan->lanes + slack) * plan->bytes);
     s->unfit = take(&end, (plan->lanes + slack) * plan->bytes);
     s->weights = take(&end, plan->at_use ? plan->block_samples * plan->bytes : 0);
     return (size_t)(end - base);
@@ -74,6 +78,11 @@ static segment find_segment(const winograd_plan *plan, const task *t, int64_t la
     return s;
 }
 
+static void find_segments(const winograd_plan *plan, task *t, segment *segments) {
+    for (int64_t lane = 0; lane < t->lanes; lane += segments[t->segments++].tiles)
+        segments[t->segments] = find_segment(plan, t, lane);
+}
+
 /* Raises the peaks of a segment to some of its planes. */
 static void find_peaks(const winograd_plan *plan, const char *packed, int64_t planes, char *peaks) {
     winograd_peaks part = {.count = plan->grids->tile.rows * plan->grids->tile.row_pitch,
@@ -84,43 +93,57 @@ static void find_peaks(const winograd_plan *plan, const char *packed, int64_t pl
     }
 }
 
-/* Packs some planes of all segments and transforms them, segment after segment in each plane: a
- * segment is written in whole vectors, and what that spills over belongs to those that follow. */
+/* Where the samples of a part of the taps begin in a packed plane. */
+static int64_t part_at(const winograd_plan *plan, int64_t part) {
+    const winograd_form *form = &plan->form;
+    return winograd_part(&form->down, part / form->across.parts) * plan->grids->tile.row_pitch +
+           winograd_part(&form->across, part % form->across.parts);
+}
+
+/* Segment after segment: one is written in whole vectors, and what that spills over belongs to
+ * those that follow. */
+static void transform_plane(const winograd_plan *plan, const task *t, const scratch *s,
+                            const char *packed, char *to) {
+    winograd_input part = {.form = &plan->form,
+                           .x = packed,
+                           .x_row = plan->grids->tile.row_pitch,
+                           .to = to,
+                           .to_element = plan->input_step};
+    for (int64_t i = 0; i < t->segments; i++) {
+        part.tiles = s->segments[i].tiles;
+        plan->kernels->input(&part);
+        part.x = (const char *)part.x + plan->planes_packed * plan->plane * plan->bytes;
+        part.to = (char *)part.to + part.tiles * plan->bytes;
+    }
+}
+
+/* Packs some planes of all segments and transforms them, part by part. */
 static void transform_planes(const job *j, const task *t, const scratch *s, int64_t first,
                              int64_t planes, char *to) {
     const winograd_plan *plan = j->plan;
-    const winograd_form *form = plan->form;
+    const winograd_form *form = &plan->form;
     const int64_t bytes = plan->bytes, pitch = plan->planes_packed * plan->plane;
     char *packed = s->packed, *peaks = s->peaks;
-    for (int64_t lane = 0; lane < t->lanes; packed += pitch * bytes) {
-        const segment g = find_segment(plan, t, lane);
-        const tile_place at = {.image = g.sample,
+    for (const segment *g = s->segments; g < s->segments + t->segments; g++) {
+        const tile_place at = {.image = g->sample,
                                .group = t->group,
-                               .depth = g.depth,
-                               .row = g.row * form->rows,
-                               .rows = form->rows,
-                               .column = g.column * form->columns,
-                               .columns = g.tiles * form->columns,
+                               .depth = g->depth,
+                               .row = g->row * form->down.outputs,
+                               .rows = form->down.outputs,
+                               .column = g->column * form->across.outputs,
+                               .columns = g->tiles * form->across.outputs,
                                .first_plane = first,
                                .planes = planes};
-        tile_pack(&g.grid->tile, &at, j->x + g.grid->x_at * bytes, packed);
+        tile_pack(&g->grid->tile, &at, j->x + g->grid->x_at * bytes, packed);
         find_peaks(plan, packed, planes, peaks);
         peaks += plan->plane * bytes;
-        lane += g.tiles;
+        packed += pitch * bytes;
     }
-    for (int64_t i = 0; i < planes; i++, to += plan->lanes * bytes) {
-        packed = s->packed + i * plan->plane * bytes;
-        for (int64_t lane = 0; lane < t->lanes; packed += pitch * bytes) {
-            const segment g = find_segment(plan, t, lane);
-            const winograd_input part = {.x = packed,
-                                         .x_row = plan->grids->tile.row_pitch,
-                                         .tiles = g.tiles,
-                                         .to = to + lane * bytes,
-                                         .to_element = plan->input_step};
-            form->input(&part);
-            lane += g.tiles;
+    for (int64_t i = 0; i < planes; i++)
+        for (int64_t p = 0; p < form->parts; p++, to += plan->lanes * bytes) {
+            packed = s->packed + (i * plan->plane + part_at(plan, p)) * bytes;
+            transform_plane(plan, t, s, packed, to);
         }
-    }
 }
 
 static void transform_input(const job *j, const task *t, const scratch *s, int64_t first,
@@ -128,7 +151,7 @@ static void transform_input(const job *j, const task *t, const scratch *s, int64
     const winograd_plan *plan = j->plan;
     for (int64_t i = 0; i < planes; i += plan->planes_packed)
         transform_planes(j, t, s, first + i, min64(plan->planes_packed, planes - i),
-                         s->input + i * plan->lanes * plan->bytes);
+                         s->input + i * plan->form.parts * plan->lanes * plan->bytes);
 }
 
 /* Output channels of block b. */
@@ -141,18 +164,19 @@ static int64_t block_channels(const winograd_plan *plan, int64_t b) {
  * transformed from `start` on. */
 static void multiply(const winograd_plan *plan, const task *t, const scratch *s, int64_t b,
                      int64_t start, int64_t first, int64_t planes) {
-    const int64_t panel = plan->kernels->panel, bytes = plan->bytes;
+    const int64_t panel = plan->kernels->panel, bytes = plan->bytes, parts = plan->form.parts;
     const int64_t before = (t->group * plan->blocks + b) * plan->block_samples,
-                  panels = winograd_panels(plan, b);
+                  panels = winograd_panels(plan, b) * panel;
     const char *w =
-        plan->at_use ? s->weights : plan->weights + (before + first * panels * panel) * bytes;
+        plan->at_use ? s->weights : plan->weights + (before + first * parts * panels) * bytes;
     winograd_product m = {
         .lanes = plan->lanes, .outputs = block_channels(plan, b), .tiles = t->lanes};
-    for (int64_t e = 0; e < plan->form->elements; e++)
-        for (int64_t i = 0; i < planes; i += PLANES_SUMMED) {
-            m.channels = min64(PLANES_SUMMED, planes - i);
-            m.w = w + (e * plan->weights_step + i * panels * panel) * bytes;
-            m.v = s->input + (e * plan->input_step + (first - start + i) * plan->lanes) * bytes;
+    for (int64_t e = 0; e < plan->form.elements; e++)
+        for (int64_t i = 0; i < planes; i += plan->planes_summed) {
+            m.channels = min64(plan->planes_summed, planes - i) * parts;
+            m.w = w + (e * plan->weights_step + i * parts * panels) * bytes;
+            m.v = s->input +
+                  (e * plan->input_step + (first - start + i) * parts * plan->lanes) * bytes;
             m.sums = s->sums + e * plan->sums_step * bytes;
             m.accumulate = first + i > 0;
             plan->kernels->product(&m);
@@ -163,7 +187,7 @@ static void multiply(const winograd_plan *plan, const task *t, const scratch *s,
 static void sum_block(const job *j, const task *t, const scratch *s, int64_t b, int64_t start,
                       int64_t planes) {
     const winograd_plan *plan = j->plan;
-    const int64_t step = plan->at_use ? PLANES_SUMMED : planes;
+    const int64_t step = plan->at_use ? plan->planes_summed : planes;
     for (int64_t i = start; i < start + planes; i += step) {
         const int64_t count = min64(step, start + planes - i);
         if (plan->at_use) winograd_transform_block(plan, j->w, t->group, b, i, count, s->weights);
@@ -171,27 +195,22 @@ static void sum_block(const job *j, const task *t, const scratch *s, int64_t b, 
     }
 }
 
-static void put_channel(const job *j, const task *t, const scratch *s, int64_t k) {
+/* The outputs that lie inside the image. */
+static void put_segment(const job *j, const task *t, const scratch *s, const segment *g,
+                        int64_t k) {
     const winograd_plan *plan = j->plan;
-    const winograd_form *form = plan->form;
-    for (int64_t lane = 0; lane < t->lanes;) {
-        const segment g = find_segment(plan, t, lane);
-        const pyconvc_problem *p = &g.grid->p;
-        const int64_t row = g.row * form->rows, column = g.column * form->columns;
-        const int64_t at = g.grid->y_at + g.sample * p->y_step[0] + t->group * p->y_step[1] +
-                           k * p->y_step[2] + g.depth * p->y_step[3] + row * p->y_step[4] +
-                           column * p->y_step[5];
-        const winograd_place part = {.from = s->outputs + lane * plan->bytes,
-                                     .lanes = plan->lanes,
-                                     .rows = min64(form->rows, p->output[H] - row),
-                                     .columns =
-                                         min64(g.tiles * form->columns, p->output[W] - column),
-                                     .y = j->y + at * plan->bytes,
-                                     .y_row = p->y_step[4],
-                                     .y_column = p->y_step[5]};
-        if (part.rows > 0 && part.columns > 0) form->place(&part);
-        lane += g.tiles;
-    }
+    const winograd_form *form = &plan->form;
+    const pyconvc_problem *p = &g->grid->p;
+    const int64_t row = g->row * form->down.outputs, column = g->column * form->across.outputs,
+                  width = form->across.outputs, bytes = plan->bytes;
+    const int64_t at = g->grid->y_at + g->sample * p->y_step[0] + t->group * p->y_step[1] +
+                       k * p->y_step[2] + g->depth * p->y_step[3] + row * p->y_step[4] +
+                       column * p->y_step[5];
+    const int64_t rows = min64(form->down.outputs, p->output[H] - row),
+                  columns = min64(g->tiles * width, p->output[W] - column);
+    for (int64_t r = 0; r < rows && columns > 0; r++)
+        scatter(bytes, s->outputs + (r * plan->lanes + g->lane) * width * bytes, columns,
+                p->y_step[5], j->y + (at + r * p->y_step[4]) * bytes);
 }
 
 static void transform_output(const job *j, const task *t, const scratch *s, int64_t b) {
@@ -200,24 +219,27 @@ static void transform_output(const job *j, const task *t, const scratch *s, int6
     const int64_t first = b * plan->block_panels * plan->kernels->panel;
     for (int64_t k = first; k < first + block_channels(plan, b); k++) {
         const int64_t channel = t->group * p->channels_out + k;
-        const winograd_output part = {.sums = s->sums + (k - first) * plan->lanes * plan->bytes,
+        const winograd_output part = {.form = &plan->form,
+                                      .sums = s->sums + (k - first) * plan->lanes * plan->bytes,
                                       .bias = j->bias ? j->bias + channel * plan->bytes : NULL,
                                       .element = plan->sums_step,
                                       .vectors = ceil_div(t->lanes, plan->kernels->lanes),
                                       .to = s->outputs,
                                       .unfit = s->unfit,
                                       .lanes = plan->lanes};
-        plan->form->output(&part);
-        put_channel(j, t, s, k);
+        plan->kernels->output(&part);
+        for (const segment *g = s->segments; g < s->segments + t->segments; g++)
+            put_segment(j, t, s, g, k);
     }
 }
 
 static void find_quiet(const winograd_plan *plan, const task *t, const scratch *s) {
-    winograd_quiet part = {.peaks = s->peaks, .x_row = plan->grids->tile.row_pitch};
-    for (int64_t lane = 0; lane < t->lanes; lane += part.tiles) {
-        part.tiles = find_segment(plan, t, lane).tiles;
-        part.unfit = s->unfit + lane * plan->bytes;
-        plan->form->quiet(&part);
+    winograd_quiet part = {
+        .form = &plan->form, .peaks = s->peaks, .x_row = plan->grids->tile.row_pitch};
+    for (const segment *g = s->segments; g < s->segments + t->segments; g++) {
+        part.tiles = g->tiles;
+        part.unfit = s->unfit + g->lane * plan->bytes;
+        plan->kernels->quiet(&part);
         part.peaks = (const char *)part.peaks + plan->plane * plan->bytes;
     }
 }
@@ -230,20 +252,19 @@ static int is_nan(const winograd_plan *plan, const char *sample) {
 /* Tiles of a segment that have outputs: images may be smaller than the largest. */
 static int64_t tiles_inside(const winograd_plan *plan, const segment *g) {
     const int64_t *output = g->grid->p.output;
-    if (g->row * plan->form->rows >= output[H]) return 0;
-    return min64(g->tiles, ceil_div(output[W], plan->form->columns) - g->column);
+    if (g->row * plan->form.down.outputs >= output[H]) return 0;
+    return min64(g->tiles, ceil_div(output[W], plan->form.across.outputs) - g->column);
 }
 
 /* Tiles that are not to be had this way. */
 static void mark(const job *j, const task *t, const scratch *s) {
     const winograd_plan *plan = j->plan;
     unsigned char *marks = j->marks + t->group * plan->tiles + t->first;
-    for (int64_t first = 0, lane; first < t->lanes;) {
-        const segment g = find_segment(plan, t, first);
-        for (lane = first; lane < first + tiles_inside(plan, &g); lane++)
+    for (const segment *g = s->segments; g < s->segments + t->segments; g++) {
+        const int64_t end = g->lane + tiles_inside(plan, g);
+        for (int64_t lane = g->lane; lane < end; lane++)
             if (is_nan(plan, s->unfit + lane * plan->bytes))
                 __atomic_store_n(marks + lane, 1, __ATOMIC_RELAXED); /* by any part of channels */
-        first += g.tiles;
     }
 }
 
@@ -253,6 +274,7 @@ static void locate(const winograd_plan *plan, int64_t index, task *t) {
     t->group = at / plan->tile_blocks;
     t->lanes = min64(plan->lanes, plan->tiles - t->first);
     t->first_block = plan->blocks * part / plan->parts_of_blocks;
+    t->segments = 0;
     t->end_block = plan->blocks * (part + 1) / plan->parts_of_blocks;
 }
 
@@ -264,6 +286,7 @@ static void do_task(const void *context, int64_t index, void *memory) {
     task t;
     lay_out(plan, memory, &s);
     locate(plan, index, &t);
+    find_segments(plan, &t, s.segments);
     memset(s.unfit, 0, (size_t)(plan->lanes * plan->bytes));
     memset(s.peaks, 0, (size_t)(plan->segments * plan->plane * plan->bytes));
     for (int64_t b = t.first_block; b < t.end_block; b++) {

@@ -1,6 +1,6 @@
-/* winograd.h -- 3 taps of stride 1 by minimal filtering: fewer products, sums of other samples.
+/* winograd.h -- layers of stride 1 by minimal filtering: fewer products, sums of other samples.
  *
- * Along the width, or the width and the height. Taps along the depth are sums as over channels:
+ * Along the width, the height, or both. Taps along the depth are sums as over channels:
  * what is transformed are planes, each an input channel at a depth tap, as in tile.h. The taps of a
  * dilated kernel are neighbours on grids of samples that lie a dilation apart. Each grid of each
  * depth of a sample of the batch is an image.
@@ -20,9 +20,9 @@
 #include "kernels/winograd_types.h"
 #include "tile.h"
 
-/* Planes of one register sum, a part; the sums of parts are added up. Fewer rounding errors, and
+/* Transformed planes of one register sum, about; such sums are added up. Fewer rounding errors, and
  * what is read again for each panel stays in the first cache. */
-#define PLANES_SUMMED 128
+#define MOST_SUMMED 128
 
 /* Some outputs and the samples that they meet: a problem without dilation on the same arrays. */
 typedef struct {
@@ -34,13 +34,13 @@ typedef struct {
 typedef struct {
     pyconvc_problem p;
     const winograd_kernels *kernels;
-    const winograd_form *form;
+    winograd_form form;
     int64_t bytes;
     winograd_grid *grids;
     int64_t grid_count;
 
-    /* Weights: [group][block of output channels][element][part of the planes][panel][plane][channel
-     * of panel], the order in which they are read. From one element to the next it is an odd number
+    /* Weights: [group][block of output channels][element][run of planes][panel][plane][part]
+     * [channel of panel], the order in which they are read. From one element to the next it is an odd number
      * of cache lines, here and in the other stages (`step`), or all elements would compete for a few
      * sets of the cache. */
     char *weights;
@@ -48,6 +48,7 @@ typedef struct {
     int64_t panels, blocks, block_panels, block_samples, weights_step;
 
     int64_t planes, images;                   /* planes of an image, images of a group */
+    int64_t planes_summed;                    /* in one register sum, all parts of each */
     int64_t down, across, image_tiles, tiles; /* of the largest image, and of all of a group */
     int64_t lanes, segments;            /* tiles of a task, and pieces of rows that they are */
     int64_t planes_at_once, input_step; /* planes that are transformed at once */
@@ -58,6 +59,10 @@ typedef struct {
     int64_t tile_blocks, parts_of_blocks, tasks;
     double work; /* as parallel_workers takes it */
 } winograd_plan;
+
+/* The form for so many taps, if there is one: that of the fewest products. Rounding errors of two
+ * axes multiply, so unless one is alone only short forms count. */
+int winograd_find_axis(int64_t taps, int64_t outputs, int alone, winograd_axis *axis);
 
 /* Whether this method computes p, with tiles of p->winograd outputs along the width. */
 int winograd_suits(const pyconvc_problem *p);

@@ -22,24 +22,47 @@ static int has_grids(const pyconvc_problem *p, int a) {
            (p->boundary[a] == PYCONVC_CONSTANT || (p->pad_before[a] <= 0 && p->pad_after[a] <= 0));
 }
 
-static int is_plain(const pyconvc_problem *p, int a, int64_t kernel) {
-    return p->kernel[a] == kernel && p->stride[a] == 1 &&
-           (p->dilation[a] == 1 || (a != D && has_grids(p, a)));
+static int is_plain(const pyconvc_problem *p, int a) {
+    return p->stride[a] == 1 && (p->dilation[a] == 1 || (a != D && has_grids(p, a)));
 }
 
-static const winograd_form *find_form(const winograd_kernels *kernels, const pyconvc_problem *p) {
-    const int64_t rows = p->kernel[H] == 1 ? 1 : p->winograd;
-    for (int i = 0; i < WINOGRAD_FORMS; i++)
-        if (kernels->form[i].rows == rows && kernels->form[i].columns == p->winograd)
-            return &kernels->form[i];
-    return NULL;
+int winograd_find_axis(int64_t taps, int64_t outputs, int alone, winograd_axis *axis) {
+    static const struct {
+        int32_t outputs, taps;
+    } list[] = {
+#define NUMBERS(M, R) {M, R},
+        PYCONVC_FOR_WINOGRAD_AXES(NUMBERS)};
+    int64_t least = INT64_MAX;
+    if (taps > WINOGRAD_LONG) return 0;
+    for (int32_t i = 0; i < (int32_t)(sizeof list / sizeof *list); i++) {
+        const int32_t elements = list[i].outputs + list[i].taps - 1;
+        const int64_t parts = ceil_div(taps, list[i].taps);
+        if (list[i].outputs != (taps == 1 ? 1 : outputs) || list[i].taps > taps ||
+            (!alone && list[i].taps > WINOGRAD_BESIDE) || parts * elements >= least)
+            continue;
+        least = parts * elements;
+        *axis = (winograd_axis){i, list[i].outputs, list[i].taps, elements, taps, parts};
+    }
+    return least < INT64_MAX;
+}
+
+static int find_form(const pyconvc_problem *p, winograd_form *form) {
+    const int64_t rows = p->kernel[H], columns = p->kernel[W];
+    const int alone = rows == 1 || columns == 1;
+    if (rows * columns == 1 || rows * columns > WINOGRAD_KERNEL ||
+        !winograd_find_axis(rows, p->winograd, alone, &form->down) ||
+        !winograd_find_axis(columns, p->winograd, alone, &form->across))
+        return 0;
+    form->elements = (int64_t)form->down.elements * form->across.elements;
+    form->parts = form->down.parts * form->across.parts;
+    return 1;
 }
 
 int winograd_suits(const pyconvc_problem *p) {
     const kernel_table *table = pyconvc_kernels();
-    if (!table || !table->winograd[p->dtype]) return 0;
-    return is_plain(p, D, p->kernel[D]) && is_plain(p, W, 3) &&
-           (is_plain(p, H, 3) || is_plain(p, H, 1)) && find_form(table->winograd[p->dtype], p);
+    winograd_form form;
+    return table && table->winograd[p->dtype] && is_plain(p, D) && is_plain(p, H) &&
+           is_plain(p, W) && find_form(p, &form);
 }
 
 /* Samples from one element of the transform to the next, for so many of each. */
@@ -49,19 +72,20 @@ static int64_t apart(const winograd_plan *plan, int64_t samples) {
 }
 
 static void size_input(winograd_plan *plan) {
-    const winograd_form *form = plan->form;
+    const winograd_form *form = &plan->form;
     const int64_t per_tile = form->elements * plan->bytes, lanes = plan->kernels->lanes;
     const int64_t most = ceil_div(plan->tiles, lanes), group = plan->kernels->vectors,
-                  fit = min64(INPUT_BYTES / (plan->planes * per_tile * lanes),
+                  fit = min64(INPUT_BYTES / (plan->planes * form->parts * per_tile * lanes),
                               SUMS_BYTES / (BLOCK_CHANNELS * per_tile * lanes));
     plan->lanes = most == 1 ? round_up(plan->tiles, plan->kernels->few)
                             : lanes * min64(most, max64(group, fit / group * group));
     plan->segments = ceil_div(min64(plan->lanes, plan->tiles) - 1, plan->across) + 1;
-    const int64_t parts = MOST_BYTES / (PLANES_SUMMED * plan->lanes * per_tile);
-    plan->planes_at_once = min64(plan->planes, PLANES_SUMMED * max64(1, parts));
-    plan->input_step = apart(plan, plan->planes_at_once * plan->lanes + lanes);
+    const int64_t runs = MOST_BYTES / (plan->planes_summed * form->parts * plan->lanes * per_tile);
+    plan->planes_at_once = min64(plan->planes, plan->planes_summed * max64(1, runs));
+    plan->input_step = apart(plan, plan->planes_at_once * form->parts * plan->lanes + lanes);
     for (winograd_grid *g = plan->grids; g < plan->grids + plan->grid_count; g++)
-        tile_size(&g->tile, form->rows, min64(plan->across, plan->lanes) * form->columns);
+        tile_size(&g->tile, form->down.outputs,
+                  min64(plan->across, plan->lanes) * form->across.outputs);
     plan->plane = plan->grids->tile.plane_pitch;
     plan->planes_packed =
         min64(plan->planes_at_once,
@@ -70,17 +94,18 @@ static void size_input(winograd_plan *plan) {
 
 static void size_sums(winograd_plan *plan) {
     const int64_t panel = plan->kernels->panel,
-                  planes = plan->at_use ? min64(PLANES_SUMMED, plan->planes) : plan->planes;
+                  planes = plan->form.parts *
+                           (plan->at_use ? min64(plan->planes_summed, plan->planes) : plan->planes);
     plan->panels = ceil_div(plan->p.channels_out, panel);
     plan->block_panels = min64(plan->panels, max64(1, BLOCK_CHANNELS / panel));
     if (plan->at_use)
         plan->block_panels =
             min64(plan->block_panels,
-                  max64(1, BLOCK_BYTES / (plan->form->elements * planes * panel * plan->bytes)));
+                  max64(1, BLOCK_BYTES / (plan->form.elements * planes * panel * plan->bytes)));
     plan->blocks = ceil_div(plan->panels, plan->block_panels);
     plan->sums_step = apart(plan, plan->block_panels * panel * plan->lanes);
     plan->weights_step = apart(plan, plan->block_panels * panel * planes);
-    plan->block_samples = plan->form->elements * plan->weights_step;
+    plan->block_samples = plan->form.elements * plan->weights_step;
 }
 
 /* Parts of the channels are no more than make one task for each worker: each transforms the input
@@ -107,8 +132,8 @@ static void transform_planes(const winograd_plan *plan, winograd_weights job, in
         const int64_t left = first + count - plane;
         job.channels_in = deep == 1 ? left : min64(left, deep - plane % deep);
         job.w = w + (plane / deep * p->w_step[2] + plane % deep * by_depth) * plan->bytes;
-        job.to = to + (plane - first) * plan->kernels->panel * plan->bytes;
-        plan->form->weights(&job);
+        job.to = to + (plane - first) * plan->form.parts * plan->kernels->panel * plan->bytes;
+        plan->kernels->weights(&job);
     }
 }
 
@@ -122,16 +147,17 @@ static void transform_panel(const winograd_plan *plan, const char *w, int64_t gr
     int64_t at = group * p->w_step[0] + panel * channels * p->w_step[1];
     for (int a = D; a <= W && p->flip; a++)
         at += (p->kernel[a] - 1) * p->w_step[3 + a];
-    winograd_weights job = {.w = w + at * plan->bytes,
+    winograd_weights job = {.form = &plan->form,
+                            .w = w + at * plan->bytes,
                             .by_output = p->w_step[1],
                             .by_row = flip * p->w_step[4],
                             .by_column = flip * p->w_step[5],
                             .channels = min64(channels, p->channels_out - panel * channels),
                             .to_element = plan->weights_step};
-    for (int64_t i = 0; i < planes; i += PLANES_SUMMED) {
-        const int64_t count = min64(PLANES_SUMMED, planes - i);
+    for (int64_t i = 0; i < planes; i += plan->planes_summed) {
+        const int64_t count = min64(plan->planes_summed, planes - i);
         const int64_t before = panels * i + panel % plan->block_panels * count;
-        job.to = to + before * channels * plan->bytes;
+        job.to = to + before * plan->form.parts * channels * plan->bytes;
         transform_planes(plan, job, first + i, count);
     }
 }
@@ -210,13 +236,14 @@ pyconvc_status winograd_plan_make(winograd_plan *plan, const pyconvc_problem *p,
     if (!table) return PYCONVC_NO_ISA;
     if (!winograd_suits(p)) return PYCONVC_BAD_PROBLEM;
     plan->kernels = table->winograd[p->dtype];
-    plan->form = find_form(plan->kernels, p);
+    find_form(p, &plan->form);
     plan->bytes = pyconvc_sample_bytes(p->dtype);
     if (make_grids(plan)) return PYCONVC_NO_MEMORY;
-    plan->down = ceil_div(plan->grids->p.output[H], plan->form->rows);
-    plan->across = ceil_div(plan->grids->p.output[W], plan->form->columns);
+    plan->down = ceil_div(plan->grids->p.output[H], plan->form.down.outputs);
+    plan->across = ceil_div(plan->grids->p.output[W], plan->form.across.outputs);
     plan->image_tiles = plan->down * plan->across;
     plan->planes = p->channels_in * p->kernel[D];
+    plan->planes_summed = max64(1, MOST_SUMMED / plan->form.parts);
     plan->images = p->batch * p->output[D] * plan->grid_count;
     plan->tiles = plan->images * plan->image_tiles;
     size_input(plan);
@@ -224,7 +251,7 @@ pyconvc_status winograd_plan_make(winograd_plan *plan, const pyconvc_problem *p,
     plan->at_use = !again && plan->tile_blocks == 1;
     size_sums(plan);
     plan->work = (double)plan->tiles * (double)(p->groups * p->channels_out) *
-                 (double)(plan->planes * plan->form->elements * plan->bytes);
+                 (double)(plan->planes * plan->form.parts * plan->form.elements * plan->bytes);
     size_tasks(plan, parallel_workers(run, plan->work));
     return plan->at_use ? PYCONVC_OK : transform_weights(plan, w, run);
 }

@@ -28,14 +28,14 @@ static void state(const winograd_plan *plan, int64_t image, int64_t row, int64_t
     const pyconvc_problem *p = &grid->p;
     const int64_t group = image / plan->images, slice = image % plan->images / plan->grid_count,
                   depth = slice % p->output[D], sample = slice / p->output[D];
-    const int64_t top = row * plan->form->rows, left = column * plan->form->columns;
+    const int64_t top = row * plan->form.down.outputs, left = column * plan->form.across.outputs;
     pyconvc_problem *q = &rest->problem;
     *q = *p;
     q->winograd = 0;
     q->batch = q->groups = 1;
     crop(q, D, depth, 1);
-    crop(q, H, top, min64(rows * plan->form->rows, p->output[H] - top));
-    crop(q, W, left, min64(columns * plan->form->columns, p->output[W] - left));
+    crop(q, H, top, min64(rows * plan->form.down.outputs, p->output[H] - top));
+    crop(q, W, left, min64(columns * plan->form.across.outputs, p->output[W] - left));
     rest->x_at = grid->x_at + sample * p->x_step[0] + group * p->x_step[1];
     rest->w_at = group * p->w_step[0];
     rest->bias_at = group * p->channels_out;

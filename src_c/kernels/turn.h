@@ -10,14 +10,8 @@
 #if VEC_BYTES
 typedef __typeof__((vec){0} < (vec){0}) order;
 
-/* Of each `span` samples of a and b one half, `grain` samples from each by turns. */
-INLINE vec zip(vec a, vec b, const int half, const int grain, const int span) {
-    order n;
-    UNROLL(16)
-    for (int j = 0; j < VL; j++) {
-        const int turn = j % span / grain;
-        n[j] = j / span * span + half * span / 2 + turn / 2 * grain + j % grain + turn % 2 * VL;
-    }
+/* Samples n[j] of a and b, those of b counted from VL on. */
+INLINE vec pick(vec a, vec b, order n) {
 #    ifdef __clang__
     vec c;
     UNROLL(16)
@@ -28,9 +22,76 @@ INLINE vec zip(vec a, vec b, const int half, const int grain, const int span) {
     return __builtin_shuffle(a, b, n);
 #    endif
 }
+
+/* Of each `span` samples of a and b one half, `grain` samples from each by turns. */
+INLINE vec zip(vec a, vec b, const int half, const int grain, const int span) {
+    order n;
+    UNROLL(16)
+    for (int j = 0; j < VL; j++) {
+        const int turn = j % span / grain;
+        n[j] = j / span * span + half * span / 2 + turn / 2 * grain + j % grain + turn % 2 * VL;
+    }
+    return pick(a, b, n);
+}
+
+/* Every second sample of a, then of b, from `first` on. */
+INLINE vec unzip(vec a, vec b, const int first) {
+    order n;
+    UNROLL(16)
+    for (int j = 0; j < VL; j++)
+        n[j] = 2 * j + first;
+    return pick(a, b, n);
+}
+
+/* a without its first sample, then the first of b. */
+INLINE vec shift(vec a, vec b) {
+    order n;
+    UNROLL(16)
+    for (int j = 0; j < VL; j++)
+        n[j] = j + 1;
+    return pick(a, b, n);
+}
 #else
-#    define zip(a, b, half, grain, span) (a)
+INLINE vec zip(vec a, vec b, const int half, const int grain, const int span) {
+    return half ? b : a;
+}
+
+INLINE vec unzip(vec a, vec b, const int first) {
+    return first ? b : a;
+}
+
+INLINE vec shift(vec a, vec b) {
+    return b;
+}
 #endif
+
+/* Of a run of samples in `count` vectors, a power of two, v[i] gets every count-th from i on. */
+INLINE void split(vec *v, const int count) {
+    vec u[VL + 4];
+    UNROLL(4)
+    for (int round = 1; round < count; round *= 2) {
+        UNROLL(16)
+        for (int i = 0; i < count; i++)
+            u[i] = unzip(v[2 * i % count], v[2 * i % count + 1], 2 * i / count);
+        UNROLL(16)
+        for (int i = 0; i < count; i++)
+            v[i] = u[i];
+    }
+}
+
+/* The inverse. */
+INLINE void merge(vec *v, const int count) {
+    vec u[VL + 4];
+    UNROLL(4)
+    for (int round = 1; round < count; round *= 2) {
+        UNROLL(16)
+        for (int i = 0; i < count; i++)
+            u[i] = zip(v[i / 2], v[(i + count) / 2], i % 2, 1, VL);
+        UNROLL(16)
+        for (int i = 0; i < count; i++)
+            v[i] = u[i];
+    }
+}
 
 /* Grain i of each span of v[j * step] becomes grain j of v[i * step], for i and j < count: the
  * grains of a span. */

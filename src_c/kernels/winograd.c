@@ -2,16 +2,15 @@
  *
  * winograd.c -- the stages of minimal filtering (contracts: kernel_types.h).
  *
- * A tile of M outputs and 3 taps along an axis comes from M + 2 products instead of 3 M (Winograd
- * 1980; Lavin & Gray, arXiv:1509.09308). Along one axis, with d the M + 2 samples and g the taps,
+ * M outputs of R taps along an axis come from N = M + R - 1 products instead of M R (Winograd 1980;
+ * Lavin & Gray, arXiv:1509.09308). Along one axis, with d the N samples and g the taps,
  *
  *   y = A' [(G g) * (B' d)]
  *
- * where sample and tap polynomials are taken at M + 1 points and at infinity. Along two axes each
- * matrix works on the columns, then on the rows. Points: 0, 1, -1 for M = 2 and 0, P, -P, Q, -Q for
- * M = 4, P = 11/16 and Q = 3/2: of the pairs of sixteenths the one with the least error (the usual
- * 1, 2 has more than twice as much). Lanes are tiles, next to each other along a row, or output
- * channels.
+ * where sample and tap polynomials are taken at N points: 0, pairs p and -p, and infinity if N is
+ * even. Along two axes each matrix works on the columns, then on the rows. Each matrix is a `map`,
+ * one for each (M, R); what combines them does not depend on either. Lanes are tiles, next to each
+ * other along a row, or output channels.
  */
 #include "kernel_types.h"
 #include "vec.h"
@@ -19,104 +18,259 @@
 
 #include "turn.h"
 
-#define P         (11.0 / 16)
-#define Q         (3.0 / 2)
-#define PP        (P * P)
-#define QQ        (Q * Q)
+#define MOST       8  /* elements of a tile along an axis */
+#define MOST_PAIRS 3  /* pairs of points */
+#define MOST_PART  9  /* taps of a part along both axes */
+#define MOST_HALF  18 /* taps along one by elements along the other */
+#define MOST_VECS  6  /* vectors of the product's register tile */
+#define MOST_SUMS  24 /* and its sums */
 
-#define MOST      6  /* elements of a tile along an axis */
-#define MOST_VECS 6  /* vectors of the product's register tile */
-#define MOST_SUMS 24 /* and its sums */
+/* The pairs of N points, by N: of simple fractions those with about the least error. (The usual 1
+ * and 2 of N = 6 have more than twice as much.) */
+static const double POINTS[MOST + 1][MOST_PAIRS] = {
+    [4] = {1},
+    [5] = {3. / 4, 21. / 8},
+    [6] = {11. / 16, 3. / 2},
+    [7] = {1. / 2, 5. / 4, 3},
+    [8] = {1. / 2, 1, 2},
+};
+#define PAIRS(N)    (((N)-1) / 2)
+#define INFINITE(N) ((N) % 2 == 0)
 
-/* Elements of the transform along an axis of M outputs; M = 1 is an axis that has no taps. */
-#define ELEMENTS(M) ((M) == 1 ? 1 : (M) + 2)
+INLINE double square(double a) {
+    return a * a;
+}
 
-/* v = B' d; the rows that belong to a point and its negative share their even and odd powers. */
-INLINE void evaluate(const int M, const vec *d, vec *v) {
-    if (M == 1) v[0] = d[0];
-    if (M == 2) {
-        v[0] = d[0] - d[2];
-        v[1] = d[1] + d[2];
-        v[2] = d[2] - d[1];
-        v[3] = d[3] - d[1];
-    }
-    if (M == 4) {
-        const vec pp = set1(PP), qq = set1(QQ), both = set1(PP + QQ), ends = set1(PP * QQ);
-        const vec even_p = d[4] - qq * d[2], odd_p = set1(P) * (d[3] - qq * d[1]);
-        const vec even_q = d[4] - pp * d[2], odd_q = set1(Q) * (d[3] - pp * d[1]);
-        v[0] = d[4] - both * d[2] + ends * d[0];
-        v[1] = even_p + odd_p;
-        v[2] = even_p - odd_p;
-        v[3] = even_q + odd_q;
-        v[4] = even_q - odd_q;
-        v[5] = d[5] - both * d[3] + ends * d[1];
+/* The coefficients of the product of x^2 - p^2 over all pairs but one, lowest first; the highest is
+ * 1. */
+INLINE void expand(const int N, const int but, double *c) {
+    int degree = 0;
+    c[0] = 1;
+    UNROLL(3)
+    for (int i = 0; i < PAIRS(N); i++) {
+        const double pp = square(POINTS[N][i]);
+        if (i == but) continue;
+        c[++degree] = 1;
+        UNROLL(3)
+        for (int j = degree - 1; j > 0; j--)
+            c[j] = c[j - 1] - pp * c[j];
+        c[0] *= -pp;
     }
 }
 
-/* y = A' s. */
-INLINE void interpolate(const int M, const vec *s, vec *y) {
-    if (M == 1) y[0] = s[0];
-    if (M == 2) {
-        y[0] = s[0] + s[1] + s[2];
-        y[1] = s[1] - s[2] + s[3];
-    }
-    if (M == 4) {
-        const vec even_p = s[1] + s[2], odd_p = s[1] - s[2];
-        const vec even_q = s[3] + s[4], odd_q = s[3] - s[4];
-        y[0] = s[0] + even_p + even_q;
-        y[1] = set1(P) * odd_p + set1(Q) * odd_q;
-        y[2] = set1(PP) * even_p + set1(QQ) * even_q;
-        y[3] = s[5] + set1(P * PP) * odd_p + set1(Q * QQ) * odd_q;
+/* x[0] c[0] + x[2] c[1] + ... + x[2 n] */
+INLINE vec combine(const int n, const double *c, const vec *x) {
+    vec sum = x[2 * n];
+    UNROLL(3)
+    for (int i = n - 1; i >= 0; i--)
+        sum += set1((elem)c[i]) * x[2 * i];
+    return sum;
+}
+
+/* v = B' d, from the coefficients of the product of x - q over all points q but one; the rows of a
+ * pair share their even and odd powers. */
+INLINE void evaluate(const int N, const vec *d, vec *v) {
+    double c[MOST_PAIRS + 1];
+    v[0] = d[0];
+    if (N == 1) return;
+    expand(N, -1, c);
+    v[0] = combine(PAIRS(N), c, d);
+    if (INFINITE(N)) v[N - 1] = combine(PAIRS(N), c, d + 1);
+    UNROLL(3)
+    for (int i = 0; i < PAIRS(N); i++) {
+        expand(N, i, c);
+        const vec even = combine(PAIRS(N) - 1, c, d + 2);
+        const vec odd = set1((elem)POINTS[N][i]) * combine(PAIRS(N) - 1, c, d + 1);
+        v[1 + 2 * i] = even + odd;
+        v[2 + 2 * i] = even - odd;
     }
 }
+
+/* y = A' s: the powers of the points. */
+INLINE void interpolate(const int M, const int N, const vec *s, vec *y) {
+    y[0] = s[0];
+    UNROLL(4)
+    for (int j = 1; j < M; j++)
+        y[j] = j == M - 1 && INFINITE(N) ? s[N - 1] : (vec){0};
+    UNROLL(3)
+    for (int i = 0; i < PAIRS(N); i++) {
+        const vec even = s[1 + 2 * i] + s[2 + 2 * i], odd = s[1 + 2 * i] - s[2 + 2 * i];
+        double power = 1;
+        UNROLL(4)
+        for (int j = 0; j < M; j++, power *= POINTS[N][i])
+            y[j] += set1((elem)power) * (j % 2 ? odd : even);
+    }
+}
+
+/* u = G g: the powers of the points over the products of their differences. */
+INLINE void weigh(const int R, const int N, const vec *g, vec *u) {
+    double c[MOST_PAIRS + 1];
+    u[0] = g[0];
+    if (N == 1) return;
+    expand(N, -1, c);
+    u[0] = set1((elem)(1 / c[0])) * g[0];
+    if (INFINITE(N)) u[N - 1] = g[R - 1];
+    UNROLL(3)
+    for (int i = 0; i < PAIRS(N); i++) {
+        const double pp = square(POINTS[N][i]);
+        double value = 1, power;
+        expand(N, i, c);
+        UNROLL(3)
+        for (int j = PAIRS(N) - 2; j >= 0; j--)
+            value = value * pp + c[j];
+        power = 1 / (2 * pp * value);
+        vec sum[2] = {set1((elem)power) * g[0], (vec){0}};
+        UNROLL(4)
+        for (int t = 1; t < R; t++) {
+            power *= POINTS[N][i];
+            sum[t % 2] += set1((elem)power) * g[t];
+        }
+        u[1 + 2 * i] = sum[0] + sum[1];
+        u[2 + 2 * i] = sum[0] - sum[1];
+    }
+}
+
+/* How far apart, and how many. */
+typedef struct {
+    int64_t count, from, to;
+} loop;
+
+/* What a matrix works on: columns in two loops, the elements of each `step` apart. */
+typedef struct {
+    const elem *from;
+    int64_t step;
+    elem *to;
+    int64_t to_step;
+    loop inner, outer;
+} columns;
+
+typedef void map(const columns *at);
+
+/* Neighbouring tiles along a line; their first samples are M apart, and the last ones of a tile are
+ * the first of the next. */
+INLINE void evaluate_line(const int M, const int R, const columns *at, const elem *line, elem *to) {
+    const int64_t step = at->to_step;
+    for (int64_t n = at->inner.count; n > 0; n--, line += M * VL, to += VL) {
+        vec d[MOST], v[MOST];
+        UNROLL(4)
+        for (int j = 0; j < M; j++)
+            d[j] = load(line + j * VL);
+        split(d, M);
+        UNROLL(4)
+        for (int j = 0; j < R - 1; j++)
+            d[M + j] = shift(d[j], set1(line[M * VL + j]));
+        evaluate(M + R - 1, d, v);
+        UNROLL(8)
+        for (int j = 0; j < M + R - 1; j++)
+            store(to + j * step, v[j]);
+    }
+}
+
+/* The outputs of a row of tiles, side by side, and whether those of a tile are finite. */
+INLINE void finish_row(const int M, const int R, const columns *at, const elem *from, vec bias,
+                       elem *unfit, elem *to) {
+    const int64_t step = at->step;
+    for (int64_t n = at->inner.count; n > 0; n--, from += VL, unfit += VL, to += M * VL) {
+        vec s[MOST], y[MOST], watch = load(unfit);
+        UNROLL(8)
+        for (int j = 0; j < M + R - 1; j++)
+            s[j] = load(from + j * step);
+        interpolate(M, M + R - 1, s, y);
+        UNROLL(4)
+        for (int j = 0; j < M; j++) {
+            y[j] += bias;
+            watch += y[j] * set1(0);
+        }
+        store(unfit, watch);
+        merge(y, M);
+        UNROLL(4)
+        for (int j = 0; j < M; j++)
+            store(to + j * VL, y[j]);
+    }
+}
+
+/* Kernels of VL output channels each, [row][column][lane], maybe backwards. */
+typedef struct {
+    const elem *first;
+    int64_t count, next, row, column;
+} taps;
+
+/* Kernels whose axes are of one form. */
+INLINE void weigh_square(const int R, const int N, taps g, elem *to, int64_t to_element,
+                         int64_t to_next) {
+    for (int64_t c = 0; c < g.count; c++, g.first += g.next, to += to_next) {
+        vec half[MOST][WINOGRAD_BESIDE];
+        UNROLL(3)
+        for (int t = 0; t < R; t++) {
+            vec line[WINOGRAD_BESIDE], u[MOST];
+            UNROLL(3)
+            for (int h = 0; h < R; h++)
+                line[h] = load(g.first + h * g.row + t * g.column);
+            weigh(R, N, line, u);
+            UNROLL(8)
+            for (int i = 0; i < N; i++)
+                half[i][t] = u[i];
+        }
+        UNROLL(8)
+        for (int i = 0; i < N; i++) {
+            vec u[MOST];
+            weigh(R, N, half[i], u);
+            UNROLL(8)
+            for (int j = 0; j < N; j++)
+                store(to + (i * N + j) * to_element, u[j]);
+        }
+    }
+}
+
+#define MAP(name, matrix, rows, cols)                                                              \
+    static void name(const columns *at) {                                                          \
+        const int64_t step = at->step, to_step = at->to_step;                                      \
+        for (int64_t o = 0; o < at->outer.count; o++) {                                            \
+            const elem *from = at->from + o * at->outer.from;                                      \
+            elem *to = at->to + o * at->outer.to;                                                  \
+            for (int64_t n = at->inner.count; n > 0; n--) {                                        \
+                vec x[MOST], y[MOST];                                                              \
+                UNROLL(8)                                                                          \
+                for (int j = 0; j < (cols); j++)                                                   \
+                    x[j] = load(from + j * step);                                                  \
+                matrix;                                                                            \
+                UNROLL(8)                                                                          \
+                for (int i = 0; i < (rows); i++)                                                   \
+                    store(to + i * to_step, y[i]);                                                 \
+                from += at->inner.from;                                                            \
+                to += at->inner.to;                                                                \
+            }                                                                                      \
+        }                                                                                          \
+    }
+#define STAGES(M, R)                                                                               \
+    MAP(weigh_##M##R, weigh(R, M + R - 1, x, y), M + R - 1, R)                                     \
+    MAP(evaluate_##M##R, evaluate(M + R - 1, x, y), M + R - 1, M + R - 1)                          \
+    MAP(interpolate_##M##R, interpolate(M, M + R - 1, x, y), M, M + R - 1)                         \
+    static void square_##M##R(taps g, elem *to, int64_t to_element, int64_t to_next) {             \
+        if (R <= WINOGRAD_BESIDE) weigh_square(R, M + R - 1, g, to, to_element, to_next);          \
+    }                                                                                              \
+    static void lines_##M##R(const columns *at) {                                                  \
+        for (int64_t i = 0; i < at->outer.count; i++)                                              \
+            evaluate_line(M, R, at, at->from + i * at->outer.from, at->to + i * at->outer.to);     \
+    }                                                                                              \
+    static void finish_##M##R(const columns *at, vec bias, elem *unfit) {                          \
+        for (int64_t i = 0; i < at->outer.count; i++)                                              \
+            finish_row(M, R, at, at->from + i * at->outer.from, bias, unfit,                       \
+                       at->to + i * at->outer.to);                                                 \
+    }
+PYCONVC_FOR_WINOGRAD_AXES(STAGES)
+
+static const struct {
+    map *weigh, *evaluate, *interpolate, *evaluate_lines;
+    void (*weigh_square)(taps g, elem *to, int64_t to_element, int64_t to_next);
+    void (*finish)(const columns *at, vec bias, elem *unfit);
+} stages[] = {
+#define ENTRY(M, R)                                                                                \
+    {weigh_##M##R, evaluate_##M##R, interpolate_##M##R, lines_##M##R, square_##M##R, finish_##M##R},
+    PYCONVC_FOR_WINOGRAD_AXES(ENTRY)};
 
 #define CHANNELS WINOGRAD_CHANNELS
 #define PANEL    (VL < CHANNELS ? CHANNELS : VL)
-
-/* u = G g; lanes are output channels. */
-INLINE void weigh(const int M, const vec *g, vec *u) {
-    if (M == 1) u[0] = g[0];
-    if (M == 2) {
-        const vec even = set1(.5) * (g[0] + g[2]), odd = set1(.5) * g[1];
-        u[0] = g[0];
-        u[1] = even + odd;
-        u[2] = even - odd;
-        u[3] = g[2];
-    }
-    if (M == 4) {
-        const double at_p = 1 / (2 * PP * (PP - QQ)), at_q = 1 / (2 * QQ * (QQ - PP));
-        const vec even_p = set1(at_p) * g[0] + set1(at_p * PP) * g[2];
-        const vec even_q = set1(at_q) * g[0] + set1(at_q * QQ) * g[2];
-        const vec odd_p = set1(P * at_p) * g[1], odd_q = set1(Q * at_q) * g[1];
-        u[0] = set1(1 / (PP * QQ)) * g[0];
-        u[1] = even_p + odd_p;
-        u[2] = even_p - odd_p;
-        u[3] = even_q + odd_q;
-        u[4] = even_q - odd_q;
-        u[5] = g[2];
-    }
-}
-
-enum { TAPS = 3 };
-
-/* One kernel of VL output channels; tap i is at g + i * step. */
-INLINE void weigh_kernel(const int MH, const int MW, const elem *g, int64_t step, elem *to,
-                         int64_t to_element) {
-    const int rows = MH == 1 ? 1 : TAPS;
-    vec half[TAPS][MOST], u[MOST];
-    for (int t = 0; t < TAPS; t++) {
-        vec line[TAPS];
-        for (int h = 0; h < rows; h++)
-            line[h] = load(g + (h * TAPS + t) * step);
-        weigh(MH, line, half[t]);
-    }
-    for (int i = 0; i < ELEMENTS(MH); i++) {
-        const vec line[TAPS] = {half[0][i], half[1][i], half[2][i]};
-        weigh(MW, line, u);
-        for (int j = 0; j < ELEMENTS(MW); j++)
-            store(to + (i * ELEMENTS(MW) + j) * to_element, u[j]);
-    }
-}
 
 /* to[i][l] = from[l * pitch + i], i < count, at least VL. */
 INLINE void turn_run(const int count, const elem *from, int64_t pitch, elem *to) {
@@ -127,105 +281,143 @@ INLINE void turn_run(const int count, const elem *from, int64_t pitch, elem *to)
 }
 
 /* The taps of a kernel, of so many output channels: to[tap][lane]. */
-INLINE void read_kernel(const int rows, const winograd_weights *job, int64_t channels,
-                        const elem *w, elem *to) {
-    memset(to, 0, sizeof(elem) * (size_t)(rows * TAPS * VL));
+INLINE void read_kernel(const winograd_weights *job, int64_t channels, const elem *w, elem *to) {
+    const int64_t columns = job->form->across.kernel, rows = job->form->down.kernel;
+    memset(to, 0, sizeof(elem) * (size_t)(rows * columns * VL));
     for (int64_t k = 0; k < channels; k++)
-        for (int h = 0; h < rows; h++)
-            for (int t = 0; t < TAPS; t++)
-                to[(h * TAPS + t) * VL + k] =
+        for (int64_t h = 0; h < rows; h++)
+            for (int64_t t = 0; t < columns; t++)
+                to[(h * columns + t) * VL + k] =
                     w[k * job->by_output + h * job->by_row + t * job->by_column];
 }
 
-/* Asks for the kernels of VL output channels ahead of their use: each is read from a place of its
+/* Asks for a run of taps of VL output channels ahead of their use: each is read from a place of its
  * own. */
-INLINE void fetch(const winograd_weights *job, const elem *w) {
-    UNROLL(16)
-    for (int k = 0; k < VL; k++)
-        __builtin_prefetch(w + k * job->by_output);
+INLINE void fetch(const winograd_weights *job, int64_t run, const elem *w) {
+    enum { LINE = 64 / sizeof(elem) };
+    for (int64_t i = 0; i < run; i += LINE) {
+        UNROLL(16)
+        for (int k = 0; k < VL; k++)
+            __builtin_prefetch(w + k * job->by_output + i);
+    }
+}
+
+/* One part of some kernels, at most VL. */
+static void weigh_part(const winograd_weights *job, taps g, elem *to, int64_t to_next) {
+    const winograd_axis *down = &job->form->down, *across = &job->form->across;
+    const int64_t e = job->to_element, line = across->taps * VL, half = down->elements * line;
+    elem halves[MOST_HALF * VL * VL];
+    if (down->form == across->form) {
+        stages[down->form].weigh_square(g, to, e, to_next);
+        return;
+    }
+    columns at = {
+        g.first, g.row, halves, line, {across->taps, g.column, VL}, {g.count, g.next, half}};
+    if (across->elements == 1) at.to = to, at.to_step = e, at.outer.to = to_next;
+    if (down->elements > 1) {
+        stages[down->form].weigh(&at);
+        g = (taps){halves, g.count, half, line, VL};
+    }
+    if (across->elements > 1) {
+        const int64_t row = across->elements * e;
+        at = (columns){
+            g.first, g.column, to, e, {down->elements, g.row, row}, {g.count, g.next, to_next}};
+        stages[across->form].weigh(&at);
+    }
+}
+
+/* A part of them by itself; taps that the part before has as well are zero. */
+INLINE taps cut(const winograd_form *form, const taps *g, int64_t i, int64_t j, elem *to) {
+    const winograd_axis *down = &form->down, *across = &form->across;
+    const int64_t top = winograd_part(down, i), left = winograd_part(across, j),
+                  none = i * down->taps - top, nor = j * across->taps - left;
+    const taps cut = {to, g->count, down->taps * across->taps * VL, across->taps * VL, VL};
+    const elem *from = g->first + top * g->row + left * g->column;
+    for (int64_t c = 0; c < g->count; c++)
+        for (int64_t h = 0; h < down->taps; h++)
+            for (int64_t t = 0; t < across->taps; t++)
+                store(to + c * cut.next + h * cut.row + t * VL,
+                      h < none || t < nor ? (vec){0}
+                                          : load(from + c * g->next + h * g->row + t * g->column));
+    return cut;
+}
+
+/* Some kernels, part by part. */
+static void weigh_kernels(const winograd_weights *job, const taps *g, elem *to) {
+    const winograd_form *form = job->form;
+    const int64_t to_next = form->parts * PANEL, across = form->across.parts;
+    elem some[MOST_PART * VL * VL];
+    if (form->parts == 1) {
+        weigh_part(job, *g, to, to_next);
+        return;
+    }
+    for (int64_t p = 0; p < form->parts; p++, to += PANEL)
+        weigh_part(job, cut(form, g, p / across, p % across, some), to, to_next);
 }
 
 /* VL output channels, at most `channels` of them there. Kernels that lie in one run, forwards or
- * backwards, are read by turning vectors of it. */
-INLINE void weigh_lanes(const int MH, const int MW, const winograd_weights *job, int64_t channels,
-                        const elem *w, elem *to) {
-    enum { RUN = VL };
-    const int rows = MH == 1 ? 1 : TAPS, taps = rows * TAPS;
-    const int64_t way = job->by_column, ahead = way < 0 ? taps - 1 : 0;
-    const int joined = channels >= VL && way * way == 1 && (rows == 1 || job->by_row == TAPS * way);
-    elem g[RUN * TAPS * TAPS * VL];
+ * backwards, are read by turning vectors of it, some of them at once if they are small. */
+static void weigh_lanes(const winograd_weights *job, int64_t channels, const elem *w, elem *to) {
+    enum {
+        FEW_TAPS = 16,
+        MOST_READ = FEW_TAPS * VL < WINOGRAD_KERNEL ? WINOGRAD_KERNEL : FEW_TAPS * VL
+    };
+    const int64_t rows = job->form->down.kernel, count = rows * job->form->across.kernel,
+                  to_next = job->form->parts * PANEL;
+    const int64_t way = job->by_column, ahead = way < 0 ? count - 1 : 0;
+    const int joined = channels >= VL && way * way == 1 &&
+                       (rows == 1 || job->by_row == job->form->across.kernel * way);
+    elem g[MOST_READ * VL];
+    taps some = {g + ahead * VL, VL, count * VL, job->form->across.kernel * way * VL, way * VL};
     int64_t c = 0;
-    for (; joined && job->by_input == taps && c + RUN <= job->channels_in; c += RUN) {
-        turn_run(RUN * taps, w + c * taps - ahead, job->by_output, g);
-        for (int i = 0; i < RUN; i++) {
-            const int at = (i * taps + ahead) * VL;
-            fetch(job, w + (c + RUN + i) * taps);
-            weigh_kernel(MH, MW, g + at, way * VL, to + (c + i) * PANEL, job->to_element);
-        }
+    for (; joined && count <= FEW_TAPS && job->by_input == count && c + VL <= job->channels_in;
+         c += VL) {
+        turn_run((int)count * VL, w + c * count - ahead, job->by_output, g);
+        fetch(job, count * VL, w + (c + VL) * count);
+        weigh_kernels(job, &some, to + c * to_next);
     }
+    some.count = 1;
+    const int turned = joined && count >= VL;
+    if (!turned) some = (taps){g, 1, 0, job->form->across.kernel * VL, VL};
     for (; c < job->channels_in; c++) {
         const elem *kernel = w + c * job->by_input;
-        const int turned = joined && taps >= VL;
-        fetch(job, kernel + RUN * job->by_input);
+        fetch(job, 1, kernel + VL * job->by_input);
         if (turned)
-            turn_run(taps, kernel - ahead, job->by_output, g);
+            turn_run((int)count, kernel - ahead, job->by_output, g);
         else
-            read_kernel(rows, job, channels, kernel, g);
-        weigh_kernel(MH, MW, g + (turned ? ahead * VL : 0), turned ? way * VL : VL, to + c * PANEL,
-                     job->to_element);
+            read_kernel(job, channels, kernel, g);
+        weigh_kernels(job, &some, to + c * to_next);
     }
 }
 
-INLINE void weights(const int MH, const int MW, const winograd_weights *job) {
+static void weights(const winograd_weights *job) {
     for (int64_t k = 0; k < PANEL; k += VL)
-        weigh_lanes(MH, MW, job, job->channels - k < VL ? job->channels - k : VL,
+        weigh_lanes(job, job->channels - k < VL ? job->channels - k : VL,
                     (const elem *)job->w + k * job->by_output, (elem *)job->to + k);
-}
-
-/* d[j][t] = line[t * M + j]: the samples of neighbouring tiles, one lane each. `tiles` is a
- * multiple of VL, and one tile more is made: its first two samples are the last two of the tile
- * before. */
-INLINE void part(const int M, const elem *line, int64_t tiles, elem *restrict d, int64_t pitch) {
-    for (int64_t t = 0; t < tiles; t++)
-        for (int j = 0; j < M; j++)
-            d[j * pitch + t] = line[t * M + j];
-    for (int j = 0; j < 2; j++)
-        d[j % M * pitch + tiles + j / M] = line[tiles * M + j];
 }
 
 #define CHUNK 8 /* vectors of tiles that are transformed at a time */
 
-/* At most CHUNK vectors of tiles of a plane. */
-INLINE void transform(const int MH, const int MW, const winograd_input *job, const elem *x,
-                      int64_t vectors, elem *to) {
-    enum { PITCH = CHUNK * VL + VL + 2 };
-    elem columns[MOST][(CHUNK * 4 + 1) * VL + 2], lanes[MOST][4 * PITCH];
-    const int EH = ELEMENTS(MH), EW = ELEMENTS(MW);
-    for (int64_t j = 0; j < vectors * MW * VL + 2; j += VL) {
-        vec d[MOST], v[MOST];
-        for (int i = 0; i < EH; i++)
-            d[i] = load(x + i * job->x_row + j);
-        evaluate(MH, d, v);
-        for (int i = 0; i < EH; i++)
-            store(columns[i] + j, v[i]);
-    }
-    for (int i = 0; i < EH; i++)
-        part(MW, columns[i], vectors * VL, lanes[i], PITCH);
-    for (int i = 0; i < EH; i++)
-        for (int64_t n = 0; n < vectors; n++) {
-            vec d[MOST], v[MOST];
-            for (int j = 0; j < EW; j++)
-                d[j] = load(lanes[i] + j % MW * PITCH + n * VL + j / MW);
-            evaluate(MW, d, v);
-            for (int j = 0; j < EW; j++)
-                store(to + (i * EW + j) * job->to_element + n * VL, v[j]);
-        }
+/* At most CHUNK vectors of tiles of a plane. Along an axis without taps there is nothing to do. */
+static void transform(const winograd_input *job, const elem *x, int64_t vectors, elem *to) {
+    const winograd_axis *down = &job->form->down, *across = &job->form->across;
+    enum { PITCH = (CHUNK * 4 + 1) * VL + WINOGRAD_TAPS };
+    elem lines[MOST * PITCH];
+    const int64_t samples = vectors * across->outputs * VL + across->taps - 1,
+                  row = across->elements * job->to_element;
+    columns at = {x, job->x_row, lines, PITCH, {(samples + VL - 1) / VL, VL, VL}, {1, 0, 0}};
+    if (across->elements == 1) at.to = to, at.to_step = row, at.inner.count = vectors;
+    if (down->elements > 1) stages[down->form].evaluate(&at);
+    if (across->elements == 1) return;
+    at = (columns){lines, 1, to, job->to_element, {vectors, VL, VL}, {down->elements, PITCH, row}};
+    if (down->elements == 1) at.from = x;
+    stages[across->form].evaluate_lines(&at);
 }
 
-INLINE void input(const int MH, const int MW, const winograd_input *job) {
+static void input(const winograd_input *job) {
     const int64_t vectors = (job->tiles + VL - 1) / VL;
     for (int64_t n = 0; n < vectors; n += CHUNK)
-        transform(MH, MW, job, (const elem *)job->x + n * VL * MW,
+        transform(job, (const elem *)job->x + n * VL * job->form->across.outputs,
                   vectors - n < CHUNK ? vectors - n : CHUNK, (elem *)job->to + n * VL);
 }
 
@@ -247,28 +439,33 @@ INLINE elem larger(elem a, elem b) {
 }
 
 /* Whether a kernel meets only samples that are lost beside the loudest of the tile. */
-INLINE int has_quiet(const int MH, const int MW, const elem *x, int64_t x_row) {
-    elem along[MOST][4], loudest = 0;
+static int has_quiet(const winograd_quiet *job, const elem *x) {
+    const int64_t taps = job->form->across.kernel, columns = job->form->across.outputs,
+                  rows = job->form->down.outputs + job->form->down.kernel - 1;
+    elem along[WINOGRAD_SIDE][4], loudest = 0;
     int quiet = 0;
-    for (int i = 0; i < ELEMENTS(MH); i++, x += x_row)
-        for (int j = 0; j < MW; j++) {
-            along[i][j] = larger(x[j], larger(x[j + 1], x[j + 2]));
+    for (int64_t i = 0; i < rows; i++, x += job->x_row)
+        for (int64_t j = 0; j < columns; j++) {
+            along[i][j] = x[j];
+            for (int64_t t = 1; t < taps; t++)
+                along[i][j] = larger(along[i][j], x[j + t]);
             loudest = larger(loudest, along[i][j]);
         }
-    for (int i = 0; i < MH; i++)
-        for (int j = 0; j < MW; j++) {
+    for (int64_t i = 0; i < job->form->down.outputs; i++)
+        for (int64_t j = 0; j < columns; j++) {
             elem met = along[i][j];
-            if (MH > 1) met = larger(met, larger(along[i + 1][j], along[i + 2][j]));
+            for (int64_t t = 1; t < job->form->down.kernel; t++)
+                met = larger(met, along[i + t][j]);
             quiet |= met > 0 && met * LOUDER < loudest;
         }
     return quiet;
 }
 
-INLINE void quiet(const int MH, const int MW, const winograd_quiet *job) {
+static void quiet(const winograd_quiet *job) {
     const elem *x = job->peaks;
     elem *unfit = job->unfit;
     for (int64_t t = 0; t < job->tiles; t++)
-        if (has_quiet(MH, MW, x + t * MW, job->x_row)) unfit[t] = (elem)__builtin_nan("");
+        if (has_quiet(job, x + t * job->form->across.outputs)) unfit[t] = (elem)__builtin_nan("");
 }
 
 /* A register tile of CHANNELS x N vectors over all input channels; lanes are tiles. */
@@ -402,85 +599,33 @@ static void product(const winograd_product *job) {
         product_of_many(job);
 }
 
-/* Outputs of a channel, [MH][MW][lanes]; unfit gets NaN for tiles that have one. */
-INLINE void output(const int MH, const int MW, const winograd_output *job) {
-    const int EH = ELEMENTS(MH), EW = ELEMENTS(MW);
+/* Outputs of a channel, [row][lane][column]; unfit gets NaN for tiles that have one. */
+static void output(const winograd_output *job) {
+    const winograd_axis *down = &job->form->down, *across = &job->form->across;
     const vec bias = set1(job->bias ? *(const elem *)job->bias : 0);
-    const elem *sums = job->sums;
-    elem *to = job->to, *unfit = job->unfit;
-    for (int64_t n = 0; n < job->vectors; n++) {
-        vec half[MOST][MOST], watch = load(unfit + n * VL);
-        for (int j = 0; j < EW; j++) {
-            vec s[MOST];
-            for (int i = 0; i < EH; i++)
-                s[i] = load(sums + (i * EW + j) * job->element + n * VL);
-            vec y[MOST];
-            interpolate(MH, s, y);
-            for (int i = 0; i < MH; i++)
-                half[i][j] = y[i];
-        }
-        for (int i = 0; i < MH; i++) {
-            vec y[MOST];
-            interpolate(MW, half[i], y);
-            for (int j = 0; j < MW; j++) {
-                y[j] += bias;
-                watch += y[j] * set1(0);
-                store(to + (i * MW + j) * job->lanes + n * VL, y[j]);
-            }
-        }
-        store(unfit + n * VL, watch);
+    const int64_t row = across->elements * CHUNK * VL;
+    elem half[4 * MOST * CHUNK * VL];
+    for (int64_t n = 0; n < job->vectors; n += CHUNK) {
+        const int64_t vectors = job->vectors - n < CHUNK ? job->vectors - n : CHUNK;
+        const elem *sums = (const elem *)job->sums + n * VL;
+        columns at = {sums,
+                      across->elements * job->element,
+                      half,
+                      row,
+                      {vectors, VL, VL},
+                      {across->elements, job->element, CHUNK * VL}};
+        if (down->elements > 1) stages[down->form].interpolate(&at);
+        at = (columns){half, CHUNK * VL,        (elem *)job->to + n * VL * across->outputs,
+                       1,    {vectors, VL, VL}, {down->outputs, row, across->outputs * job->lanes}};
+        if (down->elements == 1) at.from = sums, at.step = job->element;
+        stages[across->form].finish(&at, bias, (elem *)job->unfit + n * VL);
     }
 }
 
-/* y[(t * M + j) * step] = d[j][t] */
-INLINE void join_line(const int M, const elem *d, int64_t lanes, int64_t columns, int64_t step,
-                      elem *restrict y) {
-    const int64_t whole = columns / M;
-    for (int64_t t = 0; t < whole; t++)
-        for (int j = 0; j < M; j++)
-            y[(t * M + j) * step] = d[j * lanes + t];
-    for (int64_t i = whole * M; i < columns; i++)
-        y[i * step] = d[i % M * lanes + i / M];
-}
-
-INLINE void place(const int MW, const winograd_place *job) {
-    const elem *from = job->from;
-    elem *y = job->y;
-    for (int64_t r = 0; r < job->rows; r++, from += MW * job->lanes, y += job->y_row) {
-        if (job->y_column == 1)
-            join_line(MW, from, job->lanes, job->columns, 1, y);
-        else
-            join_line(MW, from, job->lanes, job->columns, job->y_column, y);
-    }
-}
-
-#define FORM(MH, MW)                                                                               \
-    static void weights_##MH##MW(const winograd_weights *job) {                                    \
-        weights(MH, MW, job);                                                                      \
-    }                                                                                              \
-    static void input_##MH##MW(const winograd_input *job) {                                        \
-        input(MH, MW, job);                                                                        \
-    }                                                                                              \
-    static void quiet_##MH##MW(const winograd_quiet *job) {                                        \
-        quiet(MH, MW, job);                                                                        \
-    }                                                                                              \
-    static void output_##MH##MW(const winograd_output *job) {                                      \
-        output(MH, MW, job);                                                                       \
-    }                                                                                              \
-    static void place_##MH##MW(const winograd_place *job) {                                        \
-        place(MW, job);                                                                            \
-    }
-FORM(2, 2)
-FORM(4, 4)
-FORM(1, 4)
-
-#define ENTRY(MH, MW)                                                                              \
-    {                                                                                              \
-        MH, MW, ELEMENTS(MH) * ELEMENTS(MW), weights_##MH##MW, input_##MH##MW, quiet_##MH##MW,     \
-            output_##MH##MW, place_##MH##MW                                                        \
-    }
-
-const winograd_kernels NAME(winograd) = {.form = {ENTRY(2, 2), ENTRY(4, 4), ENTRY(1, 4)},
+const winograd_kernels NAME(winograd) = {.weights = weights,
+                                         .input = input,
+                                         .quiet = quiet,
+                                         .output = output,
                                          .peaks = peaks,
                                          .product = product,
                                          .lanes = VL,

@@ -1,30 +1,60 @@
 /* winograd_types.h -- what the kernels of Winograd's method are: their types and their contract.
  *
- * 3 taps of stride 1 along an axis, M outputs of a tile from M + 2 products. A tile is
- * rows x columns outputs, transformed it has `elements`; lanes are tiles. Steps count elements of
- * the dtype. The stages, each for one block of tiles:
+ * M outputs of a tile along an axis from M + R - 1 products, for R taps. More taps are parts of R
+ * that are summed as channels are, each over samples of its own. A tile is rows x columns outputs;
+ * lanes are tiles. Steps count elements of the dtype. The stages, each for one block of tiles:
  *
- * - weights: to[e * to_element + c * panel + k] is the transformed kernel of output channel k and
- *   input channel c; a panel has the table's `panel`, those from job->channels on are zero.
+ * - weights: to[e * to_element + (c * parts + p) * panel + k] is part p, transformed, of the kernel
+ *   of output channel k and input channel c; a panel has the table's `panel`, those from
+ *   job->channels on are zero.
  * - input: to[e * to_element + t] is tile t transformed, whose samples begin at x + t * columns.
  * The caller grants that for tiles rounded up to whole vectors `to` can be written, and x be read
  * with a vector beyond them.
  * - peaks: to[i] is raised to |x[i]| for i < count: over all channels, the loudest samples.
  * - quiet: unfit[t] turns NaN for tile t if one of its kernels meets only samples that are quiet
- *   beside the loudest of the tile, and not all zero; peaks lie as x does in input.
+ *   beside the loudest of the tile, and not all zero; peaks lie as x does in input, of all parts.
  * - product: sums[k][t] (+)= sum_c w[panel][c][k of panel] * v[c][t] for k < outputs, t < tiles,
  *   each rounded up: the first to a panel, the second to a vector, but to `few` where there is only
  *   one vector.
- * - output: to[row][column][t] are the outputs of one channel; unfit[t] turns NaN if one of
- *   them is NaN or infinite.
- * - place: the first rows x columns outputs of a row of tiles, from those to y.
+ * - output: to[row][t * columns + column] are the outputs of one channel, its rows lanes * columns
+ *   apart; unfit[t] turns NaN if one of them is NaN or infinite.
  */
 #ifndef PYCONVC_WINOGRAD_TYPES_H
 #define PYCONVC_WINOGRAD_TYPES_H
 
 #include <stdint.h>
 
+/* What there is along an axis, X(M, R); the first is an axis without taps. */
+#define PYCONVC_FOR_WINOGRAD_AXES(X) X(1, 1) X(2, 3) X(4, 2) X(4, 3) X(4, 4) X(4, 5)
+
+enum {
+    WINOGRAD_TAPS = 5,                     /* most of R */
+    WINOGRAD_BESIDE = 3,                   /* where both axes have taps: errors multiply */
+    WINOGRAD_LONG = 16,                    /* taps of a kernel along an axis */
+    WINOGRAD_KERNEL = 64,                  /* and together, at most */
+    WINOGRAD_SIDE = 4 + WINOGRAD_LONG - 1, /* samples that they and a tile span */
+};
+
 typedef struct {
+    int32_t form;                    /* the place in the list above */
+    int32_t outputs, taps, elements; /* M, R and M + R - 1 */
+    int64_t kernel, parts;           /* taps of the kernel, and parts of R that they are */
+} winograd_axis;
+
+typedef struct {
+    winograd_axis down, across;
+    int64_t elements, parts; /* along both */
+} winograd_form;
+
+/* The first tap of a part. The last one ends with the kernel: taps that the part before has as well
+ * are zero in it. */
+static inline int64_t winograd_part(const winograd_axis *axis, int64_t part) {
+    const int64_t first = part * axis->taps, last = axis->kernel - axis->taps;
+    return first < last ? first : last;
+}
+
+typedef struct {
+    const winograd_form *form;
     const void *w;
     int64_t by_output, by_input, by_row, by_column, channels, channels_in;
     void *to;
@@ -32,6 +62,7 @@ typedef struct {
 } winograd_weights;
 
 typedef struct {
+    const winograd_form *form;
     const void *x;
     int64_t x_row, tiles;
     void *to;
@@ -45,6 +76,7 @@ typedef struct {
 } winograd_peaks;
 
 typedef struct {
+    const winograd_form *form;
     const void *peaks;
     int64_t x_row, tiles;
     void *unfit;
@@ -59,32 +91,18 @@ typedef struct {
 } winograd_product;
 
 typedef struct {
+    const winograd_form *form;
     const void *sums, *bias; /* one sample, or NULL: zero */
     int64_t element, vectors;
     void *to, *unfit;
     int64_t lanes;
 } winograd_output;
 
-typedef struct {
-    const void *from;
-    int64_t lanes, rows, columns;
-    void *y;
-    int64_t y_row, y_column;
-} winograd_place;
-
-typedef struct {
-    int32_t rows, columns, elements;
+typedef struct winograd_kernels {
     void (*weights)(const winograd_weights *job);
     void (*input)(const winograd_input *job);
     void (*quiet)(const winograd_quiet *job);
     void (*output)(const winograd_output *job);
-    void (*place)(const winograd_place *job);
-} winograd_form;
-
-enum { WINOGRAD_FORMS = 3 };
-
-typedef struct winograd_kernels {
-    winograd_form form[WINOGRAD_FORMS];
     void (*peaks)(const winograd_peaks *job);
     void (*product)(const winograd_product *job);
     int32_t lanes, panel, vectors; /* tiles in a vector, output channels of a panel, vectors of the
