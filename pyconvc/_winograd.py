@@ -20,9 +20,10 @@ MOST_TAPS = 64
 # a block of tiles, unless it is still near after the transform. Measured by
 # benchmarks/calibrate_winograd.py. What weights cost more that come from memory, because there are
 # more of them than a cache holds, about.
-COSTS = 0.89, 28, 14, 7.7, 3.5
+COSTS = 0.84, 28, 12, 9.1, 3.7
 FAR_COST, CACHED = 12, 4e6
-LANES, FEW, BLOCK = 8, 4, 24  # tiles of a vector, of a part of one, and of a block, about
+LANES, FEW = 8, 4  # tiles of a vector, and of a part of one, about
+BLOCK, HELD = 24, 1 << 16  # of a block, and transformed samples of its input, about the larger
 
 
 def obstacle(p, dtype):
@@ -92,15 +93,14 @@ def counts(p, tile, *, packed=False, adjoint=False):
     tiles = math.prod(-(-n // tile) if cut else n for n, cut in zip(sizes, tiled, strict=True))
     tiles *= math.prod(grids)
     elements, parts = map(math.prod, zip(*_forms(p, tile), strict=True))
-    elements *= p.groups
     channels = channels[0] * parts * math.prod(p.w_shape[2:-2]), channels[1]
     weights = channels[0] * channels[1]
     lanes = LANES if tiles > LANES else FEW
-    blocks = -(-tiles // BLOCK)
+    blocks = -(-tiles // max(BLOCK, HELD // (channels[0] * elements)))
     counts = (
         weights * -(-tiles // lanes) * lanes,
         *(c * tiles for c in channels),
         0 if packed else weights,
         0 if blocks == 1 and not packed else weights * blocks,
     )
-    return [elements * n for n in counts]
+    return [p.groups * elements * n for n in counts]
