@@ -13,7 +13,7 @@ enum { D, H, W };
 int filter_planes_size(filter_plan *plan) {
     const pyconvc_problem *p = plan->p;
     plane_layout *l = &plan->layout;
-    if (!planes_size(l, p, plan->plane->lanes, plan->plane->rows)) return 0;
+    if (!planes_size(l, p, plan->plane, plan->plane->lanes, plan->plane->rows)) return 0;
     plan->band_rows = l->band_rows;
     plan->bands = ceil_div(p->output[H], l->band_rows);
     const int64_t others = p->batch * p->output[D] * plan->bands;

@@ -3,6 +3,7 @@
 #ifndef PYCONVC_GATHER_H
 #define PYCONVC_GATHER_H
 
+#include "kernels/kernel_types.h"
 #include "pyconvc.h"
 
 typedef struct {
@@ -25,10 +26,7 @@ gather_range gather_find(const gather_line *line, int64_t first, int64_t stride,
 void gather(const gather_line *line, const gather_range *range, const void *from, int64_t slack,
             void *to);
 
-/* Where a line begins, from a first sample, and where its copy goes. */
-typedef struct {
-    int64_t from, to;
-} gather_move;
+typedef line_move gather_move;
 
 /* The samples of the range of many lines; what a CONSTANT rule has beyond their ends is there
  * already. */

@@ -6,6 +6,7 @@
 #define SLOTS_BYTES  (12 << 10) /* all slots, where there are several */
 #define ACROSS_BYTES (64 << 10) /* all slots, where they are packed together: some way into L2 */
 #define MOST_SLOTS   8
+#define SHORT_BYTES  64 /* lines that are copied without a loop */
 #define LEAST_ROWS   16 /* so that few rows are packed for two bands */
 
 enum { D, H, W };
@@ -45,8 +46,10 @@ static void cut_bands(plane_layout *l, double most, int64_t tile_rows) {
     size_band(l, min64(output, round_up(rows, min64(rows, tile_rows))));
 }
 
-int planes_size(plane_layout *to, const pyconvc_problem *p, int64_t lanes, int64_t tile_rows) {
+int planes_size(plane_layout *to, const pyconvc_problem *p, const plane_kernels *kernels,
+                int64_t lanes, int64_t tile_rows) {
     plane_layout l = {.p = p,
+                      .kernels = kernels,
                       .bytes = pyconvc_sample_bytes(p->dtype),
                       .planes = p->channels_in * p->kernel[D],
                       .phases = phases_across(p),
@@ -166,6 +169,19 @@ void planes_begin(const plane_layout *l, const plane_band *band, plane_packer *k
 /* ---- planes ------------------------------------------------------------------------------------
  */
 
+/* Whether lines are copied as they are, in whole vectors. */
+static int copies(const plane_layout *l, const gather_range *range) {
+    const pyconvc_problem *p = l->p;
+    return p->boundary[W] == PYCONVC_CONSTANT && p->x_step[5] * range->stride == 1 &&
+           range->inside * l->bytes > SHORT_BYTES && range->inside >= l->kernels->lanes;
+}
+
+static void copy(const plane_layout *l, const plane_packer *k, const gather_range *range,
+                 const char *x, char *to) {
+    l->kernels->copy(x + (range->first + range->before) * l->bytes, k->moves, k->count,
+                     range->inside, to + range->before * l->bytes);
+}
+
 /* Packs one group, x being at it. */
 static void pack_slot(const plane_layout *l, const plane_packer *k, const char *x, char *slot) {
     const gather_line line = line_of(l);
@@ -175,7 +191,10 @@ static void pack_slot(const plane_layout *l, const plane_packer *k, const char *
         return;
     }
     for (int64_t f = 0; f < l->phases.count; f++)
-        gather_moves(&line, &k->ranges[f], x, k->moves, k->count, slot + f * pitch);
+        if (copies(l, &k->ranges[f]))
+            copy(l, k, &k->ranges[f], x, slot + f * pitch);
+        else
+            gather_moves(&line, &k->ranges[f], x, k->moves, k->count, slot + f * pitch);
 }
 
 /* Packs groups that are neighbours in memory, x being at the first. */

@@ -17,6 +17,7 @@
 
 typedef struct {
     const pyconvc_problem *p;
+    const plane_kernels *kernels;
     int64_t bytes, planes; /* of a sample; input channels x depth taps of a group */
     axis_phases phases;
     int64_t phase_pitch, row_pitch; /* samples from one to the next */
@@ -26,9 +27,10 @@ typedef struct {
     int across; /* the samples of neighbouring groups are neighbours: all slots are packed together */
 } plane_layout;
 
-/* For kernels of so many lanes, whose tiles have so many rows. Returns 0 where planes are too large.
+/* Packed by `kernels`, for kernels of so many lanes, whose tiles have so many rows. Returns 0 where planes are too large.
  */
-int planes_size(plane_layout *to, const pyconvc_problem *p, int64_t lanes, int64_t tile_rows);
+int planes_size(plane_layout *to, const pyconvc_problem *p, const plane_kernels *kernels,
+                int64_t lanes, int64_t tile_rows);
 
 /* Rows of a set of a band that has so many. */
 static inline int64_t planes_rows_of_set(const plane_layout *l, int64_t rows, int64_t set) {

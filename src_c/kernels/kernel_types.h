@@ -112,8 +112,18 @@ typedef struct {
 
 typedef void plane_fn(const plane_job *job);
 
+/* Where a line begins, from a first sample, and where its copy goes. */
+typedef struct {
+    int64_t from, to;
+} line_move;
+
+/* copy: to[m.to + j] = from[m.from + j] for j < samples, at least a vector, of `count` moves m. */
+typedef void plane_copy_fn(const void *from, const line_move *moves, int64_t count, int64_t samples,
+                           void *to);
+
 typedef struct {
     plane_fn *filter;
+    plane_copy_fn *copy;
     int32_t lanes, rows; /* samples in a vector; rows of a tile */
 } plane_kernels;
 

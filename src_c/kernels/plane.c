@@ -318,8 +318,28 @@ static void filter(const plane_job *job) {
         any(job);
 }
 
+static void copy(const void *from, const line_move *moves, int64_t count, int64_t samples,
+                 void *to) {
+    const int64_t n = samples * PARTS;
+    for (int64_t i = 0; i < count; i++) {
+        const elem *x = (const elem *)from + moves[i].from * PARTS;
+        elem *y = (elem *)to + moves[i].to * PARTS;
+        int64_t j = 0;
+        for (; j + 4 * VL <= n; j += 4 * VL) {
+            UNROLL(4)
+            for (int v = 0; v < 4; v++)
+                store(y + j + v * VL, load(x + j + v * VL));
+        }
+        for (; j < n; j += VL) {
+            const int64_t at = begin(j, VL, n);
+            store(y + at, load(x + at));
+        }
+    }
+}
+
 const plane_kernels NAME(plane) = {
     .filter = filter,
+    .copy = copy,
     .lanes = VL / PARTS,
     .rows = ROWS,
 };
