@@ -44,7 +44,7 @@ static int find_layout(const pyconvc_problem *p, plane_layout *layout) {
     const kernel_table *table = pyconvc_kernels();
     const plane_grad_kernels *kernels = table ? table->plane_grad[p->dtype] : NULL;
     return kernels &&
-           planes_size(layout, p, &table->plane[p->dtype], kernels->vector, kernels->rows);
+           planes_size(layout, p, &table->plane[p->dtype], kernels->vector, kernels->rows, 0);
 }
 
 int dot_planes_suits(const pyconvc_problem *p) {

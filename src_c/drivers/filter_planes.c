@@ -13,7 +13,10 @@ enum { D, H, W };
 int filter_planes_size(filter_plan *plan) {
     const pyconvc_problem *p = plan->p;
     plane_layout *l = &plan->layout;
-    if (!planes_size(l, p, plan->plane, plan->plane->lanes, plan->plane->rows)) return 0;
+    const int halves = plan->plane->halves && p->stride[W] == 2 && plan->phases.count == 2 &&
+                       !plan->phases.by_tap;
+    if (!planes_size(l, p, plan->plane, plan->plane->lanes, plan->plane->rows, halves)) return 0;
+    plan->phases = l->phases;
     plan->band_rows = l->band_rows;
     plan->bands = ceil_div(p->output[H], l->band_rows);
     const int64_t others = p->batch * p->output[D] * plan->bands;
@@ -154,6 +157,7 @@ void filter_planes_do_task(const void *context, int64_t index, void *memory) {
                      .x_step = l->slot_samples * plan->parts,
                      .y_step = p->y_step[1] * plan->parts,
                      .x_pitch = l->row_pitch * plan->parts,
+                     .x_column = p->stride[W] / l->column_step,
                      .width = p->output[W] * plan->parts,
                      .stream = (plan->flags & FILTER_STREAM) != 0};
     planes_begin(l, &band, &s.packer);

@@ -47,15 +47,22 @@ static void cut_bands(plane_layout *l, double most, int64_t tile_rows) {
 }
 
 int planes_size(plane_layout *to, const pyconvc_problem *p, const plane_kernels *kernels,
-                int64_t lanes, int64_t tile_rows) {
+                int64_t lanes, int64_t tile_rows, int whole) {
     plane_layout l = {.p = p,
                       .kernels = kernels,
                       .bytes = pyconvc_sample_bytes(p->dtype),
                       .planes = p->channels_in * p->kernel[D],
                       .phases = phases_across(p),
+                      .columns = p->output[W],
+                      .column_step = p->stride[W],
                       .spare_rows = tile_rows,
                       .across = lies_across(p)};
-    l.phase_pitch = phases_pitch(&l.phases, p->output[W], lanes);
+    if (whole) {
+        l.columns = (p->output[W] - 1) * p->stride[W] + 1;
+        l.column_step = 1;
+        l.phases = (axis_phases){1, p->dilation[W], p->kernel[W], 1, 0};
+    }
+    l.phase_pitch = phases_pitch(&l.phases, l.columns, lanes * (whole ? p->stride[W] : 1));
     l.row_pitch = l.phases.count * l.phase_pitch;
     if (slot_bytes(&l, min64(p->output[H], LEAST_ROWS)) > SLOT_BYTES) return 0;
     cut_bands(&l, l.across ? ACROSS_BYTES / MOST_SLOTS : SLOT_BYTES, tile_rows);
@@ -144,7 +151,7 @@ static void find_lines(const plane_layout *l, const plane_band *band, plane_pack
 /* What is beyond the edges, the same for all groups: ends of lines, and lines of the constant. */
 static void pad_slots(const plane_layout *l, const plane_packer *k) {
     const gather_line line = line_of(l);
-    const int64_t slack = l->phase_pitch - phases_samples(&l->phases, l->p->output[W]);
+    const int64_t slack = l->phase_pitch - phases_samples(&l->phases, l->columns);
     if (k->count < l->sets * l->rows_per_set) {
         gather_fill(l->bytes, l->p->fill, slots_samples(l), k->slots);
         return;
@@ -158,10 +165,10 @@ static void pad_slots(const plane_layout *l, const plane_packer *k) {
 void planes_begin(const plane_layout *l, const plane_band *band, plane_packer *k) {
     const pyconvc_problem *p = l->p;
     const gather_line line = line_of(l);
-    const int64_t count = phases_samples(&l->phases, p->output[W]);
+    const int64_t count = phases_samples(&l->phases, l->columns);
     for (int64_t f = 0; f < l->phases.count; f++)
-        k->ranges[f] =
-            gather_find(&line, phases_first(&l->phases, f) - p->pad_before[W], p->stride[W], count);
+        k->ranges[f] = gather_find(&line, phases_first(&l->phases, f) - p->pad_before[W],
+                                   l->column_step, count);
     find_lines(l, band, k);
     pad_slots(l, k);
 }

@@ -4,7 +4,8 @@
  * kernels meet them. Output rows are taken in `sets`, every sets-th row of a band, and kernel rows
  * in `classes`, every classes-th row: with these, tap k + 1 of output q of one set and class meets
  * the input row that tap k of output q + 1 does, at any stride and dilation; a class of a set is a
- * run of rows. A row holds the phases of a strided line one after the other.
+ * run of rows. A row holds the phases of a strided line one after the other; or the line as it is,
+ * where the kernel takes every second column of it by itself.
  */
 #ifndef PYCONVC_PLANES_H
 #define PYCONVC_PLANES_H
@@ -20,6 +21,7 @@ typedef struct {
     const plane_kernels *kernels;
     int64_t bytes, planes; /* of a sample; input channels x depth taps of a group */
     axis_phases phases;
+    int64_t columns, column_step;   /* that are packed of a line for all outputs */
     int64_t phase_pitch, row_pitch; /* samples from one to the next */
     int64_t band_rows, sets, classes;
     int64_t rows_per_class, rows_per_plane, rows_per_set;
@@ -27,10 +29,10 @@ typedef struct {
     int across; /* the samples of neighbouring groups are neighbours: all slots are packed together */
 } plane_layout;
 
-/* Packed by `kernels`, for kernels of so many lanes, whose tiles have so many rows. Returns 0 where planes are too large.
- */
+/* Packed by `kernels`, for kernels of so many lanes, whose tiles have so many rows. whole: lines are packed as they
+ * are. Returns 0 where planes are too large. */
 int planes_size(plane_layout *to, const pyconvc_problem *p, const plane_kernels *kernels,
-                int64_t lanes, int64_t tile_rows);
+                int64_t lanes, int64_t tile_rows, int whole);
 
 /* Rows of a set of a band that has so many. */
 static inline int64_t planes_rows_of_set(const plane_layout *l, int64_t rows, int64_t set) {

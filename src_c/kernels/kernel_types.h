@@ -97,16 +97,18 @@ typedef struct {
 } filter_present_kernels;
 
 /* filter of plane: the same sums without accumulation, for planes whose rows lie x_pitch apart:
- * rows[r] = x + r * x_pitch. They are computed for `planes` planes, whose x, y, taps and bias lie
- * so many elements apart. The caller grants: block lengths within tile_chunk, so that sums have the
- * order of tile's; x readable in `rows` output rows, and in each up to a whole vector. */
+ * rows[r] = x + r * x_pitch, and with `halves` set x_column = 2, else 1, for every x_column-th
+ * column: [b.column + c * b.step + x_column * j]. They are computed for `planes` planes, whose x, y,
+ * taps and bias lie so many elements apart. The caller grants: block lengths within tile_chunk, so
+ * that sums have the order of tile's; x readable in `rows` output rows, and in each up to x_column
+ * whole vectors. */
 typedef struct {
     const filter_program *program;
     const void *taps, *bias; /* bias NULL: zero */
     const void *x;
     void *y;
     int64_t planes, taps_step, bias_step, x_step, y_step;
-    int64_t x_pitch, y_pitch, height, width;
+    int64_t x_pitch, x_column, y_pitch, height, width;
     int stream; /* past the cache: y, y_step and y_pitch aligned to a vector */
 } plane_job;
 
@@ -125,6 +127,7 @@ typedef struct {
     plane_fn *filter;
     plane_copy_fn *copy;
     int32_t lanes, rows; /* samples in a vector; rows of a tile */
+    int32_t halves;      /* whether x_column may be 2 */
 } plane_kernels;
 
 /* channels_last: for j < width, c < channels, with all steps and channels in elements,

@@ -12,18 +12,68 @@
  * The sum of an output runs over blocks in order, then over taps in order, whatever tile it falls
  * in.
  *
+ * With every second column, vectors of x are halved as they are loaded, within 16 bytes, as such
+ * shuffles are the cheap ones. So lanes are in another order until sums are stored.
+ *
  * Kernels of 3 x 3 taps keep all of these in registers instead, and the sums of the rows that meet
  * the current input row: each of its vectors is loaded once a column and serves three rows.
  */
 #include "kernel_types.h"
 #include "vec.h"
 
-#define ROWS (PLANE_ROWS / PARTS)
-#define MOST 8 /* rows, and taps; a plain constant, so that arrays become registers */
+#define ROWS   (PLANE_ROWS / PARTS)
+#define MOST   8 /* rows, and taps; a plain constant, so that arrays become registers */
+
+#define HALVES (PARTS == 1 && sizeof(elem) >= 4) /* smaller ones would take many shuffles */
 
 typedef struct {
     vec part[PARTS];
 } sum;
+
+/* v, or v and more, in the order `place` gives for each lane. */
+#if VEC_BYTES && PARTS == 1
+#    ifdef __clang__
+#        define SHUFFLE(a, b, j, place)                                                            \
+            vec c;                                                                                 \
+            UNROLL(64)                                                                             \
+            for (int j = 0; j < VL; j++) {                                                         \
+                const int from = place;                                                            \
+                c[j] = from < VL ? (a)[from] : (b)[from - VL];                                     \
+            }                                                                                      \
+            return c
+#    else
+#        define SHUFFLE(a, b, j, place)                                                            \
+            __typeof__((vec){0} < (vec){0}) order;                                                 \
+            UNROLL(64)                                                                             \
+            for (int j = 0; j < VL; j++)                                                           \
+                order[j] = place;                                                                  \
+            return __builtin_shuffle(a, b, order)
+#    endif
+#    define QUAD ((int)(16 / sizeof(elem)))
+
+/* Elements first, first + 2, ... of a and b: of each 16 bytes of a, then of those of b, and so on.
+ */
+INLINE vec halve(vec a, vec b, const int first) {
+    SHUFFLE(a, b, j, j / QUAD * QUAD + j % (QUAD / 2) * 2 + first + j % QUAD / (QUAD / 2) * VL);
+}
+
+/* The same lanes in the order of the elements. */
+INLINE vec in_order(vec v) {
+    SHUFFLE(v, v, j, j % (VL / 2) / (QUAD / 2) * QUAD + j / (VL / 2) * (QUAD / 2) + j % (QUAD / 2));
+}
+#else
+INLINE vec halve(vec a, vec b, const int first) {
+    return first ? b : a;
+}
+INLINE vec in_order(vec v) {
+    return v;
+}
+#endif
+
+/* A vector of every `columns`-th element. */
+INLINE vec every(const int columns, const elem *x) {
+    return columns == 1 ? load(x) : halve(load(x), load(x + VL), 0);
+}
 
 /* Row `row` of those that are `pitch` bytes apart, every third of which has a pointer: what is
  * between is reached by scaled addresses. */
@@ -32,15 +82,15 @@ INLINE const elem *at(const char *const *third, int row, int64_t pitch, int64_t 
 }
 
 /* One column of n taps on the tile, `right` of the rows' pointers. */
-INLINE void step(sum *acc, const int n, const char *const *third, int64_t pitch, int64_t right,
-                 const elem *taps) {
+INLINE void step(sum *acc, const int n, const int by, const char *const *third, int64_t pitch,
+                 int64_t right, const elem *taps) {
     vec w[MOST * PARTS];
     UNROLL(16)
     for (int i = 0; i < n * PARTS; i++)
         w[i] = held(set1(taps[i]));
     UNROLL(16)
     for (int row = 0; row < ROWS + n - 1; row++) {
-        const vec a = held(load(at(third, row, pitch, right)));
+        const vec a = held(every(by, at(third, row, pitch, right)));
         UNROLL(8)
         for (int i = 0; i < n; i++) {
             const int r = row - i;
@@ -52,7 +102,7 @@ INLINE void step(sum *acc, const int n, const char *const *third, int64_t pitch,
     }
 }
 
-INLINE void columns(sum *acc, const int n, const filter_block *block, const elem *x,
+INLINE void columns(sum *acc, const int n, const int by, const filter_block *block, const elem *x,
                     int64_t x_pitch, const elem *taps) {
     const int64_t pitch = x_pitch * (int64_t)sizeof(elem);
     const char *third[MOST];
@@ -60,16 +110,18 @@ INLINE void columns(sum *acc, const int n, const filter_block *block, const elem
     for (int i = 0; i <= (ROWS + n - 2) / 3; i++)
         third[i] = (const char *)(x + block->column) + (block->row + 3 * i) * pitch;
     for (int64_t c = 0, right = 0; c < block->columns; c++, right += block->step)
-        step(acc, n, third, pitch, right, taps + c * n * PARTS);
+        step(acc, n, by, third, pitch, right, taps + c * n * PARTS);
 }
 
-/* The length of a program's only block, where the kernel is compiled for it. */
-typedef enum { ANY = 0, FIVE = 5, SEVEN = 7 } kind;
+/* The length of a program's only block, where the kernel is compiled for it; or any, for every
+ * second column. */
+typedef enum { ANY = 0, FIVE = 5, SEVEN = 7, BY_2 = -1 } kind;
 
 INLINE void tile(sum *acc, const kind k, const filter_program *program, const elem *taps,
                  const elem *x, int64_t pitch) {
-    if (k != ANY) {
-        columns(acc, (int)k, program->blocks, x, pitch, taps);
+    const int by = k == BY_2 ? 2 : 1;
+    if (k > ANY) {
+        columns(acc, (int)k, by, program->blocks, x, pitch, taps);
         return;
     }
     for (int64_t b = 0; b < program->count; b++) {
@@ -77,7 +129,7 @@ INLINE void tile(sum *acc, const kind k, const filter_program *program, const el
         switch (block->length) {
 #define CASE(n)                                                                                    \
     case n:                                                                                        \
-        if (n <= TILE_CHUNK) columns(acc, n, block, x, pitch, taps);                               \
+        if (n <= TILE_CHUNK) columns(acc, n, by, block, x, pitch, taps);                           \
         break;
             CASE(1) CASE(2) CASE(3) CASE(4) CASE(5) CASE(6) CASE(7) CASE(8)
 #undef CASE
@@ -86,11 +138,11 @@ INLINE void tile(sum *acc, const kind k, const filter_program *program, const el
     }
 }
 
-INLINE vec finish(const sum *s) {
+INLINE vec finish(const kind k, const sum *s) {
 #if PARTS == 2
     return join(s->part[0], s->part[1]);
 #else
-    return s->part[0];
+    return k == BY_2 ? in_order(s->part[0]) : s->part[0];
 #endif
 }
 
@@ -116,25 +168,25 @@ INLINE int64_t whole_rows(const plane_job *job, int64_t elements) {
     return job->height > beyond ? job->height - beyond : 0;
 }
 
-INLINE void put(const sum *acc, elem *y, int64_t pitch, int past_cache) {
+INLINE void put(const kind k, const sum *acc, elem *y, int64_t pitch, int past_cache) {
     UNROLL(8)
     for (int r = 0; r < ROWS; r++)
         if (past_cache)
-            stream(y + r * pitch, finish(&acc[r]));
+            stream(y + r * pitch, finish(k, &acc[r]));
         else
-            store(y + r * pitch, finish(&acc[r]));
+            store(y + r * pitch, finish(k, &acc[r]));
 }
 
 /* The first rows of a tile, `whole` of them in whole vectors. */
-INLINE void put_part(const sum *acc, elem *y, int64_t pitch, int64_t rows, int64_t whole,
-                     int64_t elements) {
+INLINE void put_part(const kind k, const sum *acc, elem *y, int64_t pitch, int64_t rows,
+                     int64_t whole, int64_t elements) {
     UNROLL(8)
     for (int r = 0; r < ROWS; r++, y += pitch) {
         if (r == rows) return;
         if (r < whole)
-            store(y, finish(&acc[r]));
+            store(y, finish(k, &acc[r]));
         else
-            store_part(y, finish(&acc[r]), elements);
+            store_part(y, finish(k, &acc[r]), elements);
     }
 }
 
@@ -150,11 +202,12 @@ INLINE void one_plane(const kind k, const plane_job *job, const elem *x, const e
             UNROLL(8)
             for (int i = 0; i < ROWS; i++)
                 acc[i] = (sum){{start}};
-            tile(acc, k, job->program, taps, x + row * job->x_pitch + column, job->x_pitch);
+            tile(acc, k, job->program, taps, x + row * job->x_pitch + column * (k == BY_2 ? 2 : 1),
+                 job->x_pitch);
             if (rows >= ROWS && left >= VL)
-                put(acc, to, job->y_pitch, job->stream);
+                put(k, acc, to, job->y_pitch, job->stream);
             else
-                put_part(acc, to, job->y_pitch, rows, whole_rows(job, left) - row, left);
+                put_part(k, acc, to, job->y_pitch, rows, whole_rows(job, left) - row, left);
         }
     }
 }
@@ -184,6 +237,10 @@ static void seven(const plane_job *job) {
 }
 
 #if PARTS == 1
+static void any_by_2(const plane_job *job) {
+    planes(BY_2, job);
+}
+
 /* sum += the products of three columns, vector v of each, with row i of the taps. */
 INLINE vec add_row(vec sum, const int i, const vec *w, const vec *x) {
     UNROLL(3)
@@ -192,17 +249,25 @@ INLINE vec add_row(vec sum, const int i, const vec *w, const vec *x) {
     return sum;
 }
 
-/* What is read of a row: three vectors, and so many vectors to their right. */
-INLINE void load_row(const elem *x, const int64_t *columns, const int v, vec *to) {
-    UNROLL(3)
-    for (int c = 0; c < 3; c++)
-        to[c] = held(load(x + columns[c] + v * VL));
+/* What is read of a row: vector v of each of three columns. With stride 2 these are neighbours. */
+INLINE void load_row(const elem *x, const int stride, int64_t step, const int v, vec *to) {
+    if (stride == 1) {
+        UNROLL(3)
+        for (int c = 0; c < 3; c++)
+            to[c] = held(load(x + c * step + v * VL));
+    } else {
+        x += 2 * v * VL;
+        const vec a = load(x), b = load(x + VL);
+        to[0] = halve(a, b, 0);
+        to[1] = halve(a, b, 1);
+        to[2] = every(2, x + 2);
+    }
 }
 
-/* A 3 x 3 kernel: where its columns read, its taps [column][row], and the distance from an even
- * input row to the odd one after it, where the stride is 2, else 0. */
+/* A 3 x 3 kernel: the step from a column to the next, its taps [column][row], and the distance from
+ * an even input row to the odd one after it, where the stride is 2. */
 typedef struct {
-    int64_t columns[3], odd;
+    int64_t step, odd;
     vec w[9];
 } kernel_3x3;
 
@@ -214,12 +279,12 @@ INLINE void roll(const int V, const int stride, const plane_job *job, const kern
     vec ending[2], begun[2], in[3];
     UNROLL(2)
     for (int v = 0; v < V; v++) {
-        load_row(x, k->columns, v, in);
+        load_row(x, stride, k->step, v, in);
         ending[v] = add_row(start, 0, k->w, in);
     }
     UNROLL(2)
     for (int v = 0; v < V && stride == 1; v++) {
-        load_row(x + job->x_pitch, k->columns, v, in);
+        load_row(x + job->x_pitch, stride, k->step, v, in);
         ending[v] = add_row(ending[v], 1, k->w, in);
         begun[v] = add_row(start, 0, k->w, in);
     }
@@ -229,11 +294,12 @@ INLINE void roll(const int V, const int stride, const plane_job *job, const kern
         UNROLL(2)
         for (int v = 0; v < V; v++) {
             if (stride == 2) {
-                load_row(x + k->odd, k->columns, v, in);
+                load_row(x + k->odd, stride, k->step, v, in);
                 ending[v] = add_row(ending[v], 1, k->w, in);
             }
-            load_row(x, k->columns, v, in);
-            const vec out = add_row(ending[v], 2, k->w, in);
+            load_row(x, stride, k->step, v, in);
+            const vec sums = add_row(ending[v], 2, k->w, in),
+                      out = stride == 2 ? in_order(sums) : sums;
             ending[v] = stride == 1 ? add_row(begun[v], 1, k->w, in) : add_row(start, 0, k->w, in);
             if (stride == 1) begun[v] = add_row(start, 0, k->w, in);
             if (r >= whole)
@@ -249,16 +315,15 @@ INLINE void roll(const int V, const int stride, const plane_job *job, const kern
 INLINE void planes_3x3(const int stride, const plane_job *given) {
     plane_job job = *given;
     const filter_block *block = job.program->blocks;
-    kernel_3x3 k = {
-        {0, block->step, stride == 1 ? 2 * block->step : block[1].column - block->column}};
-    if (stride == 2) k.odd = (block[2].row - block->row - 1) * job.x_pitch;
+    kernel_3x3 k = {.step = block->step};
+    if (stride == 2) k.odd = (block[1].row - block->row - 1) * job.x_pitch;
     for (int64_t i = 0; i < given->planes; i++, next(&job)) {
         const elem *taps = job.taps,
                    *x = (const elem *)job.x + block->row * job.x_pitch + block->column;
         const vec start = spread(job.bias);
         UNROLL(9)
         for (int t = 0; t < 9; t++) {
-            const int even = t / 3 * 2 + t % 3 / 2, odd = 6 + t / 3; /* with stride 2 */
+            const int even = t / 3 * 2 + t % 3 / 2, odd = 6 + t / 3; /* rows, with stride 2 */
             k.w[t] = held(set1(taps[stride == 1 ? t : t % 3 == 1 ? odd : even]));
         }
         for (int64_t j = 0, rest; (rest = job.width - j) > 0;) {
@@ -266,10 +331,10 @@ INLINE void planes_3x3(const int stride, const plane_job *given) {
             const int64_t step = two ? 2 * VL : VL, at = job.stream ? j : begin(j, step, job.width);
             elem *y = (elem *)job.y + at;
             if (two)
-                roll(2, stride, &job, &k, start, x + at, y, job.height, VL);
+                roll(2, stride, &job, &k, start, x + stride * at, y, job.height, VL);
             else
-                roll(1, stride, &job, &k, start, x + at, y, whole_rows(&job, job.width - at),
-                     job.width - at);
+                roll(1, stride, &job, &k, start, x + stride * at, y,
+                     whole_rows(&job, job.width - at), job.width - at);
             j += step;
         }
     }
@@ -282,17 +347,11 @@ static void is_3x3_by_2(const plane_job *job) {
     planes_3x3(2, job);
 }
 
-/* Whether the blocks are those of 3 x 3 taps at stride 2: even rows and odd rows, and in each the
- * first two columns and the third. */
+/* Whether the blocks are those of 3 x 3 neighbours at stride 2: even rows, then odd rows. */
 static int has_stride_2(const filter_program *program) {
-    static const int32_t length[] = {2, 2, 1, 1}, columns[] = {2, 1, 2, 1};
     const filter_block *b = program->blocks;
-    if (program->count != 4 || b[1].row != b[0].row || b[3].row != b[2].row ||
-        b[2].column != b[0].column || b[2].step != b[0].step || b[3].column != b[1].column)
-        return 0;
-    for (int i = 0; i < 4; i++)
-        if (b[i].length != length[i] || b[i].columns != columns[i]) return 0;
-    return 1;
+    return program->count == 2 && b[0].length == 2 && b[1].length == 1 && b[0].columns == 3 &&
+           b[1].columns == 3 && b[0].step == 1 && b[0].column == b[1].column;
 }
 #endif
 
@@ -301,12 +360,16 @@ static void filter(const plane_job *job) {
     const filter_block *block = job->program->blocks;
     const int32_t length = job->program->count == 1 ? block->length : 0;
 #if PARTS == 1
-    if (length == 3 && block->columns == 3) {
-        is_3x3(job);
+    if (job->x_column == 2 && has_stride_2(job->program)) {
+        is_3x3_by_2(job);
         return;
     }
-    if (has_stride_2(job->program)) {
-        is_3x3_by_2(job);
+    if (job->x_column == 2) {
+        any_by_2(job);
+        return;
+    }
+    if (length == 3 && block->columns == 3) {
+        is_3x3(job);
         return;
     }
 #endif
@@ -342,4 +405,5 @@ const plane_kernels NAME(plane) = {
     .copy = copy,
     .lanes = VL / PARTS,
     .rows = ROWS,
+    .halves = HALVES,
 };
