@@ -4,9 +4,9 @@
  *
  *   y[r][j] += taps[i] * x[r + i][column + j]      for the taps i of a block
  *
- * A tile of PLANE_ROWS rows x one vector of y stays in registers. For each column of a block its n
- * taps are broadcast once, n being the whole height of most kernels; then each of the PLANE_ROWS +
- * n - 1 input vectors is loaded once and serves all rows that meet it. Rows lie at one pitch, so
+ * A tile of PLANE_ROWS rows x one vector of y, or of PAIR_ROWS rows x two, stays in registers. For
+ * each column of a block its n taps are broadcast once, n being the whole height of most kernels;
+ * then each input vector is loaded once and serves all rows that meet it. Rows lie at one pitch, so
  * that no pointers are looked up, and planes follow one another without a return to the driver.
  *
  * The sum of an output runs over blocks in order, then over taps in order, whatever tile it falls
@@ -21,10 +21,11 @@
 #include "kernel_types.h"
 #include "vec.h"
 
-#define ROWS   (PLANE_ROWS / PARTS)
-#define MOST   8 /* rows, and taps; a plain constant, so that arrays become registers */
+#define ROWS      (PLANE_ROWS / PARTS)
+#define PAIR_ROWS 4
+#define MOST      8 /* sums, and taps; a plain constant, so that arrays become registers */
 
-#define HALVES (PARTS == 1 && sizeof(elem) >= 4) /* smaller ones would take many shuffles */
+#define HALVES    (PARTS == 1 && sizeof(elem) >= 4) /* smaller ones would take many shuffles */
 
 typedef struct {
     vec part[PARTS];
@@ -81,47 +82,50 @@ INLINE const elem *at(const char *const *third, int row, int64_t pitch, int64_t 
     return (const elem *)(third[row / 3] + row % 3 * pitch) + right;
 }
 
-/* One column of n taps on the tile, `right` of the rows' pointers. */
-INLINE void step(sum *acc, const int n, const int by, const char *const *third, int64_t pitch,
-                 int64_t right, const elem *taps) {
+/* One column of n taps on a tile of R rows x V vectors, `right` of the rows' pointers. */
+INLINE void step(sum *acc, const int R, const int V, const int n, const int by,
+                 const char *const *third, int64_t pitch, int64_t right, const elem *taps) {
     vec w[MOST * PARTS];
     UNROLL(16)
     for (int i = 0; i < n * PARTS; i++)
         w[i] = held(set1(taps[i]));
     UNROLL(16)
-    for (int row = 0; row < ROWS + n - 1; row++) {
-        const vec a = held(every(by, at(third, row, pitch, right)));
-        UNROLL(8)
-        for (int i = 0; i < n; i++) {
-            const int r = row - i;
-            if (r < 0 || r >= ROWS) continue;
-            UNROLL(2)
-            for (int p = 0; p < PARTS; p++)
-                acc[r].part[p] = madd(acc[r].part[p], w[i * PARTS + p], a);
+    for (int row = 0; row < R + n - 1; row++) {
+        UNROLL(2)
+        for (int v = 0; v < V; v++) {
+            const vec a = held(every(by, at(third, row, pitch, right) + v * VL));
+            UNROLL(8)
+            for (int i = 0; i < n; i++) {
+                const int r = row - i;
+                if (r < 0 || r >= R) continue;
+                UNROLL(2)
+                for (int p = 0; p < PARTS; p++)
+                    acc[r * V + v].part[p] = madd(acc[r * V + v].part[p], w[i * PARTS + p], a);
+            }
         }
     }
 }
 
-INLINE void columns(sum *acc, const int n, const int by, const filter_block *block, const elem *x,
-                    int64_t x_pitch, const elem *taps) {
+INLINE void columns(sum *acc, const int R, const int V, const int n, const int by,
+                    const filter_block *block, const elem *x, int64_t x_pitch, const elem *taps) {
     const int64_t pitch = x_pitch * (int64_t)sizeof(elem);
     const char *third[MOST];
     UNROLL(8)
-    for (int i = 0; i <= (ROWS + n - 2) / 3; i++)
+    for (int i = 0; i <= (R + n - 2) / 3; i++)
         third[i] = (const char *)(x + block->column) + (block->row + 3 * i) * pitch;
     for (int64_t c = 0, right = 0; c < block->columns; c++, right += block->step)
-        step(acc, n, by, third, pitch, right, taps + c * n * PARTS);
+        step(acc, R, V, n, by, third, pitch, right, taps + c * n * PARTS);
 }
 
 /* The length of a program's only block, where the kernel is compiled for it; or any, for every
  * second column. */
 typedef enum { ANY = 0, FIVE = 5, SEVEN = 7, BY_2 = -1 } kind;
 
-INLINE void tile(sum *acc, const kind k, const filter_program *program, const elem *taps,
-                 const elem *x, int64_t pitch) {
+INLINE void tile(sum *acc, const kind k, const int R, const int V, const filter_program *program,
+                 const elem *taps, const elem *x, int64_t pitch) {
     const int by = k == BY_2 ? 2 : 1;
     if (k > ANY) {
-        columns(acc, (int)k, by, program->blocks, x, pitch, taps);
+        columns(acc, R, V, (int)k, by, program->blocks, x, pitch, taps);
         return;
     }
     for (int64_t b = 0; b < program->count; b++) {
@@ -129,7 +133,7 @@ INLINE void tile(sum *acc, const kind k, const filter_program *program, const el
         switch (block->length) {
 #define CASE(n)                                                                                    \
     case n:                                                                                        \
-        if (n <= TILE_CHUNK) columns(acc, n, by, block, x, pitch, taps);                           \
+        if (n <= TILE_CHUNK) columns(acc, R, V, n, by, block, x, pitch, taps);                     \
         break;
             CASE(1) CASE(2) CASE(3) CASE(4) CASE(5) CASE(6) CASE(7) CASE(8)
 #undef CASE
@@ -168,47 +172,67 @@ INLINE int64_t whole_rows(const plane_job *job, int64_t elements) {
     return job->height > beyond ? job->height - beyond : 0;
 }
 
-INLINE void put(const kind k, const sum *acc, elem *y, int64_t pitch, int past_cache) {
+INLINE void put(const kind k, const int R, const int V, const sum *acc, elem *y, int64_t pitch,
+                int past_cache) {
     UNROLL(8)
-    for (int r = 0; r < ROWS; r++)
+    for (int i = 0; i < R * V; i++)
         if (past_cache)
-            stream(y + r * pitch, finish(k, &acc[r]));
+            stream(y + i / V * pitch + i % V * VL, finish(k, &acc[i]));
         else
-            store(y + r * pitch, finish(k, &acc[r]));
+            store(y + i / V * pitch + i % V * VL, finish(k, &acc[i]));
 }
 
-/* The first rows of a tile, `whole` of them in whole vectors. */
-INLINE void put_part(const kind k, const sum *acc, elem *y, int64_t pitch, int64_t rows,
-                     int64_t whole, int64_t elements) {
-    UNROLL(8)
-    for (int r = 0; r < ROWS; r++, y += pitch) {
-        if (r == rows) return;
+/* Functions of their own: compilers then find registers for the one loop in each. */
+#define ALONE __attribute__((noinline))
+
+/* Some elements, less than a vector; by 16 bytes, the last of which may lie over those before. */
+INLINE void copy_part(const elem *from, int64_t elements, elem *to) {
+    const int64_t bytes = elements * (int64_t)sizeof(elem);
+    const char *a = (const char *)from;
+    char *b = (char *)to;
+    for (int64_t i = 0; i < bytes - 16; i += 16)
+        memcpy(b + i, a + i, 16);
+    if (bytes >= 16)
+        memcpy(b + bytes - 16, a + bytes - 16, 16);
+    else
+        store_part(to, load(from), elements);
+}
+
+/* The rows first .. end - 1 of a tile of one vector to y, those below `whole` in whole vectors, of
+ * the others some elements. */
+static ALONE void put_rows(const elem *from, elem *y, int64_t pitch, int64_t first, int64_t end,
+                           int64_t whole, int64_t elements) {
+    for (int64_t r = first; r < end; r++)
         if (r < whole)
-            store(y, finish(k, &acc[r]));
+            store(y + r * pitch, load(from + r * VL));
         else
-            store_part(y, finish(k, &acc[r]), elements);
-    }
+            copy_part(from + r * VL, elements, y + r * pitch);
 }
 
-INLINE void one_plane(const kind k, const plane_job *job, const elem *x, const elem *taps,
-                      vec start, elem *y) {
-    for (int64_t r = 0; r < job->height; r += ROWS) {
-        const int64_t row = begin(r, ROWS, job->height), rows = job->height - row;
-        for (int64_t j = 0; j < job->width; j += VL) {
-            const int64_t column = job->stream ? j : begin(j, VL, job->width),
-                          left = job->width - column;
-            elem *to = y + row * job->y_pitch + column;
-            sum acc[MOST];
-            UNROLL(8)
-            for (int i = 0; i < ROWS; i++)
-                acc[i] = (sum){{start}};
-            tile(acc, k, job->program, taps, x + row * job->x_pitch + column * (k == BY_2 ? 2 : 1),
-                 job->x_pitch);
-            if (rows >= ROWS && left >= VL)
-                put(k, acc, to, job->y_pitch, job->stream);
-            else
-                put_part(k, acc, to, job->y_pitch, rows, whole_rows(job, left) - row, left);
+/* V vectors of y down all rows, in tiles of R; there are at least R rows, or V is 1. */
+INLINE void down(const kind k, const int R, const int V, const plane_job *job, const elem *x,
+                 const elem *taps, vec start, elem *y, int64_t column) {
+    const int64_t left = job->width - column;
+    x += column * (k == BY_2 ? 2 : 1);
+    y += column;
+    for (int64_t r = 0; r < job->height; r += R) {
+        const int64_t row = begin(r, R, job->height), rows = job->height - row;
+        elem *to = y + row * job->y_pitch;
+        sum acc[MOST];
+        UNROLL(8)
+        for (int i = 0; i < R * V; i++)
+            acc[i] = (sum){{start}};
+        tile(acc, k, R, V, job->program, taps, x + row * job->x_pitch, job->x_pitch);
+        if (V > 1 || (rows >= R && left >= VL)) {
+            put(k, R, V, acc, to, job->y_pitch, job->stream);
+            continue;
         }
+        const int64_t whole = whole_rows(job, left) - row;
+        const int most = rows >= R && whole >= R - 1; /* nearly always: the others end a plane */
+        elem all[MOST * VL];
+        if (most) put(k, R - 1, 1, acc, to, job->y_pitch, 0);
+        put(k, R, 1, acc, all, VL, 0);
+        put_rows(all, to, job->y_pitch, most ? R - 1 : 0, rows < R ? rows : R, whole, left);
     }
 }
 
@@ -220,25 +244,49 @@ INLINE void next(plane_job *job) {
     if (job->bias) job->bias = (const elem *)job->bias + job->bias_step;
 }
 
-INLINE void planes(const kind k, const plane_job *given) {
+/* The columns from .. to - 1 of all planes by tiles of R rows x V vectors. */
+INLINE void sweep(const kind k, const int R, const int V, const plane_job *given, int64_t from,
+                  int64_t to) {
     plane_job job = *given; /* which no store can change */
-    for (int64_t i = 0; i < given->planes; i++, next(&job))
-        one_plane(k, &job, job.x, job.taps, spread(job.bias), job.y);
+    for (int64_t i = 0; i < given->planes; i++, next(&job)) {
+        const vec start = spread(job.bias);
+        for (int64_t j = from; j < to; j += V * VL)
+            down(k, R, V, &job, job.x, job.taps, start, job.y,
+                 job.stream ? j : begin(j, V * VL, job.width));
+    }
 }
 
-static void any(const plane_job *job) {
-    planes(ANY, job);
+/* Columns that tiles of pairs of vectors take, which keep more sums in flight: none where they
+ * compute more that is not asked for than that gains. */
+static int64_t paired(const plane_job *job) {
+    const int64_t tall = (job->height + ROWS - 1) / ROWS * ROWS,
+                  low = (job->height + PAIR_ROWS - 1) / PAIR_ROWS * PAIR_ROWS,
+                  rest = job->width % (2 * VL);
+    if (!REAL || job->width < 2 * VL || job->height < PAIR_ROWS ||
+        low * ROWS >= tall * (2 * PAIR_ROWS))
+        return 0;
+    return rest <= VL || job->stream ? job->width - rest : job->width;
 }
-static void five(const plane_job *job) {
-    planes(FIVE, job);
-}
-static void seven(const plane_job *job) {
-    planes(SEVEN, job);
-}
+
+#define PLANES(name, k)                                                                            \
+    static ALONE void name##_single(const plane_job *job, int64_t from, int64_t to) {              \
+        sweep(k, ROWS, 1, job, from, to);                                                          \
+    }                                                                                              \
+    static ALONE void name##_pairs(const plane_job *job, int64_t to) {                             \
+        sweep(k, PAIR_ROWS, REAL ? 2 : 1, job, 0, to);                                             \
+    }                                                                                              \
+    static void name(const plane_job *job) {                                                       \
+        const int64_t pairs = paired(job);                                                         \
+        if (pairs) name##_pairs(job, pairs);                                                       \
+        if (pairs < job->width) name##_single(job, pairs, job->width);                             \
+    }
+PLANES(any, ANY)
+PLANES(five, FIVE)
+PLANES(seven, SEVEN)
 
 #if PARTS == 1
 static void any_by_2(const plane_job *job) {
-    planes(BY_2, job);
+    sweep(BY_2, ROWS, 1, job, 0, job->width);
 }
 
 /* sum += the products of three columns, vector v of each, with row i of the taps. */
