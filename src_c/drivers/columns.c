@@ -37,6 +37,7 @@ typedef struct {
     int64_t channels, blocks; /* of x: in a block */
     int64_t columns;          /* of a block, by part, in whole tiles */
     int64_t channels_at_once; /* of y */
+    int64_t tile_bytes;       /* of packed weights, from tile to tile of columns */
     int64_t depths, lines;    /* of y: a band has lines of one depth, if paired of any */
     int64_t rows, bands;      /* lines in a band, bands of a depth */
     int64_t row, pitch; /* samples from line to line, from column to column and channel of y */
@@ -92,7 +93,7 @@ static size_t lay_out(const columns_plan *plan, char *base, scratch *s) {
     s->columns = whole ? base + round_up(sums, 64) : base;
     s->y = base + round_up(sums, 64) + round_up(columns, 64);
     s->w = s->y + round_up(y, 64);
-    s->row = s->w + round_up(plan->channels_at_once * weights, 64);
+    s->row = s->w + plan->columns / plan->outer->columns * plan->tile_bytes;
     s->start = s->row + round_up(plan->dense ? 0 : weights, 64);
     s->lines = s->start + round_up(weights, 64);
     return (size_t)(s->lines - base + lines);
@@ -176,6 +177,9 @@ static void size_blocks(columns_plan *plan) {
     plan->parts_of_blocks = min64(plan->blocks, wanted);
     plan->columns = round_up(plan->channels * plan->taps * plan->parts, plan->outer->columns);
     plan->channels_at_once = ceil_div(p->channels_out, ceil_div(p->channels_out, CHANNELS));
+    const int64_t lines = ceil_div(
+        plan->channels_at_once * plan->outer->columns * (plan->bytes / plan->parts), CACHE_LINE);
+    plan->tile_bytes = (lines | 1) * CACHE_LINE; /* tiles begin in all sets of a cache */
     plan->line = ceil_div(p->input[W], p->stride[W]);
 }
 
@@ -272,7 +276,7 @@ static void pack_w(const job *j, const band *b, int64_t k, int64_t count, const 
     const columns_plan *plan = j->plan;
     const pyconvc_problem *p = plan->p;
     const int64_t bytes = plan->bytes, columns = plan->outer->columns,
-                  step = plan->channels_at_once * columns;
+                  step = plan->tile_bytes / (bytes / plan->parts);
     for (int64_t i = 0; i < count; i++) {
         const char *from =
             j->w +
@@ -350,7 +354,7 @@ static void multiply(const job *j, const band *b, int64_t k, int64_t count, cons
         o->a = s->y + (k * plan->pitch + first) * plan->bytes;
         if (put) place(j, b, first, is_wide ? outer->vectors : 1, &q);
         for (int64_t t = 0; t < used; t += outer->columns) {
-            o->b = s->w + t * plan->channels_at_once * (plan->bytes / plan->parts);
+            o->b = s->w + t / outer->columns * plan->tile_bytes;
             o->sums = s->sums + (t * plan->pitch + first) * plan->bytes;
             fetch(next, lines);
             if (!put) {
