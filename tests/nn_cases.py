@@ -23,6 +23,11 @@ LONGEST = {1: 40, 2: 12, 3: 5}
 MANY_CHANNELS = {
     "bands that overlap": ((2, 20, 40, 21), (20, 5, 3, 3), {"stride": 2, "padding": 1}),
     "bands apart": ((1, 18, 33, 17), (18, 6, 2, 2), {"stride": 2}),
+    "pairs in whole vectors": ((1, 64, 9, 64), (64, 11, 1, 2), {"stride": (2, 2)}),
+    "pairs, parts, groups": ((2, 340, 7, 13), (340, 5, 2, 2), {"groups": 2, "stride": 2}),
+    "pairs in depth": ((1, 170, 5, 9, 7), (170, 7, 2, 1, 2), {"stride": 2, "flip_filters": True}),
+    "pairs, cropped lines": ((1, 16, 9, 20), (16, 9, 2, 2), {"stride": 2, "padding": (1, 0)}),
+    "pairs, more lines": ((1, 16, 9, 20), (16, 9, 2, 2), {"stride": 2, "output_padding": (1, 0)}),
     "gaps": ((1, 17, 9, 10), (17, 7, 2, 2), {"stride": 3, "dilation": 2, "output_padding": (2, 1)}),
     "depth": ((1, 16, 5, 6, 7), (16, 6, 3, 2, 2), {"stride": 2, "dilation": (2, 1, 1)}),
     "depth apart": ((2, 24, 3, 4, 5), (24, 3, 2, 1, 3), {"stride": (2, 1, 3)}),

@@ -160,12 +160,14 @@ def test_float16_and_double(mode):
 
 @pytest.mark.parametrize("workers", [2, 5])
 @pytest.mark.parametrize("dtype", [np.float32, np.complex64, np.int16])
-def test_same_bits_for_any_number_of_workers_and_any_batch(dtype, workers):
-    x, w = cases.random((3, 16, 20, 21), dtype), cases.random((16, 12, 4, 4), dtype, 1)
-    want = nn.conv_transpose2d(x, w, None, 2, 1, workers=1)
-    got = nn.conv_transpose2d(x, w, None, 2, 1, workers=workers)
+@pytest.mark.parametrize(("channels", "taps", "padding"), [(16, 4, 1), (170, 2, 0)])
+def test_same_bits_for_any_number_of_workers_and_any_batch(channels, taps, padding, dtype, workers):
+    x = cases.random((3, channels, 20, 21), dtype)
+    w = cases.random((channels, 12, taps, taps), dtype, 1)
+    want = nn.conv_transpose2d(x, w, None, 2, padding, workers=1)
+    got = nn.conv_transpose2d(x, w, None, 2, padding, workers=workers)
     np.testing.assert_array_equal(got, want)
-    np.testing.assert_array_equal(nn.conv_transpose2d(x[1], w, None, 2, 1), want[1])
+    np.testing.assert_array_equal(nn.conv_transpose2d(x[1], w, None, 2, padding), want[1])
 
 
 def transposed_options(rank, dtype):
