@@ -192,6 +192,7 @@ typedef struct {
     block from, to;
     int64_t n[PYCONVC_RANK];
     int flags;
+    int64_t at; /* number of the first row in its block */
 } step;
 
 static shifted_job shifted(const step *p, const void *w, int64_t count, int64_t height) {
@@ -288,7 +289,7 @@ static void add_pairs(const step *p, shifted_fn *kernel) {
  * the axis, so that no block changes a bit. */
 static int64_t place(const step *p, int axis) {
     const int64_t taps = p->pass->kernel[axis];
-    const int64_t at = (p->t->first[axis] - p->pass->pad[axis]) % taps;
+    const int64_t at = (p->t->first[axis] + p->at - p->pass->pad[axis]) % taps;
     return at < 0 ? at + taps : at;
 }
 
@@ -370,10 +371,33 @@ static void box_columns(const step *p) {
         }
 }
 
+/* Along rows, in eights. */
+static void box_eights(const step *p) {
+    const chain_plan *plan = p->plan;
+    line_job job = {.x_step = plan->parts,
+                    .pitch = p->from.row * plan->parts,
+                    .count = p->pass->kernel[W],
+                    .w = p->pass->w,
+                    .divide = p->pass->kind == PYCONVC_QUOTIENT,
+                    .sums = p->s->sums,
+                    .y_pitch = p->to.row * plan->parts,
+                    .height = p->n[H],
+                    .width = p->n[W] * plan->parts,
+                    .stream = (p->flags & FILTER_STREAM) != 0};
+    for (int64_t d = 0; d < p->n[D]; d++) {
+        job.x = sample(plan, &p->from, d, 0, 0);
+        job.y = sample(plan, &p->to, d, 0, 0);
+        plan->box->lines(&job);
+    }
+}
+
 static void add_box(const step *p, shifted_fn *kernel) {
     const int axis = chain_axis(p->pass);
-    if (!chain_is_long_box(p->pass))
+    const chain_sharing sharing = chain_shares(p->pass);
+    if (sharing == CHAIN_PLAIN)
         add_lines(p, axis, kernel);
+    else if (sharing == CHAIN_EIGHTS)
+        box_eights(p);
     else if (axis == W)
         box_columns(p);
     else
@@ -478,12 +502,15 @@ static void run_inner(const step *whole) {
  * input is loaded as far as it is needed if that is yet to be done, then one along rows. */
 static void run_by_rows(const step *whole, int i, const block *y) {
     const chain_plan *plan = whole->plan;
-    const int64_t most = plan->rows, beyond = whole->pass->kernel[H] - 1;
+    const int64_t beyond = whole->pass->kernel[H] - 1;
     for (int64_t d = 0; d < whole->n[D]; d++)
-        for (int64_t h = 0, loaded = 0; h < whole->n[H]; h += most) {
+        for (int64_t h = 0, next, loaded = 0; h < whole->n[H]; h = next) {
             step p = *whole;
+            p.at = h;
+            next =
+                h + (chain_shares(p.pass) == CHAIN_RUNS ? beyond + 1 - place(&p, H) : plan->rows);
             p.n[D] = 1;
-            p.n[H] = min64(most, whole->n[H] - h);
+            p.n[H] = min64(next, whole->n[H]) - h;
             p.to.first += plan->lead * plan->bytes;
             if (plan->loads_rows) {
                 p.from = find_rows(&p, &whole->from, d, h, h + p.n[H] + beyond, loaded);
@@ -494,6 +521,7 @@ static void run_by_rows(const step *whole, int i, const block *y) {
                 run_pass(&p);
                 settle(&p);
             }
+            p.at = 0;
             p.from = p.to;
             put_constant(plan, p.t, i + 1, &p.from, p.n);
             take(&p, i + 1);

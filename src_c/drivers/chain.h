@@ -56,10 +56,13 @@ void chain_plan_free(chain_plan *plan);
 /* The axis that a pass has its kernel along. */
 int chain_axis(const pyconvc_pass *pass);
 
-/* Whether a pass is a mean of so many samples that it is added up in runs. */
-int chain_is_long_box(const pyconvc_pass *pass);
+/* Whether a pass is a mean of so many samples that their sums are shared, and how: along rows in
+ * eights, or in runs of whole windows. */
+typedef enum { CHAIN_PLAIN, CHAIN_EIGHTS, CHAIN_RUNS } chain_sharing;
+chain_sharing chain_shares(const pyconvc_pass *pass);
 
-/* Whether passes i and i + 1, the last two, go by rows: a box filter takes whole blocks. */
+/* Whether passes i and i + 1, the last two, go by rows, or by runs of rows: other means take whole
+ * blocks. */
 int chain_goes_by_rows(const pyconvc_chain *c, int i);
 
 /* Weights of a sum of small integers in two parts; leaves *to alone where none are of use. */

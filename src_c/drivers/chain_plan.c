@@ -11,15 +11,19 @@
 #define ROWS_BYTES  (12 << 10)  /* of rows between two passes: some part of an L1 cache */
 #define ROWS_STEP   4           /* which all kernels take at once */
 #define MOST_ROWS   256
+#define RUNS_BYTES  (1536 << 10) /* of three runs of rows */
+#define RUN_COLUMNS 256
 #define STRIP_BYTES (8 << 10)  /* of a row that is read in x: long enough for prefetching */
 #define LINE_BYTES  (64 << 10) /* the same, where a rule joins its ends */
 #define FEW_ROWS    12         /* of a kernel: more of them would collide in the cache */
 #define FAR         256        /* rows of a halo for which blocks are narrow */
 #define STREAM_FROM (4 << 20)  /* bytes of y */
 #define MOST_DOUBT  0.01 /* of sums in float32: more of them would be computed again too often */
-#define LONG_BOX    16   /* samples of a window from which runs are faster than sums */
+#define EIGHTS_FROM 16   /* samples of a window from which sums are shared */
+#define RUNS_FROM   129  /* and from which eights along rows are too many, and rows of a run */
 
 enum { D, H, W };
+enum { EIGHT = 8 };
 
 int chain_axis(const pyconvc_pass *pass) {
     return pass->kernel[D] > 1 ? D : pass->kernel[H] > 1 ? H : W;
@@ -29,14 +33,18 @@ static int is_box(const pyconvc_pass *pass) {
     return pass->kind == PYCONVC_MEAN || pass->kind == PYCONVC_QUOTIENT;
 }
 
-int chain_is_long_box(const pyconvc_pass *pass) {
-    return is_box(pass) && pass->kernel[chain_axis(pass)] >= LONG_BOX;
+chain_sharing chain_shares(const pyconvc_pass *pass) {
+    const int64_t taps = pass->kernel[chain_axis(pass)];
+    if (!is_box(pass) || taps < EIGHTS_FROM) return CHAIN_PLAIN;
+    return pass->kernel[W] > 1 && taps < RUNS_FROM ? CHAIN_EIGHTS : CHAIN_RUNS;
 }
 
 int chain_goes_by_rows(const pyconvc_chain *c, int i) {
     const pyconvc_pass *pass = &c->pass[i];
+    const int axis = chain_axis(pass);
     return i == c->passes - 2 && pass->kernel[W] == 1 && chain_axis(pass + 1) == W &&
-           !chain_is_long_box(pass) && !chain_is_long_box(pass + 1);
+           (chain_shares(pass) == CHAIN_PLAIN || (axis == H && pass->kernel[H] < RUNS_FROM)) &&
+           chain_shares(pass + 1) != CHAIN_RUNS;
 }
 
 static int64_t sample_bytes(int32_t sample, int64_t computed) {
@@ -177,6 +185,16 @@ static void size_blocks(chain_plan *plan, int in_place) {
     cut(plan);
 }
 
+/* Blocks of which two runs of rows, and what comes of one, fit in the cache. */
+static void size_runs(chain_plan *plan) {
+    const int64_t *size = plan->c->size, taps = plan->c->pass[0].kernel[H];
+    const int64_t fitting = RUNS_BYTES / (3 * taps * plan->bytes);
+    plan->block[W] = min64(size[W], max64(RUN_COLUMNS, min64(fitting, STRIP_BYTES / plan->bytes)));
+    plan->block[H] = min64(size[H], MOST_ROWS);
+    plan->block[D] = 1;
+    cut(plan);
+}
+
 /* Rows are loaded as they are needed, or not at all, if the first of two passes goes by rows and the
  * second can have its ends from what that leaves. */
 static void choose_blocks(chain_plan *plan, int in_place) {
@@ -188,7 +206,10 @@ static void choose_blocks(chain_plan *plan, int in_place) {
         size_direct(plan);
         plan->direct = has_ends(plan);
     }
-    if (!plan->direct) size_blocks(plan, in_place);
+    if (by_rows && chain_shares(&c->pass[0]) == CHAIN_RUNS)
+        size_runs(plan);
+    else if (!plan->direct)
+        size_blocks(plan, in_place);
     plan->loads_rows = by_rows && has_ends(plan);
 }
 
@@ -200,7 +221,7 @@ static int64_t lanes_of(const chain_plan *plan) {
 static void size_rows(chain_plan *plan) {
     const int64_t lanes = lanes_of(plan), line = 64 / plan->bytes;
     plan->lead = plan->loads_rows ? round_up(plan->before[W], line) - plan->before[W] : 0;
-    plan->row = round_up(plan->lead + plan->block[W] + plan->halo[W] + lanes, line);
+    plan->row = round_up(plan->lead + plan->block[W] + plan->halo[W] + lanes + EIGHT, line);
     if (plan->row * plan->bytes % 512 == 0) plan->row += line; /* rows apart in the cache */
     const int64_t rows = ROWS_BYTES / (plan->row * plan->bytes);
     plan->rows = max64(ROWS_STEP, rows / ROWS_STEP * ROWS_STEP);
@@ -225,7 +246,9 @@ static void size_boxes(chain_plan *plan) {
     for (int i = 0; i < plan->c->passes; i++) {
         const pyconvc_pass *pass = &plan->c->pass[i];
         const int64_t taps = pass->kernel[chain_axis(pass)];
-        if (!chain_is_long_box(pass)) continue;
+        if (chain_shares(pass) == CHAIN_EIGHTS)
+            plan->sums = max64(plan->sums, (plan->row + lanes) * plan->bytes);
+        if (chain_shares(pass) != CHAIN_RUNS) continue;
         plan->sums = max64(plan->sums, taps * plan->box->columns * (int64_t)sizeof(double));
         if (chain_axis(pass) != W) continue;
         if (4 * (plan->block[H] + plan->halo[H]) < lanes) /* pieces that begin with a run */
@@ -325,7 +348,7 @@ static int stays_integer(chain_plan *plan) {
     for (int i = 0; i < c->passes; i++) {
         const pyconvc_pass *pass = &c->pass[i];
         if (pass->kind == PYCONVC_SUM || pass->kind == PYCONVC_MEAN) return 0;
-        if (chain_is_long_box(pass)) return 0;
+        if (chain_shares(pass) != CHAIN_PLAIN) return 0;
     }
     return narrow_fills(plan, c->x_sample);
 }

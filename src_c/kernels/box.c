@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause
  *
- * box.c -- sums of windows of rows, for a time that does not grow with the window (contract:
- * box_job in chain_types.h).
+ * box.c -- means of long windows of rows, for a time that does not grow with the window (contract:
+ * box_job in chain_types.h), and of shorter ones.
  *
  * Rows are taken in runs of as many as a window has. A window is the end of one run and the
  * beginning of the next: sums of the ends are made once for a run, going backwards, and the sum of
@@ -111,4 +111,6 @@ static void means(const box_job *job) {
         all_rows(1, job, j, job->width - j);
 }
 
-const box_kernels NAME(box) = {.means = means, .columns = COLUMNS};
+#include "eights.h"
+
+const box_kernels NAME(box) = {.means = means, .columns = COLUMNS, .lines = lines};
