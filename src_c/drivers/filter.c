@@ -257,10 +257,10 @@ static void do_regions(const filter_job *j, filter_task *t, const scratch *s, in
         t->planes = min64(plan->planes_at_once, plan->planes - t->first_plane);
         const int flags = t->first_plane ? plan->flags | FILTER_ACCUMULATE : plan->flags;
         find_rows(j, t, s, 0);
+        if (!none) apply_region(j, t, s, a, b, 1, flags);
         apply_region(j, t, s, from, none ? to : a, 0, flags);
-        if (none) continue;
-        apply_region(j, t, s, a, b, 1, flags);
-        if (b < to) apply_region(j, t, s, whole_vector(plan, a, b, to, flags), to, 0, flags);
+        if (!none && b < to)
+            apply_region(j, t, s, whole_vector(plan, a, b, to, flags), to, 0, flags);
     }
 }
 

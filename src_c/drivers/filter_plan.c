@@ -15,6 +15,7 @@
 #define SWEEP_BYTES      (1 << 18) /* input rows that a sweep down a block of columns keeps near */
 #define MOST_COLUMNS     4096
 #define LINE_BLOCK       16384
+#define INSIDE           8 /* times the borders of a line that is read in place */
 #define TASKS_PER_WORKER 8
 #define MOST_DEPTHS      32 /* of a task: few of its planes are copied for another task too */
 #define VOLUME_TAPS      9  /* of a volume's kernel that repay the copies of its lines */
@@ -193,6 +194,13 @@ static int copies_lines(const filter_plan *plan) {
            plan->planes * plan->taps_per_plane >= VOLUME_TAPS;
 }
 
+/* Whether the line kernel reads x itself but for the borders: short lines cost less to copy whole. */
+static int in_place(const filter_plan *plan) {
+    const pyconvc_problem *p = plan->p;
+    const int64_t inside = p->input[W] - halo(p);
+    return plan->use_line && p->x_step[5] == 1 && inside >= INSIDE * (p->output[W] - inside);
+}
+
 /* Columns whose taps all meet x itself, read in whole vectors; from where stores may be streamed.
  */
 static void find_inside(filter_plan *plan, const char *y) {
@@ -207,8 +215,7 @@ static void find_inside(filter_plan *plan, const char *y) {
             from++;
     const int64_t to = min64(p->output[W], p->input[W] + p->pad_before[W] - halo(p));
     if (to - from < 2 * plan->kernels->tile_columns) return;
-    /* Short lines cost less to copy whole than their borders do to compute apart. */
-    if (plan->use_line && to - from < 16 * (p->output[W] - (to - from))) return;
+    if (plan->use_line && !in_place(plan)) return;
     plan->inside_from = from;
     plan->inside_to = from + (to - from) / lanes * lanes;
 }
@@ -346,7 +353,7 @@ static pyconvc_status make(filter_plan *plan, const pyconvc_problem *p, const vo
     plan->parts = parts_of(p->dtype);
     plan->phases = phases_across(p);
     plan->workers = parallel_workers(run, multiply_adds(plan) * (double)plan->bytes);
-    plan->packed = may_pack && filter_planes_size(plan);
+    plan->packed = may_pack && !in_place(plan) && filter_planes_size(plan);
     if (!plan->packed) size_strips(plan);
     if (may_stream(plan, y)) plan->flags |= FILTER_STREAM;
     if (!plan->packed) {

@@ -8,7 +8,7 @@
 
 #define CACHE_LINE  64
 #define FEW_SAMPLES 4   /* at the ends of lines */
-#define SHORT_LINE  128 /* bytes up to which a loop is faster than a call */
+#define SHORT_LINE  256 /* bytes up to which a loop is faster than a call */
 
 typedef struct {
     uint64_t half[2];
@@ -140,11 +140,17 @@ static inline void clear_line(int64_t bytes, char *to) {
         else                                                                                       \
             for (int64_t j = 0; j < range->inside; j++)                                            \
                 d[j] = s[j * step];                                                                \
-        for (int64_t i = 0; i < range->before + range->after; i++) {                               \
-            const int64_t j = i < range->before ? i : i + range->inside;                           \
-            if (line->rule == PYCONVC_CONSTANT)                                                    \
-                memcpy(to + j, line->fill, sizeof(T));                                             \
-            else                                                                                   \
+        if (line->rule == PYCONVC_CONSTANT && range->before + range->after) {                      \
+            T value;                                                                               \
+            memcpy(&value, line->fill, sizeof(T));                                                 \
+            for (int64_t j = 0; j < range->before; j++)                                            \
+                to[j] = value;                                                                     \
+            for (int64_t j = count - range->after; j < count; j++)                                 \
+                to[j] = value;                                                                     \
+        } else {                                                                                   \
+            for (int64_t j = 0; j < range->before; j++)                                            \
+                to[j] = from[source(line, range, j)];                                              \
+            for (int64_t j = count - range->after; j < count; j++)                                 \
                 to[j] = from[source(line, range, j)];                                              \
         }                                                                                          \
         clear_line(slack *(int64_t)sizeof(T), (char *)(to + count));                               \

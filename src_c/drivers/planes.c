@@ -8,6 +8,7 @@
 #define MOST_SLOTS   8
 #define SHORT_BYTES  64 /* lines that are copied without a loop */
 #define LEAST_ROWS   16 /* so that few rows are packed for two bands */
+#define LEAST_LINES  4  /* where none are */
 
 enum { D, H, W };
 
@@ -64,7 +65,8 @@ int planes_size(plane_layout *to, const pyconvc_problem *p, const plane_kernels 
     }
     l.phase_pitch = phases_pitch(&l.phases, l.columns, lanes * (whole ? p->stride[W] : 1));
     l.row_pitch = l.phases.count * l.phase_pitch;
-    if (slot_bytes(&l, min64(p->output[H], LEAST_ROWS)) > SLOT_BYTES) return 0;
+    const int64_t least = p->kernel[H] == 1 ? LEAST_LINES : LEAST_ROWS;
+    if (slot_bytes(&l, min64(p->output[H], least)) > SLOT_BYTES) return 0;
     cut_bands(&l, l.across ? ACROSS_BYTES / MOST_SLOTS : SLOT_BYTES, tile_rows);
     l.slot_samples = round_up(l.sets * l.rows_per_set * l.row_pitch, 64 / min64(l.bytes, 64));
     const int64_t fit = SLOTS_BYTES / (l.slot_samples * l.bytes);
