@@ -604,3 +604,16 @@ def test_workers_do_not_change_a_bit():
     rows = cases.random((8, 20_000))
     one = signal.convolve1d(rows, rows[:, :30], workers=1)
     assert signal.convolve1d(rows, rows[:, :30], workers=3).tobytes() == one.tobytes()
+
+
+@pytest.mark.parametrize("boundary", ["fill", "wrap", "symm"])
+@pytest.mark.parametrize("dtype", [np.float32, np.float64, np.int16, np.complex64])
+@pytest.mark.parametrize(("n", "taps"), [(40, 3), (130, 2), (256, 9), (256, 31), (600, 9)])
+def test_many_short_rows(n, taps, dtype, boundary):
+    """Lines are packed, copied or read in place but for their borders, as their length says."""
+    x, h = cases.values(np.random.default_rng(0), (37, n), dtype), cases.random(taps, dtype, 1)
+    for mode in ("full", "same", "valid"):
+        rows = signal.convolve1d(x, h, mode=mode, boundary=boundary)
+        for i in (0, 17, 36):
+            want = reference.signal.convolve(x[i], h, mode, boundary=boundary)
+            np.testing.assert_allclose(rows[i], want, rtol=1e-4, atol=1e-4 * np.abs(h).sum())
