@@ -58,6 +58,11 @@ def winograd_axis(int64_t taps, int outputs, bint alone):
     return (elements, parts) if elements else None
 
 
+def winograd_columns(int64_t input, int64_t output, int64_t pad, int64_t dilation):
+    """pyconvc_winograd_columns."""
+    return pyconvc_winograd_columns(input, output, pad, dilation)
+
+
 cdef inline bint _steps_fit(cnp.ndarray a) noexcept:
     """Aligned, native, every stride a whole number of elements."""
     cdef int i

@@ -132,6 +132,23 @@ def test_same_bits_for_any_workers_and_batch(x, w, options, dtype, tile):
 
 
 @pytest.mark.parametrize("tile", [2, 4])
+@pytest.mark.parametrize("dilation", [8, 9, 32, 100])
+@pytest.mark.parametrize("padding", [0, 5, 40, "full"])
+@pytest.mark.parametrize("size", [384, 401])
+def test_far_taps_of_a_line(size, padding, dilation, tile):
+    """Samples side by side are tiles side by side, wherever lines of them end."""
+    x, w = cases.random((2, 6, size), np.float64), cases.random((4, 3, 3), np.float64, 1)
+    options = {"padding": padding, "dilation": dilation, "groups": 2}
+    bias = cases.random(4, np.float64, 2)
+    with tiles_of(tile):
+        got = nn.conv1d(x, w, bias, **options, method="winograd")
+        again = nn.conv1d(x, w, bias, **options, method="winograd", workers=3)
+    np.testing.assert_array_equal(again, got)
+    want = reference.conv1d(x, w, bias, **options)
+    cases.assert_same(got, want, scale=np.abs(want).max(), terms=200)
+
+
+@pytest.mark.parametrize("tile", [2, 4])
 @pytest.mark.parametrize("value", [np.nan, np.inf, 3e38])
 @pytest.mark.parametrize("where", ["input", "weight", "bias"])
 def test_what_is_not_finite_stays_local(where, value, tile):
@@ -184,6 +201,18 @@ def test_what_is_not_finite_stays_on_its_grid(value):
     got = as_direct(nn.conv2d, x, w, run)
     others = np.ones(got.shape, bool)
     others[:, :, 1::4, 1::3] = False  # 9 + 4 and 6 + 1, modulo the dilation
+    np.testing.assert_array_equal(got[others], clean[others])
+
+
+@pytest.mark.parametrize("value", [np.nan, np.inf, 3e38])
+def test_what_is_not_finite_stays_in_its_column(value):
+    x, w = cases.random((2, 6, 300), np.float32), cases.random((8, 3, 5), np.float32, 1)
+    run = {"padding": 30, "dilation": 20, "groups": 2}
+    clean = nn.conv1d(x, w, **run, method="winograd")
+    x[1, 4, 107] = value
+    got = as_direct(nn.conv1d, x, w, run)
+    others = np.ones(got.shape, bool)
+    others[:, :, 17::20] = False  # 107 + 30, modulo the dilation
     np.testing.assert_array_equal(got[others], clean[others])
 
 

@@ -3,7 +3,8 @@
  * Along the width, the height, or both. Taps along the depth are sums as over channels:
  * what is transformed are planes, each an input channel at a depth tap, as in tile.h. The taps of a
  * dilated kernel are neighbours on grids of samples that lie a dilation apart. Each grid of each
- * depth of a sample of the batch is an image.
+ * depth of a sample of the batch is an image. If there is one axis, and it is dilated far, these grids
+ * are columns of images whose rows lie a dilation apart.
  *
  * A block of tiles is packed with the boundary rule applied (tile.c), transformed for all input
  * channels, multiplied by the transformed weights of some output channels, and transformed back;
@@ -63,6 +64,9 @@ typedef struct {
 /* The form for so many taps, if there is one: that of the fewest products. Rounding errors of two
  * axes multiply, so unless one is alone only short forms count. */
 int winograd_find_axis(int64_t taps, int64_t outputs, int alone, winograd_axis *axis);
+
+/* Columns of tiles that the grids of the only axis are. */
+int64_t winograd_columns(int64_t input, int64_t output, int64_t pad, int64_t dilation);
 
 /* Whether this method computes p, with tiles of p->winograd outputs along the width. */
 int winograd_suits(const pyconvc_problem *p);

@@ -13,6 +13,8 @@
 #define BLOCK_CHANNELS 32          /* output channels whose sums stay in the cache */
 #define BLOCK_BYTES    (512 << 10) /* and whose weights do, if they are transformed at use */
 #define CACHE_LINE     64
+#define LEAST_COLUMNS  8  /* grids of an axis that are worth lying side by side */
+#define MOST_COLUMNS   64 /* and how many at once, about */
 
 enum { D, H, W };
 
@@ -213,8 +215,100 @@ static void take_grid(winograd_grid *g, int a, int64_t r) {
     p->y_step[3 + a] *= d;
 }
 
-static pyconvc_status make_grids(winograd_plan *plan) {
-    const pyconvc_problem *p = &plan->p;
+/* Whether an axis is the only one, and dilated so far that its grids are columns of a plane: rows
+ * that lie a dilation apart, so that what lies side by side in memory are neighbouring tiles. */
+static int is_folded(const pyconvc_problem *p) {
+    return p->dilation[W] >= LEAST_COLUMNS && p->kernel[H] == 1 && p->input[H] == 1 &&
+           p->output[H] == 1;
+}
+
+/* The taps of such an axis along the height. */
+static void fold_taps(pyconvc_problem *p) {
+    p->kernel[H] = p->kernel[W];
+    p->w_step[3 + H] = p->w_step[3 + W];
+    p->kernel[W] = 1;
+}
+
+/* The grids first .. end - 1, which are alike. */
+static void take_columns(winograd_grid *g, int64_t first, int64_t end) {
+    pyconvc_problem *p = &g->p;
+    const int64_t x_step = p->x_step[3 + W], y_step = p->y_step[3 + W];
+    take_grid(g, W, first);
+    p->input[H] = p->input[W];
+    p->output[H] = p->output[W];
+    p->pad_before[H] = p->pad_before[W];
+    p->pad_after[H] = p->pad_after[W];
+    p->boundary[H] = p->boundary[W];
+    p->x_step[3 + H] = p->x_step[3 + W];
+    p->y_step[3 + H] = p->y_step[3 + W];
+    fold_taps(p);
+    p->input[W] = p->output[W] = end - first;
+    p->pad_before[W] = p->pad_after[W] = 0;
+    p->x_step[3 + W] = x_step;
+    p->y_step[3 + W] = y_step;
+}
+
+/* Runs of columns, where inputs or outputs have one row more than in the next, in pieces: all are
+ * tiled as the widest one is. */
+typedef struct {
+    int64_t cuts[5], width, pieces; /* run i is cuts[i] .. cuts[i + 1] - 1 */
+    int runs;
+} pieces;
+
+static void cut(pieces *c, int64_t at) {
+    int to = c->runs;
+    while (c->cuts[to - 1] > at)
+        to--;
+    if (c->cuts[to - 1] == at) return;
+    for (int i = c->runs++; i > to; i--)
+        c->cuts[i] = c->cuts[i - 1];
+    c->cuts[to] = at;
+}
+
+static int64_t count_pieces(const pieces *c, int64_t width) {
+    int64_t count = 0;
+    for (int i = 0; i < c->runs; i++)
+        count += ceil_div(c->cuts[i + 1] - c->cuts[i], width);
+    return count;
+}
+
+/* Of the width that takes the fewest columns, and some more for each piece. */
+static pieces find_pieces(int64_t input, int64_t output, int64_t pad, int64_t dilation) {
+    pieces c = {.runs = 1};
+    const int64_t at[] = {pad, input + pad, output};
+    for (int i = 0; i < 3; i++)
+        cut(&c, (at[i] % dilation + dilation) % dilation);
+    c.cuts[c.runs] = dilation;
+    for (int64_t width = 1, least = INT64_MAX; width <= min64(dilation, MOST_COLUMNS); width++) {
+        const int64_t cost = count_pieces(&c, width) * (width + LEAST_COLUMNS);
+        if (cost <= least) c.width = width, least = cost;
+    }
+    c.pieces = count_pieces(&c, c.width);
+    return c;
+}
+
+int64_t winograd_columns(int64_t input, int64_t output, int64_t pad, int64_t dilation) {
+    if (dilation < LEAST_COLUMNS) return dilation;
+    const pieces c = find_pieces(input, output, pad, dilation);
+    return c.pieces * c.width;
+}
+
+static pyconvc_status make_columns(winograd_plan *plan, const pyconvc_problem *p) {
+    const pieces c = find_pieces(p->input[W], p->output[W], p->pad_before[W], p->dilation[W]);
+    plan->grid_count = c.pieces;
+    plan->grids = calloc((size_t)c.pieces, sizeof *plan->grids);
+    if (!plan->grids) return PYCONVC_NO_MEMORY;
+    winograd_grid *g = plan->grids;
+    for (int i = 0; i < c.runs; i++)
+        for (int64_t first = c.cuts[i]; first < c.cuts[i + 1]; first += c.width, g++) {
+            g->p = *p;
+            take_columns(g, first, min64(first + c.width, c.cuts[i + 1]));
+        }
+    fold_taps(&plan->p);
+    return PYCONVC_OK;
+}
+
+static pyconvc_status make_grids(winograd_plan *plan, const pyconvc_problem *p) {
     const int64_t *dilation = p->dilation;
     plan->grid_count = dilation[H] * dilation[W];
     plan->grids = calloc((size_t)plan->grid_count, sizeof *plan->grids);
@@ -224,9 +318,19 @@ static pyconvc_status make_grids(winograd_plan *plan) {
         g->p = *p;
         take_grid(g, H, i / dilation[W]);
         take_grid(g, W, i % dilation[W]);
-        g->tile = tile_make(&g->p, 0, 0);
     }
     return PYCONVC_OK;
+}
+
+static void find_tiles(winograd_plan *plan) {
+    for (winograd_grid *g = plan->grids; g < plan->grids + plan->grid_count; g++) {
+        g->tile = tile_make(&g->p, 0, 0);
+        plan->down = max64(plan->down, ceil_div(g->p.output[H], plan->form.down.outputs));
+        plan->across = max64(plan->across, ceil_div(g->p.output[W], plan->form.across.outputs));
+    }
+    plan->image_tiles = plan->down * plan->across;
+    plan->images = plan->p.batch * plan->p.output[D] * plan->grid_count;
+    plan->tiles = plan->images * plan->image_tiles;
 }
 
 pyconvc_status winograd_plan_make(winograd_plan *plan, const pyconvc_problem *p, const void *w,
@@ -236,16 +340,12 @@ pyconvc_status winograd_plan_make(winograd_plan *plan, const pyconvc_problem *p,
     if (!table) return PYCONVC_NO_ISA;
     if (!winograd_suits(p)) return PYCONVC_BAD_PROBLEM;
     plan->kernels = table->winograd[p->dtype];
-    find_form(p, &plan->form);
     plan->bytes = pyconvc_sample_bytes(p->dtype);
-    if (make_grids(plan)) return PYCONVC_NO_MEMORY;
-    plan->down = ceil_div(plan->grids->p.output[H], plan->form.down.outputs);
-    plan->across = ceil_div(plan->grids->p.output[W], plan->form.across.outputs);
-    plan->image_tiles = plan->down * plan->across;
+    if (is_folded(p) ? make_columns(plan, p) : make_grids(plan, p)) return PYCONVC_NO_MEMORY;
+    find_form(&plan->p, &plan->form);
+    find_tiles(plan);
     plan->planes = p->channels_in * p->kernel[D];
     plan->planes_summed = max64(1, MOST_SUMMED / plan->form.parts);
-    plan->images = p->batch * p->output[D] * plan->grid_count;
-    plan->tiles = plan->images * plan->image_tiles;
     size_input(plan);
     plan->tile_blocks = ceil_div(plan->tiles, plan->lanes);
     plan->at_use = !again && plan->tile_blocks == 1;
