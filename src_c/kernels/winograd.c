@@ -193,19 +193,39 @@ INLINE void finish_row(const int M, const int R, const columns *at, const elem *
 typedef struct {
     const elem *first;
     int64_t count, next, row, column;
+    const elem *later; /* the kernels to be read after these, or NULL */
+    int64_t by_output;
 } taps;
 
+/* Asks for a kernel of VL output channels ahead of its use: each is read from a place of its own. */
+INLINE void fetch(const elem *w, int64_t by_output) {
+    UNROLL(16)
+    for (int k = 0; k < VL; k++)
+        __builtin_prefetch(w + k * by_output);
+}
+
 /* Kernels whose axes are of one form. */
-INLINE void weigh_square(const int R, const int N, taps g, elem *to, int64_t to_element,
+/* A pointer that is computed anew: a compiler may hold all that are a multiple of a step apart, of
+ * which there are more than registers. */
+INLINE elem *held_pointer(elem *p) {
+    __asm__("" : "+r"(p));
+    return p;
+}
+
+INLINE void weigh_square(const int R, const int N, const taps *g, elem *to, int64_t to_element,
                          int64_t to_next) {
-    for (int64_t c = 0; c < g.count; c++, g.first += g.next, to += to_next) {
+    const int64_t row = g->row, column = g->column;
+    const elem *first = g->first;
+    for (int64_t c = 0; c < g->count; c++, first += g->next, to += to_next) {
+        elem *line_to = to;
+        if (g->later) fetch(g->later + c * R * R, g->by_output);
         vec half[MOST][WINOGRAD_BESIDE];
         UNROLL(3)
         for (int t = 0; t < R; t++) {
             vec line[WINOGRAD_BESIDE], u[MOST];
             UNROLL(3)
             for (int h = 0; h < R; h++)
-                line[h] = load(g.first + h * g.row + t * g.column);
+                line[h] = load(first + h * row + t * column);
             weigh(R, N, line, u);
             UNROLL(8)
             for (int i = 0; i < N; i++)
@@ -217,7 +237,8 @@ INLINE void weigh_square(const int R, const int N, taps g, elem *to, int64_t to_
             weigh(R, N, half[i], u);
             UNROLL(8)
             for (int j = 0; j < N; j++)
-                store(to + (i * N + j) * to_element, u[j]);
+                store(line_to + j * to_element, u[j]);
+            line_to = held_pointer(line_to + N * to_element);
         }
     }
 }
@@ -246,7 +267,7 @@ INLINE void weigh_square(const int R, const int N, taps g, elem *to, int64_t to_
     MAP(weigh_##M##R, weigh(R, M + R - 1, x, y), M + R - 1, R)                                     \
     MAP(evaluate_##M##R, evaluate(M + R - 1, x, y), M + R - 1, M + R - 1)                          \
     MAP(interpolate_##M##R, interpolate(M, M + R - 1, x, y), M, M + R - 1)                         \
-    static void square_##M##R(taps g, elem *to, int64_t to_element, int64_t to_next) {             \
+    static void square_##M##R(const taps *g, elem *to, int64_t to_element, int64_t to_next) {      \
         if (R <= WINOGRAD_BESIDE) weigh_square(R, M + R - 1, g, to, to_element, to_next);          \
     }                                                                                              \
     static void lines_##M##R(const columns *at) {                                                  \
@@ -262,7 +283,7 @@ PYCONVC_FOR_WINOGRAD_AXES(STAGES)
 
 static const struct {
     map *weigh, *evaluate, *interpolate, *evaluate_lines;
-    void (*weigh_square)(taps g, elem *to, int64_t to_element, int64_t to_next);
+    void (*weigh_square)(const taps *g, elem *to, int64_t to_element, int64_t to_next);
     void (*finish)(const columns *at, vec bias, elem *unfit);
 } stages[] = {
 #define ENTRY(M, R)                                                                                \
@@ -291,19 +312,8 @@ INLINE void read_kernel(const winograd_weights *job, int64_t channels, const ele
                     w[k * job->by_output + h * job->by_row + t * job->by_column];
 }
 
-/* Asks for a run of taps of VL output channels ahead of their use: each is read from a place of its
- * own. */
-INLINE void fetch(const winograd_weights *job, int64_t run, const elem *w) {
-    enum { LINE = 64 / sizeof(elem) };
-    for (int64_t i = 0; i < run; i += LINE) {
-        UNROLL(16)
-        for (int k = 0; k < VL; k++)
-            __builtin_prefetch(w + k * job->by_output + i);
-    }
-}
-
 /* One part of some kernels, at most VL. */
-static void weigh_part(const winograd_weights *job, taps g, elem *to, int64_t to_next) {
+static void weigh_part(const winograd_weights *job, const taps *g, elem *to, int64_t to_next) {
     const winograd_axis *down = &job->form->down, *across = &job->form->across;
     const int64_t e = job->to_element, line = across->taps * VL, half = down->elements * line;
     elem halves[MOST_HALF * VL * VL];
@@ -312,16 +322,22 @@ static void weigh_part(const winograd_weights *job, taps g, elem *to, int64_t to
         return;
     }
     columns at = {
-        g.first, g.row, halves, line, {across->taps, g.column, VL}, {g.count, g.next, half}};
+        g->first, g->row, halves, line, {across->taps, g->column, VL}, {g->count, g->next, half}};
     if (across->elements == 1) at.to = to, at.to_step = e, at.outer.to = to_next;
+    taps turned;
     if (down->elements > 1) {
         stages[down->form].weigh(&at);
-        g = (taps){halves, g.count, half, line, VL};
+        turned = (taps){halves, g->count, half, line, VL, NULL, 0};
+        g = &turned;
     }
     if (across->elements > 1) {
         const int64_t row = across->elements * e;
-        at = (columns){
-            g.first, g.column, to, e, {down->elements, g.row, row}, {g.count, g.next, to_next}};
+        at = (columns){g->first,
+                       g->column,
+                       to,
+                       e,
+                       {down->elements, g->row, row},
+                       {g->count, g->next, to_next}};
         stages[across->form].weigh(&at);
     }
 }
@@ -331,7 +347,7 @@ INLINE taps cut(const winograd_form *form, const taps *g, int64_t i, int64_t j, 
     const winograd_axis *down = &form->down, *across = &form->across;
     const int64_t top = winograd_part(down, i), left = winograd_part(across, j),
                   none = i * down->taps - top, nor = j * across->taps - left;
-    const taps cut = {to, g->count, down->taps * across->taps * VL, across->taps * VL, VL};
+    const taps cut = {to, g->count, down->taps * across->taps * VL, across->taps * VL, VL, NULL, 0};
     const elem *from = g->first + top * g->row + left * g->column;
     for (int64_t c = 0; c < g->count; c++)
         for (int64_t h = 0; h < down->taps; h++)
@@ -348,11 +364,13 @@ static void weigh_kernels(const winograd_weights *job, const taps *g, elem *to) 
     const int64_t to_next = form->parts * PANEL, across = form->across.parts;
     elem some[MOST_PART * VL * VL];
     if (form->parts == 1) {
-        weigh_part(job, *g, to, to_next);
+        weigh_part(job, g, to, to_next);
         return;
     }
-    for (int64_t p = 0; p < form->parts; p++, to += PANEL)
-        weigh_part(job, cut(form, g, p / across, p % across, some), to, to_next);
+    for (int64_t p = 0; p < form->parts; p++, to += PANEL) {
+        const taps of_part = cut(form, g, p / across, p % across, some);
+        weigh_part(job, &of_part, to, to_next);
+    }
 }
 
 /* VL output channels, at most `channels` of them there. Kernels that lie in one run, forwards or
@@ -368,20 +386,22 @@ static void weigh_lanes(const winograd_weights *job, int64_t channels, const ele
     const int joined = channels >= VL && way * way == 1 &&
                        (rows == 1 || job->by_row == job->form->across.kernel * way);
     elem g[MOST_READ * VL];
-    taps some = {g + ahead * VL, VL, count * VL, job->form->across.kernel * way * VL, way * VL};
+    const int64_t row = job->form->across.kernel * VL;
+    taps some = {g + ahead * VL, VL, count * VL, row * way, way * VL, NULL, job->by_output};
     int64_t c = 0;
     for (; joined && count <= FEW_TAPS && job->by_input == count && c + VL <= job->channels_in;
          c += VL) {
         turn_run((int)count * VL, w + c * count - ahead, job->by_output, g);
-        fetch(job, count * VL, w + (c + VL) * count);
+        some.later = w + (c + VL) * count;
         weigh_kernels(job, &some, to + c * to_next);
     }
     some.count = 1;
+    some.later = NULL;
     const int turned = joined && count >= VL;
-    if (!turned) some = (taps){g, 1, 0, job->form->across.kernel * VL, VL};
+    if (!turned) some = (taps){g, 1, 0, row, VL, NULL, 0};
     for (; c < job->channels_in; c++) {
         const elem *kernel = w + c * job->by_input;
-        fetch(job, 1, kernel + VL * job->by_input);
+        fetch(kernel + VL * job->by_input, job->by_output);
         if (turned)
             turn_run((int)count, kernel - ahead, job->by_output, g);
         else
