@@ -163,10 +163,9 @@ INLINE int64_t begin(int64_t at, int64_t step, int64_t n) {
     return at + step > n && n >= step ? n - step : at;
 }
 
-/* Rows that a vector of which `elements` are asked for may be written to whole. Where lines shorter
- * than a vector follow each other, its end is what the next line will overwrite. */
-INLINE int64_t whole_rows(const plane_job *job, int64_t elements) {
-    if (elements >= VL) return job->height;
+/* Rows that a vector may be written to whole of which less is asked for. Where lines shorter than a
+ * vector follow each other, its end is what the next line will overwrite. */
+INLINE int64_t whole_rows(const plane_job *job) {
     if (job->y_pitch != job->width) return 0;
     const int64_t beyond = (VL - 1) / job->width; /* lines that a vector reaches into */
     return job->height > beyond ? job->height - beyond : 0;
@@ -211,7 +210,7 @@ static ALONE void put_rows(const elem *from, elem *y, int64_t pitch, int64_t fir
 
 /* V vectors of y down all rows, in tiles of R; there are at least R rows, or V is 1. */
 INLINE void down(const kind k, const int R, const int V, const plane_job *job, const elem *x,
-                 const elem *taps, vec start, elem *y, int64_t column) {
+                 const elem *taps, vec start, elem *y, int64_t column, int64_t whole) {
     const int64_t left = job->width - column;
     x += column * (k == BY_2 ? 2 : 1);
     y += column;
@@ -227,12 +226,12 @@ INLINE void down(const kind k, const int R, const int V, const plane_job *job, c
             put(k, R, V, acc, to, job->y_pitch, job->stream);
             continue;
         }
-        const int64_t whole = whole_rows(job, left) - row;
-        const int most = rows >= R && whole >= R - 1; /* nearly always: the others end a plane */
+        const int64_t first = left < VL ? whole - row : R;
+        const int most = rows >= R && first >= R - 1; /* nearly always: the others end a plane */
         elem all[MOST * VL];
         if (most) put(k, R - 1, 1, acc, to, job->y_pitch, 0);
         put(k, R, 1, acc, all, VL, 0);
-        put_rows(all, to, job->y_pitch, most ? R - 1 : 0, rows < R ? rows : R, whole, left);
+        put_rows(all, to, job->y_pitch, most ? R - 1 : 0, rows < R ? rows : R, first, left);
     }
 }
 
@@ -248,11 +247,12 @@ INLINE void next(plane_job *job) {
 INLINE void sweep(const kind k, const int R, const int V, const plane_job *given, int64_t from,
                   int64_t to) {
     plane_job job = *given; /* which no store can change */
+    const int64_t whole = whole_rows(given);
     for (int64_t i = 0; i < given->planes; i++, next(&job)) {
         const vec start = spread(job.bias);
         for (int64_t j = from; j < to; j += V * VL)
             down(k, R, V, &job, job.x, job.taps, start, job.y,
-                 job.stream ? j : begin(j, V * VL, job.width));
+                 job.stream ? j : begin(j, V * VL, job.width), whole);
     }
 }
 
@@ -365,6 +365,7 @@ INLINE void planes_3x3(const int stride, const plane_job *given) {
     const filter_block *block = job.program->blocks;
     kernel_3x3 k = {.step = block->step};
     if (stride == 2) k.odd = (block[1].row - block->row - 1) * job.x_pitch;
+    const int64_t whole = whole_rows(given);
     for (int64_t i = 0; i < given->planes; i++, next(&job)) {
         const elem *taps = job.taps,
                    *x = (const elem *)job.x + block->row * job.x_pitch + block->column;
@@ -382,7 +383,7 @@ INLINE void planes_3x3(const int stride, const plane_job *given) {
                 roll(2, stride, &job, &k, start, x + stride * at, y, job.height, VL);
             else
                 roll(1, stride, &job, &k, start, x + stride * at, y,
-                     whole_rows(&job, job.width - at), job.width - at);
+                     job.width - at < VL ? whole : job.height, job.width - at);
             j += step;
         }
     }
