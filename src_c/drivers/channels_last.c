@@ -11,7 +11,8 @@
 #include "problem.h"
 
 #define CACHE_LINE   64
-#define NEAR_BYTES   (24 << 10) /* a ring, beside the lines of x and y that come and go: L1 */
+#define NEAR_BYTES   (36 << 10) /* a ring: about L1 */
+#define WHOLE_BYTES  (64 << 10) /* a ring of lines with all channels, which are read as they lie */
 #define FAR_BYTES    (1 << 20)  /* what the narrowest ring may take */
 #define TASK_WORK    1e7 /* multiply-adds: a few milliseconds, so that a call can be interrupted */
 #define WORKER_TASKS 8
@@ -79,9 +80,10 @@ static void size_blocks(plan *k) {
     const int64_t lanes = k->kernels->lanes, line = max64(lanes, CACHE_LINE / k->bytes),
                   groups = round_up(p->groups, lanes),
                   least = min64(p->output[W], 2 * k->kernels->outputs * k->sets);
+    const int whole = ring_bytes(k, p->output[W], groups) <= WHOLE_BYTES;
     int64_t parts = 1;
-    k->channels = min64(line, groups);
-    while (ring_bytes(k, ceil_div(p->output[W], parts), k->channels) > NEAR_BYTES &&
+    k->channels = whole ? groups : min64(line, groups);
+    while (!whole && ring_bytes(k, ceil_div(p->output[W], parts), k->channels) > NEAR_BYTES &&
            ceil_div(p->output[W], parts + 1) >= least)
         parts++;
     k->columns = ceil_div(p->output[W], parts);
@@ -229,13 +231,6 @@ size_t channels_last_scratch(const pyconvc_problem *p) {
     return (size_t)lay_out(&k, NULL, &s);
 }
 
-/* `count` samples of `bytes`, `step` bytes apart in x and `pitch` in the ring. */
-static inline void copy_samples(const char *x, int64_t step, int64_t count, int64_t bytes,
-                                int64_t pitch, char *to) {
-    for (int64_t j = 0; j < count; j++, x += step, to += pitch)
-        memcpy(to, x, (size_t)bytes);
-}
-
 /* One line, from its first sample in x. What a CONSTANT rule has beyond its ends is there already.
  */
 static void pack_line(const plan *k, const task *t, const char *x, char *to) {
@@ -247,12 +242,9 @@ static void pack_line(const plan *k, const task *t, const char *x, char *to) {
     char *inside = to + r->before * pitch;
     if (step == pitch && bytes == pitch)
         memcpy(inside, from, (size_t)(r->inside * pitch));
-    else if (bytes == CACHE_LINE)
-        copy_samples(from, step, r->inside, CACHE_LINE, pitch, inside);
-    else if (bytes == CACHE_LINE / 2)
-        copy_samples(from, step, r->inside, CACHE_LINE / 2, pitch, inside);
     else
-        copy_samples(from, step, r->inside, bytes, pitch, inside);
+        k->kernels->copy(from, p->x_step[5] * k->parts, r->inside, t->channels * k->parts,
+                         k->channels * k->parts, inside);
     for (int64_t i = 0; i < r->before + r->after && p->boundary[W] != PYCONVC_CONSTANT; i++) {
         const int64_t j = i < r->before ? i : i + r->inside,
                       column = pyconvc_boundary_index(p->boundary[W], r->first + j, p->input[W]);

@@ -24,6 +24,12 @@ typedef struct {
     vec part[PARTS];
 } sum;
 
+/* Sample j of those that are `step` bytes apart, every third of which has a pointer: what is between
+ * is reached by scaled addresses. */
+INLINE const elem *at(const char *const *third, int j, int64_t step) {
+    return (const elem *)(third[j / 3] + j % 3 * step);
+}
+
 /* n taps, `step` apart, on the tile. */
 INLINE void add_run(sum *acc, const int n, const elem *x, int64_t x_step, const elem *taps,
                     int64_t step, int64_t part) {
@@ -31,9 +37,14 @@ INLINE void add_run(sum *acc, const int n, const elem *x, int64_t x_step, const 
     UNROLL(16)
     for (int k = 0; k < n * PARTS; k++)
         w[k] = held(load(taps + k / PARTS * step + k % PARTS * part));
+    const int64_t apart = x_step * (int64_t)sizeof(elem);
+    const char *third[MOST];
+    UNROLL(8)
+    for (int i = 0; i <= (OUTPUTS + n - 2) / 3; i++)
+        third[i] = (const char *)x + 3 * i * apart;
     UNROLL(16)
-    for (int j = 0; j < OUTPUTS + n - 1; j++, x += x_step) {
-        const vec a = held(load(x));
+    for (int j = 0; j < OUTPUTS + n - 1; j++) {
+        const vec a = held(load(at(third, j, apart)));
         UNROLL(8)
         for (int t = 0; t < n; t++) {
             const int o = j - t;
@@ -146,8 +157,31 @@ static void filter(const channels_last_job *job) {
         any(job);
 }
 
+/* V whole vectors of each sample. */
+INLINE void copy_vectors(const int V, const elem *from, int64_t step, int64_t samples,
+                         int64_t pitch, elem *to) {
+    for (int64_t j = 0; j < samples; j++, from += step, to += pitch) {
+        UNROLL(2)
+        for (int v = 0; v < V; v++)
+            store(to + v * VL, load(from + v * VL));
+    }
+}
+
+static void copy(const void *from, int64_t step, int64_t samples, int64_t channels, int64_t pitch,
+                 void *to) {
+    if (channels == VL)
+        copy_vectors(1, from, step, samples, pitch, to);
+    else if (channels == 2 * VL)
+        copy_vectors(2, from, step, samples, pitch, to);
+    else
+        for (int64_t j = 0; j < samples; j++)
+            memcpy((elem *)to + j * pitch, (const elem *)from + j * step,
+                   (size_t)channels * sizeof(elem));
+}
+
 const channels_last_kernels NAME(channels_last) = {
     .filter = filter,
+    .copy = copy,
     .lanes = VL / PARTS > 0 ? VL / PARTS : 1,
     .outputs = OUTPUTS,
     .run = CHUNK,

@@ -156,8 +156,13 @@ typedef struct {
 
 typedef void channels_last_fn(const channels_last_job *job);
 
+/* copy: to[j * pitch + c] = from[j * step + c] for j < samples, c < channels, in elements. */
+typedef void channels_last_copy_fn(const void *from, int64_t step, int64_t samples,
+                                   int64_t channels, int64_t pitch, void *to);
+
 typedef struct {
     channels_last_fn *filter;
+    channels_last_copy_fn *copy;
     int32_t lanes, outputs, run; /* samples in a vector; outputs of a tile; taps of a run */
 } channels_last_kernels;
 
