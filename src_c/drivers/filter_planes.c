@@ -13,8 +13,8 @@ enum { D, H, W };
 int filter_planes_size(filter_plan *plan) {
     const pyconvc_problem *p = plan->p;
     plane_layout *l = &plan->layout;
-    const int halves = plan->plane->halves && p->stride[W] == 2 && plan->phases.count == 2 &&
-                       !plan->phases.by_tap;
+    const int halves =
+        plan->plane->halves && p->stride[W] == 2 && plan->phases.count == 2 && !plan->phases.by_tap;
     if (!planes_size(l, p, plan->plane, plan->plane->lanes, plan->plane->rows, halves)) return 0;
     plan->phases = l->phases;
     plan->band_rows = l->band_rows;

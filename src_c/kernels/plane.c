@@ -31,7 +31,7 @@ typedef struct {
     vec part[PARTS];
 } sum;
 
-/* v, or v and more, in the order `place` gives for each lane. */
+/* Returns a vector whose lane j is element `place` of a and b, one after the other. */
 #if VEC_BYTES && PARTS == 1
 #    ifdef __clang__
 #        define SHUFFLE(a, b, j, place)                                                            \
@@ -66,9 +66,11 @@ INLINE vec in_order(vec v) {
 INLINE vec halve(vec a, vec b, const int first) {
     return first ? b : a;
 }
+#    if PARTS == 1
 INLINE vec in_order(vec v) {
     return v;
 }
+#    endif
 #endif
 
 /* A vector of every `columns`-th element. */
@@ -409,11 +411,11 @@ static void filter(const plane_job *job) {
     const filter_block *block = job->program->blocks;
     const int32_t length = job->program->count == 1 ? block->length : 0;
 #if PARTS == 1
-    if (job->x_column == 2 && has_stride_2(job->program)) {
+    if (HALVES && job->x_column == 2 && has_stride_2(job->program)) {
         is_3x3_by_2(job);
         return;
     }
-    if (job->x_column == 2) {
+    if (HALVES && job->x_column == 2) {
         any_by_2(job);
         return;
     }
