@@ -28,12 +28,18 @@ def test_sizes(kernel, steps, dtype):
 
 
 @pytest.mark.parametrize("width", [3, 7, 8, 13])
-def test_nothing_is_written_beyond_the_planes(width):
-    x, w = cases.random((1, 8, 9, width), "float32"), cases.random((8, 1, 3, 3), "float32", 1)
-    memory = np.full(x.size + 16, 7, np.float32)
-    out = memory[: x.size].reshape(x.shape)
-    nn.conv2d(x, w, padding=1, groups=8, out=out)
-    assert (memory[x.size :] == 7).all()
+@pytest.mark.parametrize("taps", [3, 5, 7])
+@pytest.mark.parametrize("stride", [1, 2])
+def test_nothing_is_written_beyond_the_planes(width, taps, stride):
+    x = cases.random((1, 8, 9 * stride, width * stride), "float32")
+    w = cases.random((8, 1, taps, taps), "float32", 1)
+    options = {"padding": taps // 2, "stride": stride, "groups": 8}
+    want = reference.conv2d(x, w, **options)
+    memory = np.full(want.size + 16, 7, np.float32)
+    out = memory[: want.size].reshape(want.shape)
+    nn.conv2d(x, w, **options, out=out)
+    cases.assert_same(out, want, terms=taps * taps)
+    assert (memory[want.size :] == 7).all()
 
 
 @pytest.mark.parametrize("width", [5, 14, 20])
