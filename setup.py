@@ -39,6 +39,7 @@ KERNELS = {"filter": ALL, "plane": ALL, "mix": ALL, "dot": ALL, "outer": ALL, "f
 KERNELS |= {
     "channels_last": ALL,
     "plane_grad": FLOATS,
+    "twin": FLOATS,
     "winograd": FLOATS,
     "pool_sum": [*FLOATS, "c64", "c128", "u64"],
     "pool_max": [*FLOATS, "u8", "u16", "u32", "u64"],

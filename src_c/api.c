@@ -11,6 +11,7 @@
 #include "drivers/gather.h"
 #include "drivers/missing.h"
 #include "drivers/mix.h"
+#include "drivers/twin.h"
 #include "drivers/winograd.h"
 #include "pyconvc.h"
 
@@ -140,8 +141,10 @@ pyconvc_status pyconvc_input_grad(const pyconvc_problem *p, const void *y, const
     pyconvc_problem checked = *p;
     pyconvc_status status = pyconvc_complete(&checked);
     if (!status && run->workers >= 1 && !no_outputs(&checked) && !no_inputs(&checked) &&
-        !checked.winograd && columns_suits(&checked))
-        return columns_input_grad(&checked, y, w, bias, x, run);
+        !checked.winograd) {
+        if (twin_suits(&checked)) return twin_input_grad(&checked, y, w, bias, x, run);
+        if (columns_suits(&checked)) return columns_input_grad(&checked, y, w, bias, x, run);
+    }
     int64_t phase[PYCONVC_RANK];
     const int64_t phases[] = {adjoint_phases(p, 0), adjoint_phases(p, 1), adjoint_phases(p, 2)};
     for (phase[0] = 0; phase[0] < phases[0] && !status; phase[0]++)

@@ -160,7 +160,7 @@ def test_float16_and_double(mode):
 
 @pytest.mark.parametrize("workers", [2, 5])
 @pytest.mark.parametrize("dtype", [np.float32, np.complex64, np.int16])
-@pytest.mark.parametrize(("channels", "taps", "padding"), [(16, 4, 1), (170, 2, 0)])
+@pytest.mark.parametrize(("channels", "taps", "padding"), [(16, 4, 1), (170, 2, 0), (40, 3, 1)])
 def test_same_bits_for_any_number_of_workers_and_any_batch(channels, taps, padding, dtype, workers):
     x = cases.random((3, channels, 20, 21), dtype)
     w = cases.random((channels, 12, taps, taps), dtype, 1)

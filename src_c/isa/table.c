@@ -31,6 +31,9 @@ PYCONVC_FOR_WINOGRAD(DECLARE_WINOGRAD)
 #define DECLARE_PLANE_GRAD(dtype, DTYPE) extern const plane_grad_kernels KERNELS(plane_grad, dtype);
 PYCONVC_FOR_PLANE_GRAD(DECLARE_PLANE_GRAD)
 
+#define DECLARE_TWIN(dtype, DTYPE) extern const twin_kernels KERNELS(twin, dtype);
+PYCONVC_FOR_TWINS(DECLARE_TWIN)
+
 #define DECLARE_POOL(stem, op, dtype, DTYPE) extern const pool_kernel KERNELS(stem, dtype);
 PYCONVC_FOR_POOLS(DECLARE_POOL)
 
@@ -63,6 +66,8 @@ const kernel_table *CAT(pyconvc_table_, PYCONVC_TIER)(void) {
 #define FILL_PLANE_GRAD(dtype, DTYPE)                                                              \
     table.plane_grad[PYCONVC_##DTYPE] = &KERNELS(plane_grad, dtype);
     PYCONVC_FOR_PLANE_GRAD(FILL_PLANE_GRAD)
+#define FILL_TWIN(dtype, DTYPE) table.twin[PYCONVC_##DTYPE] = &KERNELS(twin, dtype);
+    PYCONVC_FOR_TWINS(FILL_TWIN)
 #define FILL_POOL(stem, op, dtype, DTYPE)                                                          \
     table.pool[POOL_##op][PYCONVC_##DTYPE] = KERNELS(stem, dtype);
     PYCONVC_FOR_POOLS(FILL_POOL)

@@ -12,6 +12,7 @@
 #include "fourier_types.h"
 #include "pool_types.h"
 #include "present_types.h"
+#include "twin_types.h"
 
 /* Runs of taps in `columns` successive kernel columns, the first `column` elements to the right of
  * a row's pointer, the next `step` further: in each, `length` taps meet the input rows row, row +
@@ -350,6 +351,7 @@ typedef struct {
     dot_kernels dot[PYCONVC_DTYPE_COUNT];
     outer_kernels outer[PYCONVC_DTYPE_COUNT];
     fold_kernels fold[PYCONVC_DTYPE_COUNT];
+    const twin_kernels *twin[PYCONVC_DTYPE_COUNT];         /* NULL: none for this dtype */
     const winograd_kernels *winograd[PYCONVC_DTYPE_COUNT]; /* NULL: none for this dtype */
     pool_kernel pool[POOL_OPS][PYCONVC_DTYPE_COUNT];
     shifted_kernels shifted[PYCONVC_ELEMENTS], fused[PYCONVC_ELEMENTS];
