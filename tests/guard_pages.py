@@ -7,10 +7,12 @@ import ctypes
 import itertools
 import mmap
 
+import cases
 import numpy as np
 from cases import DTYPES, random
+from nn_cases import MANY_CHANNELS
 
-from pyconvc import _core, ndimage
+from pyconvc import _core, ndimage, nn
 
 PROT_NONE = 0
 SIZES = (1, 7, 8, 9, 15, 17, 31, 33, 64, 65, 127, 130, 200, 257, 300, 513, 1030)
@@ -67,6 +69,17 @@ def check_filters(rooms, n, dtype, at_end):
         assert function(x, *args, output=y).tobytes() == function(x.copy(), *args).tobytes()
 
 
+def check_transposed(x_shape, w_shape, options, at_end):
+    """Layers whose results kernels write in their places."""
+    function = cases.of_rank(nn, "conv_transpose", len(x_shape) - 2)
+    x, w = random(x_shape, "f4"), random(w_shape, "f4", 1)
+    want = function(x, w, **options)
+    arrays = [Fenced(a.nbytes).array(a.shape, "f4", at_end) for a in (x, w, want)]
+    arrays[0][...], arrays[1][...] = x, w
+    got = function(*arrays[:2], **options, out=arrays[2])
+    assert got.tobytes() == want.tobytes()
+
+
 def main():
     rooms = [Fenced(1 << 16) for _ in range(3)]
     for problem, dtype, at_end in itertools.product(problems(), DTYPES, (False, True)):
@@ -80,6 +93,9 @@ def main():
     for n, dtype, at_end in itertools.product(SIZES, ("f4", "c8", "u1", "u2"), (False, True)):
         print("filters", dtype, n, "at the end" if at_end else "at the start", flush=True)
         check_filters(rooms[:2], n, np.dtype(dtype), at_end)
+    for (name, layer), at_end in itertools.product(MANY_CHANNELS.items(), (False, True)):
+        print("transposed", name, "at the end" if at_end else "at the start", flush=True)
+        check_transposed(*layer, at_end)
     print("done")
 
 
