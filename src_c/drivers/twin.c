@@ -13,16 +13,17 @@
 #include "problem.h"
 
 #define LEAST_PIXELS   256         /* of y, for which weights are packed */
-#define LEAST_CHANNELS 16          /* of y: what is summed for each sample; with more than so */
-#define MOST_CHANNELS  96          /* many, whole columns are the faster way */
+#define LEAST_CHANNELS 16          /* of y: what is summed for each sample */
+#define MOST_CHANNELS  96          /* with more of them, columns are the faster way */
 #define LEAST_COLUMNS  16          /* of y: a line has a gap behind it */
 #define MOST_PHASES    4           /* along the height, */
 #define MOST_TAPS      8           /* which make lines of a halo */
 #define Y_BYTES        (256 << 10) /* of y's samples in a band: part of an L2 cache */
 #define W_BYTES        (144 << 10) /* of weights, for a block of x's channels: the same */
-#define PACK_CHANNELS  16          /* of y, whose weights a task packs */
-#define PIXELS         512         /* of a band, at the most */
-#define FEWEST_PIXELS  128
+#define ENOUGH_TASKS   8
+#define PACK_CHANNELS  16  /* of y, whose weights a task packs */
+#define PIXELS         512 /* of a band, at the most */
+#define FEWEST_PIXELS  128 /* of one that is made for the sake of more tasks */
 #define MOST_ROWS      128 /* that a pass sums: their panels lie in the nearest cache */
 #define CACHE_LINE     64
 
@@ -132,12 +133,15 @@ static void find_phases(twin_plan *plan) {
 static void size_bands(twin_plan *plan) {
     const pyconvc_problem *p = plan->p, *q = &plan->phase[0].parity[0].problem;
     const int64_t lanes = plan->kernels->lanes, lines = q->output[H], pairs = q->output[W];
-    const int64_t pixels =
-        max64(FEWEST_PIXELS, min64(PIXELS, Y_BYTES / (p->channels_out * plan->bytes)));
+    const int64_t pixels = min64(PIXELS, Y_BYTES / (p->channels_out * plan->bytes));
     plan->across = ceil_div(pairs, pixels);
     plan->columns = ceil_div(pairs, plan->across);
-    plan->bands = ceil_div(lines, max64(1, pixels / plan->columns));
+    const int64_t others = p->batch * p->groups * p->input[D] * plan->across;
+    plan->bands =
+        max64(ceil_div(lines, max64(1, pixels / plan->columns)),
+              min64(lines * plan->columns / FEWEST_PIXELS, ceil_div(ENOUGH_TASKS, others)));
     plan->rows = ceil_div(lines, plan->bands);
+    plan->bands = ceil_div(lines, plan->rows);
     /* What lies beyond the ends of a line is zero: one gap may stand for both. */
     plan->row =
         plan->columns + (plan->across == 1 && pairs == p->output[W] ? max64(plan->left, plan->right)
