@@ -142,7 +142,11 @@ pyconvc_status pyconvc_input_grad(const pyconvc_problem *p, const void *y, const
     pyconvc_status status = pyconvc_complete(&checked);
     if (!status && run->workers >= 1 && !no_outputs(&checked) && !no_inputs(&checked) &&
         !checked.winograd) {
-        if (twin_suits(&checked)) return twin_input_grad(&checked, y, w, bias, x, run);
+        if (twin_suits(&checked)) {
+            status = twin_input_grad(&checked, y, w, bias, x, run);
+            if (status != PYCONVC_UNSUITED) return status;
+            status = PYCONVC_OK;
+        }
         if (columns_suits(&checked)) return columns_input_grad(&checked, y, w, bias, x, run);
     }
     int64_t phase[PYCONVC_RANK];

@@ -2,6 +2,8 @@
  * problem.c -- what the numbers of a problem mean (see problem.h and pyconvc.h). */
 #include "problem.h"
 
+#include <math.h>
+
 #include "kernels/dtypes.h"
 
 /* Most places beyond an edge are near it: those take no division. */
@@ -103,4 +105,16 @@ void pyconvc_join_lines(pyconvc_problem *p) {
 void pyconvc_conjugate(int32_t dtype, void *sample) {
     if (dtype == PYCONVC_C64) ((float *)sample)[1] = -((float *)sample)[1];
     if (dtype == PYCONVC_C128) ((double *)sample)[1] = -((double *)sample)[1];
+}
+
+int pyconvc_all_finite(int32_t dtype, const void *from, int64_t samples) {
+    const int64_t count = samples * parts_of(dtype);
+    int finite = 1;
+    if (dtype == PYCONVC_F32 || dtype == PYCONVC_C64)
+        for (int64_t i = 0; i < count; i++)
+            finite &= isfinite(((const float *)from)[i]) != 0;
+    else if (dtype == PYCONVC_F64 || dtype == PYCONVC_C128)
+        for (int64_t i = 0; i < count; i++)
+            finite &= isfinite(((const double *)from)[i]) != 0;
+    return finite;
 }

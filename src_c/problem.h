@@ -31,6 +31,9 @@ void pyconvc_join_lines(pyconvc_problem *p);
 /* Conjugates one sample of a complex dtype in place. */
 void pyconvc_conjugate(int32_t dtype, void *sample);
 
+/* Whether none of the samples is infinite or NaN. */
+int pyconvc_all_finite(int32_t dtype, const void *from, int64_t samples);
+
 static inline int64_t min64(int64_t a, int64_t b) {
     return a < b ? a : b;
 }

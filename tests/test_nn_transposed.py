@@ -58,6 +58,17 @@ def test_nan_stays_local():
     np.testing.assert_array_equal(got, want)
 
 
+@pytest.mark.parametrize("taps", [2, 3, 4])
+def test_infinite_weights_stay_within_their_reach(taps):
+    x, w = cases.random((1, 20, 18, 19), "f4"), cases.random((20, 6, taps, taps), "f4", 1)
+    w[3, 2, 0, -1], w[4, 1, 1, 0] = np.inf, np.nan
+    got, want = (module.conv_transpose2d(x, w, stride=2, padding=1) for module in (nn, reference))
+    finite = np.isfinite(want)
+    assert not finite.all()
+    np.testing.assert_array_equal(np.isfinite(got), finite)
+    cases.assert_same(np.where(finite, got, 0), np.where(finite, want, 0), terms=w[:, 0].size)
+
+
 def test_by_hand():
     x, w = [[1, 2]], [[[1, 10, 100]]]
     assert nn.conv_transpose1d(x, w).tolist() == [[1, 12, 120, 200]]

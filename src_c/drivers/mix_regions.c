@@ -2,7 +2,6 @@
  * mix_regions.c -- which outputs meet which taps, and whether to treat them apart.
  *
  * A product with a zero beyond the edge may be left out where no weight is infinite or NaN. */
-#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -86,18 +85,6 @@ static int choose(const mix_plan *plan, const cutting *uncut, const cutting *cut
     return 1;
 }
 
-static int run_is_finite(int32_t dtype, const void *from, int64_t samples) {
-    const int64_t count = samples * parts_of(dtype);
-    int finite = 1;
-    if (dtype == PYCONVC_F32 || dtype == PYCONVC_C64)
-        for (int64_t i = 0; i < count; i++)
-            finite &= isfinite(((const float *)from)[i]) != 0;
-    else if (dtype == PYCONVC_F64 || dtype == PYCONVC_C128)
-        for (int64_t i = 0; i < count; i++)
-            finite &= isfinite(((const double *)from)[i]) != 0;
-    return finite;
-}
-
 /* Axes of w from `axis` on, one by one until the rest of them lies in one run. */
 static int is_finite(const pyconvc_problem *p, const char *w, int axis) {
     const int64_t count[] = {p->groups,    p->channels_out, p->channels_in,
@@ -106,7 +93,7 @@ static int is_finite(const pyconvc_problem *p, const char *w, int axis) {
     int dense = 1, finite = 1;
     for (int i = 5; i >= axis; run *= count[i--])
         dense &= count[i] == 1 || p->w_step[i] == run;
-    if (dense) return run_is_finite(p->dtype, w, run);
+    if (dense) return pyconvc_all_finite(p->dtype, w, run);
     for (int64_t i = 0; i < count[axis] && finite; i++)
         finite = is_finite(p, w + i * p->w_step[axis] * pyconvc_sample_bytes(p->dtype), axis + 1);
     return finite;

@@ -413,6 +413,8 @@ pyconvc_status twin_input_grad(const pyconvc_problem *p, const void *y, const vo
         status = parallel_for(
             p->groups * ceil_div(p->channels_out, PACK_CHANNELS), parallel_workers(run, work),
             (size_t)(p->kernel[H] * p->kernel[W]) * sizeof(int64_t), pack_task, &j, run);
+    if (!status && !pyconvc_all_finite(p->dtype, plan.weights, p->groups * plan.group_weights))
+        status = PYCONVC_UNSUITED;
     if (!status)
         status =
             parallel_for(p->batch * p->groups * p->input[D] * plan.bands * plan.across,
