@@ -38,6 +38,7 @@ ALL = [*FLOATS, "c64", "c128", "u8", "u16", "u32", "u64", "b8"]
 KERNELS = {"filter": ALL, "plane": ALL, "mix": ALL, "dot": ALL, "outer": ALL, "fold": ALL}
 KERNELS |= {
     "channels_last": ALL,
+    "across": FLOATS,
     "plane_grad": FLOATS,
     "twin": FLOATS,
     "winograd": FLOATS,

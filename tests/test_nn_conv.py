@@ -90,6 +90,59 @@ def test_out_in_any_layout_and_inputs_as_they_were(layer, dtype, view):
         np.testing.assert_array_equal(array, copy)
 
 
+# Few pixels: x, w, options. Several passes and chunks of taps, also odd and unequal ones; output
+# channels that fill no block; pixels that fill no tile.
+FEW_PIXELS = [
+    ((1, 1100, 7, 7), (40, 1100, 1, 1), {}),
+    ((3, 37, 1, 1), (65, 37, 1, 1), {}),
+    ((2, 90, 2, 1), (66, 45, 1, 1), {"groups": 2}),
+    ((2, 48, 9, 9), (34, 48, 3, 3), {}),
+    ((1, 61, 5, 13), (48, 61, 3, 2), {"stride": (1, 2), "padding": (1, 0)}),
+    ((1, 130, 14, 14), (64, 130, 1, 1), {"stride": 2}),
+    ((1, 33, 81), (48, 33, 7), {"dilation": 2, "flip_filters": True}),
+    ((1, 20, 3, 5, 5), (32, 20, 2, 3, 3), {"stride": (1, 2, 1)}),
+]
+
+
+@pytest.mark.parametrize("layout", ["contiguous", "channels_last"])
+@pytest.mark.parametrize("dtype", [np.float32, np.float64, np.complex64])
+@pytest.mark.parametrize(("x", "w", "options"), FEW_PIXELS)
+def test_few_pixels_match_the_reference(x, w, options, dtype, layout):
+    rank, biases = len(x) - 2, (w[0],)
+    x, w, bias = (cases.random(shape, dtype, seed) for seed, shape in enumerate((x, w, biases)))
+    x = cases.VIEWS[layout](np.random.default_rng(0), x.shape, dtype)
+    conv = cases.of_rank(nn, "conv", rank)
+    want = cases.of_rank(reference, "conv", rank)(x, w, bias, **options)
+    got = conv(x, w, bias, method="direct", workers=1, **options)
+    cases.assert_same(got, want, terms=w[0].size)
+    for workers in 2, 3:
+        again = conv(x, w, bias, method="direct", workers=workers, **options)
+        np.testing.assert_array_equal(got, again)
+    plan = nn.plan(x.shape, w, bias, method="direct", **options)
+    np.testing.assert_array_equal(got, plan(x))
+    out = cases.VIEWS[layout](np.random.default_rng(0), want.shape, dtype)
+    conv(x, w, bias, method="direct", out=out, **options)
+    np.testing.assert_array_equal(got, out)
+
+
+@pytest.mark.parametrize("pixels", [1, 2, 5, 12, 49, 75])
+def test_few_pixels_are_summed_in_the_order_of_many(pixels):
+    x, w = cases.random((1, 300, pixels), "f4", 0), cases.random((36, 300, 1), "f4", 1)
+    many = nn.conv1d(np.tile(x, 300), w, method="direct")
+    np.testing.assert_array_equal(nn.conv1d(x, w, method="direct"), many[..., :pixels])
+
+
+def test_a_nan_stays_in_its_pixel_and_its_channel():
+    x, w = cases.random((1, 70, 7, 7), "f4", 0), cases.random((20, 70, 1, 1), "f4", 1)
+    plain = nn.conv2d(x, w, method="direct")
+    x[0, 5, 3, 4] = w[7, 2] = np.nan
+    missing = np.isnan(nn.conv2d(x, w, method="direct"))[0]
+    assert missing[7].all()
+    assert missing[:, 3, 4].all()
+    assert missing.sum() == missing[7].size + missing[:, 3, 4].size - 1
+    np.testing.assert_array_equal(nn.conv2d(x, w, method="direct")[0][~missing], plain[0][~missing])
+
+
 @given(layers(), st.sampled_from([np.float32, np.complex128, np.uint8]))
 def test_same_bits_for_any_batch(layer, dtype):
     x, w, bias = layer.arrays(dtype)

@@ -31,6 +31,11 @@ typedef struct {
 typedef struct {
     char *tile;
     char *rows; /* outputs, where y has no lines to write to */
+    /* Where output channels are lanes: panels of the tile, sums, [block][pixel][channel], the bias of
+     * whole blocks, and the weights of a block in a pass and of the next one, of which so many
+     * channels are there. */
+    char *panels, *sums, *bias, *weights, *ahead;
+    int64_t turned;
 } scratch;
 
 /* Samples from a panel to the next: an odd number of cache lines, as they are written in turn. */
@@ -39,9 +44,13 @@ static int64_t panel_pitch(const mix_plan *plan) {
     return (ceil_div(plan->channels_at_once * plan->kernels->lanes, line) | 1) * line;
 }
 
+/* Taps of a pass. */
+static int64_t taps_at_once(const mix_plan *plan) {
+    return plan->channels_at_once * plan->depth_at_once * plan->p.kernel[H] * plan->p.kernel[W];
+}
+
 static size_t lay_out(const mix_plan *plan, char *base, scratch *s) {
-    const int64_t channels =
-        ceil_div(plan->blocks, plan->parts_of_blocks) * plan->kernels->channels;
+    const int64_t channels = ceil_div(plan->blocks, plan->parts_of_blocks) * plan->block;
     const int64_t rows = plan->y_in_place ? 0 : channels * plan->rows * plan->columns;
     int64_t plane = 0;
     for (int64_t i = 0; i < plan->axis[W].region_count && !plan->in_place; i++)
@@ -50,9 +59,17 @@ static size_t lay_out(const mix_plan *plan, char *base, scratch *s) {
                              ? ceil_div(plan->columns, plan->kernels->lanes) * panel_pitch(plan)
                              : plan->channels_at_once * plan->depth_at_once * plane;
     const size_t tile_bytes = (size_t)round_up(tile * plan->bytes, 64);
+    const size_t row_bytes = (size_t)round_up(rows * plan->bytes, 64);
     s->tile = base;
     s->rows = base + tile_bytes;
-    return tile_bytes + (size_t)(rows * plan->bytes);
+    if (!plan->across) return tile_bytes + row_bytes;
+    const int64_t pixels = plan->rows * plan->columns;
+    s->panels = s->rows + row_bytes;
+    s->sums = s->panels + round_up(pixels * taps_at_once(plan) * plan->bytes, 64);
+    s->bias = s->sums + channels * pixels * plan->bytes;
+    s->weights = s->bias + round_up(channels * plan->bytes, 64);
+    s->ahead = s->weights + (plan->weights ? 0 : plan->chunk * plan->block * plan->bytes);
+    return (size_t)(s->ahead - base + (s->ahead - s->weights));
 }
 
 size_t mix_scratch(const mix_plan *plan) {
@@ -83,10 +100,10 @@ static void copy_out(const mix_plan *plan, const task *t, const char *dense, cha
 static void set_weights(const mix_plan *plan, const task *t, int64_t channel_in, mix_job *m) {
     const pyconvc_problem *p = &plan->p;
     const int64_t taps = p->kernel[D] * p->kernel[H] * p->kernel[W],
-                  block = t->channel / plan->kernels->channels;
+                  block = t->channel / plan->block;
     if (plan->weights) {
         m->w = plan->weights + ((t->at.group * plan->blocks + block) * plan->block_samples +
-                                channel_in * taps * plan->kernels->channels) *
+                                channel_in * taps * plan->block) *
                                    plan->bytes;
         m->channel_step = plan->parts;
         m->block_step = plan->block_samples * plan->parts;
@@ -95,7 +112,7 @@ static void set_weights(const mix_plan *plan, const task *t, int64_t channel_in,
                           channel_in * p->w_step[2]) *
                              plan->bytes;
         m->channel_step = p->w_step[1] * plan->parts;
-        m->block_step = plan->kernels->channels * m->channel_step;
+        m->block_step = plan->block * m->channel_step;
     }
 }
 
@@ -154,9 +171,10 @@ static void set_input(const job *j, const task *t, char *tile, mix_job *m) {
     const pyconvc_problem *p = &plan->p;
     if (plan->in_place) {
         const int64_t at = t->at.image * p->x_step[0] + t->at.group * p->x_step[1] +
-                           t->at.first_plane * p->x_step[2] +
+                           t->at.first_plane / p->kernel[D] * p->x_step[2] +
                            t->at.depth * p->stride[D] * p->x_step[3] +
-                           t->at.row * p->stride[H] * p->x_step[4] + t->at.column * p->x_step[5];
+                           t->at.row * p->stride[H] * p->x_step[4] +
+                           t->at.column * p->stride[W] * p->x_step[5];
         m->x = j->x + at * plan->bytes;
         m->row_step = p->stride[H] * p->x_step[4] * plan->parts;
         if (!plan->panels) return;
@@ -210,15 +228,108 @@ static void locate(const mix_plan *plan, int64_t index, task *t) {
                 .taps_per_plane = (rh->end_tap - rh->first_tap) * (rw->end_tap - rw->first_tap),
                 .first_depth = rd->first_tap,
                 .end_depth = rd->end_tap,
-                .channel = first * plan->kernels->channels};
-    t->channels = min64(end * plan->kernels->channels, p->channels_out) - t->channel;
+                .channel = first * plan->block};
+    t->channels = min64(end * plan->block, p->channels_out) - t->channel;
+}
+
+/* What lanes without a channel work on is finite and not slow. */
+static void begin_across(const mix_plan *plan, const task *t, const char *bias, scratch *s) {
+    if (bias) memcpy(s->bias, bias, (size_t)(t->channels * plan->bytes));
+    if (t->channels % plan->block == 0) return;
+    memset(s->bias + t->channels * plan->bytes, 0,
+           (size_t)(s->weights - s->bias - t->channels * plan->bytes));
+    memset(s->weights, 0, (size_t)(2 * (s->ahead - s->weights)));
+}
+
+/* Where output channels are lanes, the weights of a block are turned chunk by chunk, [tap][channel]:
+ * the channels from `first` on. */
+static void turn_weights(const mix_plan *plan, const across_job *a, const char *w, int64_t first,
+                         int64_t channels, char *to) {
+    const int64_t step = plan->p.w_step[1];
+    if (first < channels)
+        plan->outer->transpose(w + first * step * plan->bytes, step, channels - first, a->chunk,
+                               to + first * plan->bytes, plan->block);
+}
+
+/* From the weights of the chunk that begins with tap `first` to those of the next one, in this block
+ * or the next. */
+static int64_t to_next_chunk(const mix_plan *plan, const across_job *a, int64_t first) {
+    return first + plan->chunk < a->count ? plan->chunk : plan->block * plan->p.w_step[1] - first;
+}
+
+/* What the work on a chunk turns of the next one, if that is as long. */
+static across_next next_weights(const mix_plan *plan, const across_job *a, const char *w,
+                                int64_t channels, char *to) {
+    const across_kernels *kernels = plan->across;
+    const int64_t tiles = ceil_div(a->height * a->width, kernels->pixels),
+                  next = a->first + a->chunk < a->count ? a->first + a->chunk : 0;
+    if (next == 0) channels -= plan->block;
+    if (a->chunk % kernels->ahead || min64(plan->chunk, a->count - next) != a->chunk) channels = 0;
+    const int64_t most = max64(0, min64(min64(channels, plan->block), kernels->ahead * tiles));
+    return (across_next){.w = w + to_next_chunk(plan, a, a->first) * plan->bytes,
+                         .step = plan->p.w_step[1],
+                         .channels = most - most % max64(kernels->lanes, kernels->ahead),
+                         .to = to,
+                         .fetch = to_next_chunk(plan, a, next)};
+}
+
+/* A chunk, whose weights lie at w, in a block of which so many channels are left. */
+static void add_chunk(const mix_plan *plan, across_job *a, const char *w, int64_t channels,
+                      scratch *s) {
+    a->w = w;
+    a->ahead = a->chunk * plan->block;
+    if (!plan->weights) {
+        a->ahead = 0;
+        turn_weights(plan, a, w, s->turned, min64(plan->block, channels), s->weights);
+        a->w = s->weights;
+        a->next = next_weights(plan, a, w, channels, s->ahead);
+        s->turned = a->next.channels;
+        s->ahead = s->weights;
+        s->weights = a->next.to;
+    }
+    plan->across->across(a);
+}
+
+/* A pass, block by block. */
+static void add_across(const mix_plan *plan, const task *t, const mix_job *m, scratch *s) {
+    const int64_t pixels = t->at.rows * t->at.columns, block = plan->block * plan->bytes,
+                  step = plan->weights ? block : plan->bytes;
+    across_job a = {.taps = m->taps,
+                    .count = m->count,
+                    .x = m->x,
+                    .row_step = m->row_step,
+                    .column_step = plan->in_place ? plan->p.stride[W] * plan->p.x_step[5] : 1,
+                    .height = t->at.rows,
+                    .width = t->at.columns,
+                    .panels = s->panels};
+    plan->across->pack(&a);
+    for (int64_t i = 0; i * plan->block < t->channels; i++) {
+        const char *w = (const char *)m->w + i * m->block_step * plan->bytes;
+        a.bias = m->bias ? s->bias + i * block : NULL;
+        a.sums = s->sums + i * pixels * block;
+        a.accumulate = m->flags & FILTER_ACCUMULATE;
+        for (a.first = 0; a.first < a.count; a.first += a.chunk, a.accumulate = 1) {
+            a.chunk = min64(plan->chunk, a.count - a.first);
+            add_chunk(plan, &a, w + a.first * step, t->channels - i * plan->block, s);
+        }
+    }
+}
+
+/* Their sums to y, or to rows of outputs. */
+static void turn_out(const mix_plan *plan, const task *t, const scratch *s, const mix_job *m) {
+    const int64_t pixels = t->at.rows * t->at.columns,
+                  pixel = plan->y_in_place ? plan->p.y_step[5] : 1;
+    for (int64_t k = 0; k < t->channels; k += plan->block)
+        plan->outer->finish(s->sums + k * pixels * plan->bytes, plan->block, pixels,
+                            min64(plan->block, t->channels - k),
+                            (char *)m->y + k * m->y_channel * plan->bytes, pixel, m->y_channel);
 }
 
 static void do_task(const void *context, int64_t index, void *memory) {
     const job *j = context;
     const mix_plan *plan = j->plan;
     const pyconvc_problem *p = &plan->p;
-    scratch s;
+    scratch s = {0};
     task t;
     lay_out(plan, memory, &s);
     locate(plan, index, &t);
@@ -231,6 +342,7 @@ static void do_task(const void *context, int64_t index, void *memory) {
                  .channels = t.channels,
                  .group = plan->group};
     set_output(plan, &t, y, s.rows, &m);
+    if (plan->across) begin_across(plan, &t, m.bias, &s);
     for (int64_t c = 0; c < p->channels_in; c += plan->channels_at_once)
         for (int64_t d = 0; d < p->kernel[D]; d += plan->depth_at_once) {
             t.at.first_plane = c * p->kernel[D] + d;
@@ -239,9 +351,13 @@ static void do_task(const void *context, int64_t index, void *memory) {
             set_input(j, &t, s.tile, &m);
             set_weights(plan, &t, c, &m);
             set_taps(plan, &t, d, &m);
-            plan->kernels->mix(&m);
+            if (plan->across)
+                add_across(plan, &t, &m, &s);
+            else
+                plan->kernels->mix(&m);
             m.flags = FILTER_ACCUMULATE;
         }
+    if (plan->across) turn_out(plan, &t, &s, &m);
     if (!plan->y_in_place) copy_out(plan, &t, s.rows, y);
 }
 

@@ -10,6 +10,10 @@
  * channels of a pass that meet one vector of outputs, one after the other. In x they lie planes
  * apart, each on a page of its own; a panel flows from the second cache as fast as it is used.
  *
+ * Images of few pixels would leave lanes empty. There, output channels are lanes: what a few pixels
+ * meet is packed tap by tap, from x itself where no output meets its edge. Weights are turned for
+ * that, block by block and a chunk of taps at a time, each while the one before is used.
+ *
  * Where channels lie side by side in memory, tiles and panels are turned as they are packed, and
  * outputs as they are copied to y.
  *
@@ -43,7 +47,10 @@ typedef struct {
 typedef struct {
     pyconvc_problem p;
     const mix_kernels *kernels;
+    const across_kernels *across; /* output channels are lanes; NULL: pixels are */
+    const outer_kernels *outer;   /* turns what these read and write */
     int64_t bytes, parts;
+    int64_t block; /* output channels whose weights are packed together */
 
     mix_axis axis[PYCONVC_RANK];
     tile_shape *tiles; /* one for each region of the width */
@@ -56,6 +63,7 @@ typedef struct {
      * has the taps of the first pass, or of all taps of a channel, for each region of depth, height
      * and width. */
     int64_t channels_at_once, depth_at_once;
+    int64_t chunk; /* taps whose weights are near at a time, where output channels are lanes */
     mix_tap *taps, **tables;
 
     /* Packed weights, [group][block of the kernel's channels][tap][channel]. NULL: so few pixels

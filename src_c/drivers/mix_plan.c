@@ -22,6 +22,9 @@
 #define PANEL_PART       128         /* output channels for which panels may be packed anew */
 #define PANEL_TILES      4           /* of a task, at the least */
 #define TASKS_PER_WORKER 4
+#define ACROSS_PIXELS    200  /* up to which output channels may be lanes */
+#define ACROSS_TAPS      128  /* whose weights, for a block of these, stay near */
+#define ACROSS_WORK      0.95 /* of that with pixels as lanes: what theirs must come down to */
 #define LEAST_CHANNELS   3
 #define FEW_PIXELS       100  /* for which weights are not packed */
 #define COPY_ROW         15.0 /* cycles to start a copied row, and of each sample */
@@ -53,6 +56,22 @@ static int reads_in_place(const pyconvc_problem *p, int64_t lanes) {
     for (int a = 0; a < PYCONVC_RANK; a++)
         if (p->kernel[a] != 1 || p->pad_before[a] || p->pad_after[a]) return 0;
     return p->stride[W] == 1 && (p->x_step[5] == 1 || p->x_step[2] == 1) && p->output[W] >= lanes;
+}
+
+/* Whether outputs meet only samples of x, so that these may be read in their places. */
+static int is_inside(const pyconvc_problem *p) {
+    for (int a = 0; a < PYCONVC_RANK; a++)
+        if (p->pad_before[a] || p->pad_after[a]) return 0;
+    return 1;
+}
+
+/* Whether the taps of an output channel lie one after the other in w, in the order of the sum. */
+static int weights_in_order(const pyconvc_problem *p) {
+    const int64_t count[] = {p->channels_in, p->kernel[D], p->kernel[H], p->kernel[W]};
+    int64_t step = 1;
+    for (int i = 3; i >= 0; step *= count[i--])
+        if (count[i] > 1 && (p->w_step[2 + i] != step || (i > 0 && p->flip))) return 0;
+    return !p->conjugate;
 }
 
 /* Whether panels pay: there are channels that read them, and so many weights that in the nearest
@@ -175,6 +194,28 @@ static void size_panels(mix_plan *plan) {
     plan->columns = min64(wide, max64(PANEL_TILES, min64(most, wanted) / tile) * tile);
 }
 
+/* Where output channels are lanes: input channels of a chunk, whose weights are near at a time. All
+ * alike and an even number of taps, if possible, as then one may be turned while another is used. */
+static int64_t channels_of_chunk(int64_t channels, int64_t taps) {
+    const int64_t least = ceil_div(channels, max64(1, ACROSS_TAPS / taps));
+    for (int64_t n = least; n < 2 * least; n++)
+        if (channels % n == 0 && channels / n * taps % 2 == 0) return channels / n;
+    return min64(channels, round_up(ceil_div(channels, least), 2));
+}
+
+/* A pass has as many of them as have their panels in the second cache. */
+static void size_across(mix_plan *plan) {
+    const pyconvc_problem *p = &plan->p;
+    const int64_t taps = p->kernel[D] * p->kernel[H] * p->kernel[W],
+                  chunk = channels_of_chunk(p->channels_in, taps),
+                  of_chunk = p->output[H] * p->output[W] * chunk * taps * plan->bytes,
+                  chunks = ceil_div(p->channels_in, chunk),
+                  passes = ceil_div(chunks, max64(1, PANEL_BYTES / of_chunk));
+    plan->chunk = chunk * taps;
+    plan->channels_at_once = min64(p->channels_in, chunk * ceil_div(chunks, passes));
+    plan->depth_at_once = p->kernel[D];
+}
+
 static int64_t planes_at_once(const mix_plan *plan) {
     return plan->channels_at_once * plan->depth_at_once;
 }
@@ -191,6 +232,9 @@ static void size_columns(mix_plan *plan) {
 /* Whether the lines of a task's outputs lie in y as the kernel writes them. */
 static int writes_in_place(const mix_plan *plan) {
     const pyconvc_problem *p = &plan->p;
+    if (plan->across)
+        return (p->y_step[5] == 1 || p->y_step[2] == 1) &&
+               (p->output[H] == 1 || p->y_step[4] == p->output[W] * p->y_step[5]);
     if (p->y_step[5] != 1) return 0;
     return !plan->flat ||
            (plan->axis[W].region_count == 1 && (p->output[H] == 1 || p->y_step[4] == p->output[W]));
@@ -255,7 +299,10 @@ static pyconvc_status size_tasks(mix_plan *plan) {
                           plan->axis[H].span_count * plan->axis[W].span_count;
     const int64_t most =
         plan->panels ? max64(plan->workers, p->channels_out / PANEL_PART) : plan->blocks;
-    plan->parts_of_blocks = max64(1, min64(min64(most, plan->blocks), ceil_div(wanted, tasks)));
+    const int64_t sums = p->channels_out * plan->rows * plan->columns * plan->bytes,
+                  parts = max64(plan->across ? ceil_div(sums, OUTPUT_BYTES) : 1,
+                                ceil_div(wanted, tasks));
+    plan->parts_of_blocks = max64(1, min64(min64(most, plan->blocks), parts));
     plan->tasks = tasks * plan->parts_of_blocks;
     return PYCONVC_OK;
 }
@@ -264,10 +311,12 @@ static pyconvc_status make_tiles(mix_plan *plan) {
     const int64_t count = plan->axis[W].region_count;
     plan->tiles = calloc((size_t)count, sizeof *plan->tiles);
     if (!plan->tiles) return PYCONVC_NO_MEMORY;
-    plan->tiles[0] = tile_make(&plan->p, plan->kernels->lanes, 0);
-    plan->flat = !plan->in_place && plan->columns == largest(&plan->axis[W]) && flat_pays(plan);
+    const int64_t lanes = plan->across ? 1 : plan->kernels->lanes;
+    plan->tiles[0] = tile_make(&plan->p, lanes, 0);
+    plan->flat = !plan->in_place && !plan->across && plan->columns == largest(&plan->axis[W]) &&
+                 flat_pays(plan);
     for (int64_t i = 0; i < count; i++)
-        plan->tiles[i] = tile_make(&plan->p, plan->kernels->lanes, plan->flat);
+        plan->tiles[i] = tile_make(&plan->p, lanes, plan->flat);
     return PYCONVC_OK;
 }
 
@@ -282,7 +331,37 @@ static void size_tiles(mix_plan *plan) {
 static int reads_weights_in_place(const mix_plan *plan) {
     const pyconvc_problem *p = &plan->p;
     return p->output[D] * p->output[H] * p->output[W] <= FEW_PIXELS && !p->conjugate &&
-           p->channels_out % plan->kernels->channels == 0;
+           p->channels_out % plan->block == 0;
+}
+
+/* Whether output channels are lanes: where an image has so few pixels that these would leave lanes
+ * empty, and taps are few enough for panels. Pixels that read x in place have their own panels
+ * packed in less time. */
+static int lies_across(const mix_plan *plan, const across_kernels *across, int again) {
+    const pyconvc_problem *p = &plan->p;
+    const int64_t pixels = p->output[H] * p->output[W], lanes = plan->kernels->lanes;
+    if (!across || pixels > ACROSS_PIXELS ||
+        p->kernel[D] * p->kernel[H] * p->kernel[W] > ACROSS_TAPS)
+        return 0;
+    for (int a = 0; a < PYCONVC_RANK; a++)
+        if (plan->axis[a].region_count > 1) return 0;
+    const double here = (double)(pixels * round_up(p->channels_out, across->channels)),
+                 there = (double)(round_up(pixels, lanes) *
+                                  round_up(p->channels_out, plan->kernels->channels));
+    return here <= (reads_in_place(p, lanes) ? ACROSS_WORK : 1) * there &&
+           (again || weights_in_order(p));
+}
+
+/* What lanes are, and what is read in its place. */
+static void find_form(mix_plan *plan, int again) {
+    const pyconvc_problem *p = &plan->p;
+    const across_kernels *across = pyconvc_kernels()->across[p->dtype];
+    if (lies_across(plan, across, again)) plan->across = across;
+    plan->block = plan->across ? across->channels : plan->kernels->channels;
+    plan->in_place = plan->across ? is_inside(p) : reads_in_place(p, plan->kernels->lanes);
+    plan->panels = !plan->across && plan->in_place && reads_panels(p);
+    if (!plan->panels && !plan->across && (planes_collide(p) || p->x_step[5] != 1))
+        plan->in_place = 0;
 }
 
 static pyconvc_status make(mix_plan *plan, const void *w, int again, const pyconvc_run *run) {
@@ -291,28 +370,30 @@ static pyconvc_status make(mix_plan *plan, const void *w, int again, const pycon
     plan->bytes = pyconvc_sample_bytes(p->dtype);
     plan->parts = parts_of(p->dtype);
     plan->p.conjugate &= plan->parts == 2;
-    plan->in_place = reads_in_place(p, plan->kernels->lanes);
-    plan->panels = plan->in_place && reads_panels(p);
-    if (!plan->panels && (planes_collide(p) || p->x_step[5] != 1)) plan->in_place = 0;
-    plan->blocks = ceil_div(p->channels_out, plan->kernels->channels);
-    plan->block_samples = taps * plan->kernels->channels;
     plan->work = (double)p->batch * (double)(p->groups * p->channels_out) *
                  (double)(p->output[D] * p->output[H]) * (double)p->output[W] * (double)taps *
                  (double)plan->bytes;
     plan->workers = parallel_workers(run, plan->work);
     pyconvc_status status = mix_find_regions(plan, w);
     if (status) return status;
+    find_form(plan, again);
+    plan->blocks = ceil_div(p->channels_out, plan->block);
+    plan->block_samples = taps * plan->block;
     if (plan->panels)
         size_panels(plan);
     else
         size_columns(plan);
     if ((status = make_tiles(plan))) return status;
-    if (!plan->panels) size_pass(plan);
+    if (plan->across)
+        size_across(plan);
+    else if (!plan->panels)
+        size_pass(plan);
     plan->y_in_place = writes_in_place(plan);
     size_rows(plan);
     if ((status = size_tasks(plan))) return status;
     size_tiles(plan);
-    if (again || !reads_weights_in_place(plan)) status = mix_pack_weights(plan, w, run);
+    if (again || !(plan->across || reads_weights_in_place(plan)))
+        status = mix_pack_weights(plan, w, run);
     return status ? status : mix_place_taps(plan);
 }
 
@@ -323,6 +404,7 @@ pyconvc_status mix_plan_make(mix_plan *plan, const pyconvc_problem *p, const voi
     if (!table) return PYCONVC_NO_ISA;
     pyconvc_join_lines(&plan->p);
     plan->kernels = &table->mix[p->dtype];
+    plan->outer = &table->outer[p->dtype];
     return make(plan, w, again, run);
 }
 

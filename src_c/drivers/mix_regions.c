@@ -112,8 +112,7 @@ pyconvc_status mix_find_regions(mix_plan *plan, const void *w) {
         uncut[a].count = whole(p, a, uncut[a].regions);
         cuts[a].count = p->boundary[a] == PYCONVC_CONSTANT ? cut(p, a, cuts[a].regions) : 0;
     }
-    if (!plan->in_place && zeros_beyond(p) && choose(plan, uncut, cuts, taken) &&
-        !is_finite(p, w, 0))
+    if (zeros_beyond(p) && choose(plan, uncut, cuts, taken) && !is_finite(p, w, 0))
         for (int a = 0; a < PYCONVC_RANK; a++)
             taken[a] = &uncut[a];
     for (int a = 0; a < PYCONVC_RANK; a++) {

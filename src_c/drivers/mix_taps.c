@@ -21,6 +21,12 @@ static int64_t in_memory(const pyconvc_problem *p, int64_t d, int64_t h, int64_t
            flipped(p, W, w) * p->w_step[5];
 }
 
+/* Where it meets x, from where the first one does. */
+static int64_t in_input(const pyconvc_problem *p, int64_t c, int64_t d, int64_t h, int64_t w) {
+    return c * p->x_step[2] + d * p->dilation[D] * p->x_step[3] +
+           h * p->dilation[H] * p->x_step[4] + w * p->dilation[W] * p->x_step[5];
+}
+
 static mix_tap place_tap(const mix_plan *plan, const tile_shape *tile, int64_t c, int64_t d,
                          int64_t h, int64_t w) {
     const pyconvc_problem *p = &plan->p;
@@ -28,10 +34,10 @@ static mix_tap place_tap(const mix_plan *plan, const tile_shape *tile, int64_t c
                   packed = (plane * p->kernel[H] + h) * p->kernel[W] + w,
                   at_once = plan->channels_at_once * plan->depth_at_once;
     const mix_tap tap = {plan->panels     ? c * plan->kernels->lanes
-                         : plan->in_place ? c * p->x_step[2]
+                         : plan->in_place ? in_input(p, c, d, h, w)
                                           : tile_offset(tile, plane % at_once, h, w),
-                         plan->weights ? packed * plan->kernels->channels
-                                       : c * p->w_step[2] + in_memory(p, d, h, w)};
+                         plan->weights || plan->across ? packed * plan->block
+                                                       : c * p->w_step[2] + in_memory(p, d, h, w)};
     return (mix_tap){tap.x * plan->parts, tap.w * plan->parts};
 }
 
@@ -132,7 +138,7 @@ PACK(sample16)
 #undef PACK
 
 static void pack_channels(const packing *k, int64_t at, int64_t channels, char *to) {
-    const int64_t step = k->plan->p.w_step[1], pitch = k->plan->kernels->channels;
+    const int64_t step = k->plan->p.w_step[1], pitch = k->plan->block;
 #define PACK(T) pack_##T((const T *)k->w + at, step, channels, k, pitch, (T *)to)
     switch (k->plan->bytes) {
     case 1:
@@ -157,7 +163,7 @@ static void pack_channels(const packing *k, int64_t at, int64_t channels, char *
 static void pack_run(const packing *k, int64_t group, int64_t b, int64_t run) {
     const mix_plan *plan = k->plan;
     const pyconvc_problem *p = &plan->p;
-    const int64_t pitch = plan->kernels->channels, first = b * pitch,
+    const int64_t pitch = plan->block, first = b * pitch,
                   channels = min64(pitch, p->channels_out - first);
     const int64_t bytes = k->count * pitch * plan->bytes;
     char *to = plan->weights + (group * plan->blocks + b) * plan->block_samples * plan->bytes +
@@ -182,7 +188,7 @@ static void pack_blocks(const void *context, int64_t index, void *scratch) {
 }
 
 pyconvc_status mix_pack_weights(mix_plan *plan, const void *w, const pyconvc_run *run) {
-    const int64_t taps = plan->block_samples / plan->kernels->channels,
+    const int64_t taps = plan->block_samples / plan->block,
                   tasks = plan->p.groups * ceil_div(plan->blocks, BLOCKS_AT_ONCE),
                   bytes = mix_weight_bytes(plan);
     packing k = {plan, w, malloc((size_t)taps * sizeof *k.taps), taps, 1, 0};

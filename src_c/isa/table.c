@@ -28,6 +28,9 @@ PYCONVC_FOR_DTYPES(DECLARE)
 #define DECLARE_WINOGRAD(dtype, DTYPE) extern const winograd_kernels KERNELS(winograd, dtype);
 PYCONVC_FOR_WINOGRAD(DECLARE_WINOGRAD)
 
+#define DECLARE_ACROSS(dtype, DTYPE) extern const across_kernels KERNELS(across, dtype);
+PYCONVC_FOR_ACROSS(DECLARE_ACROSS)
+
 #define DECLARE_PLANE_GRAD(dtype, DTYPE) extern const plane_grad_kernels KERNELS(plane_grad, dtype);
 PYCONVC_FOR_PLANE_GRAD(DECLARE_PLANE_GRAD)
 
@@ -63,6 +66,8 @@ const kernel_table *CAT(pyconvc_table_, PYCONVC_TIER)(void) {
     PYCONVC_FOR_DTYPES(FILL)
 #define FILL_WINOGRAD(dtype, DTYPE) table.winograd[PYCONVC_##DTYPE] = &KERNELS(winograd, dtype);
     PYCONVC_FOR_WINOGRAD(FILL_WINOGRAD)
+#define FILL_ACROSS(dtype, DTYPE) table.across[PYCONVC_##DTYPE] = &KERNELS(across, dtype);
+    PYCONVC_FOR_ACROSS(FILL_ACROSS)
 #define FILL_PLANE_GRAD(dtype, DTYPE)                                                              \
     table.plane_grad[PYCONVC_##DTYPE] = &KERNELS(plane_grad, dtype);
     PYCONVC_FOR_PLANE_GRAD(FILL_PLANE_GRAD)

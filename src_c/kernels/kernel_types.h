@@ -232,6 +232,49 @@ typedef struct {
     int32_t lanes, channels, vectors; /* samples in a vector; channels and vectors of a tile */
 } mix_kernels;
 
+/* Weights to come, which `across` turns by the way: to[t * C + k] = w[k * step + t] for k < channels
+ * and t < chunk of the job; none if channels is 0. */
+typedef struct {
+    const void *w;
+    int64_t step, channels;
+    void *to;
+    int64_t fetch; /* from w to what is best asked for by now: the weights after these */
+} across_next;
+
+/* across: for k < C, i < height * width, with the pixel i = r * width + j
+ *      sums[i * C + k] = (accumulate ? itself : bias[k]) + sum over t < chunk
+ *      w[t * C + k] * x[r * row_step + j * column_step + taps[first + t].x]
+ *
+ * with C the table's channels; the order of summation is that of mix. `pack` brings what all `count`
+ * taps meet of x to panels, count * height * width elements; `across` reads
+ * them, once for each C channels. The caller grants: x readable where it is met, bias for C
+ * channels; with `next`, channels and chunk multiples of the table's `ahead`, and for as many
+ * channels a tile of so many of the table's pixels. */
+typedef struct {
+    const mix_tap *taps;
+    int64_t count;
+    const void *x;
+    int64_t row_step, column_step, height, width;
+    void *panels;
+    int64_t first, chunk;
+    const void *w, *bias; /* bias NULL: zero */
+    int64_t ahead;        /* from w to what is best asked for by now */
+    void *sums;
+    int accumulate;
+    across_next next;
+} across_job;
+
+typedef struct {
+    void (*pack)(const across_job *job);
+    void (*across)(const across_job *job);
+    int32_t lanes, channels, pixels, ahead; /* samples in a vector; C */
+} across_kernels;
+
+/* One line a dtype that has it: X(dtype, DTYPE). */
+#define PYCONVC_FOR_ACROSS(X)                                                                      \
+    X(f32, F32)                                                                                    \
+    X(f64, F64)
+
 /* dot: for k < channels, t < offsets of the kernel, with all lengths in elements,
  *      sums[k][t] += sum over r < height, j < width of
  *          g[k * g_channel + r * g_pitch + j] * x[r * x_pitch + offsets[t] + j]
@@ -348,6 +391,7 @@ typedef struct {
     channels_last_kernels channels_last[PYCONVC_DTYPE_COUNT];
     const plane_grad_kernels *plane_grad[PYCONVC_DTYPE_COUNT]; /* NULL: none for this dtype */
     mix_kernels mix[PYCONVC_DTYPE_COUNT];
+    const across_kernels *across[PYCONVC_DTYPE_COUNT]; /* NULL: none for this dtype */
     dot_kernels dot[PYCONVC_DTYPE_COUNT];
     outer_kernels outer[PYCONVC_DTYPE_COUNT];
     fold_kernels fold[PYCONVC_DTYPE_COUNT];
