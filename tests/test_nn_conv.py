@@ -125,6 +125,16 @@ def test_few_pixels_match_the_reference(x, w, options, dtype, layout):
     np.testing.assert_array_equal(got, out)
 
 
+@pytest.mark.parametrize("outputs", [3, 4, 12, 13, 15])
+@pytest.mark.parametrize("size", [(16, 64), (33, 31)])
+def test_few_output_channels_match_the_reference(size, outputs):
+    x, w, bias = (
+        cases.random(shape, "f4", seed)
+        for seed, shape in enumerate(((2, 37, *size), (outputs, 37, 1, 1), (outputs,)))
+    )
+    cases.assert_same(nn.conv2d(x, w, bias, method="direct"), reference.conv2d(x, w, bias))
+
+
 @pytest.mark.parametrize("pixels", [1, 2, 5, 12, 49, 75])
 def test_few_pixels_are_summed_in_the_order_of_many(pixels):
     x, w = cases.random((1, 300, pixels), "f4", 0), cases.random((36, 300, 1), "f4", 1)

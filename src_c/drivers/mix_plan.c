@@ -26,6 +26,7 @@
 #define ACROSS_TAPS      128  /* whose weights, for a block of these, stay near */
 #define ACROSS_WORK      0.95 /* of that with pixels as lanes: what theirs must come down to */
 #define LEAST_CHANNELS   3
+#define COPY_CHANNELS    13   /* output channels for which planes that collide are copied */
 #define FEW_PIXELS       100  /* for which weights are not packed */
 #define COPY_ROW         15.0 /* cycles to start a copied row, and of each sample */
 #define COPY_SAMPLE      0.4
@@ -41,13 +42,14 @@ int64_t mix_weight_bytes(const mix_plan *plan) {
 }
 
 /* Whether the planes of x begin in so few sets of the nearest cache that those of a pass would
- * drive each other out. */
+ * drive each other out, and are met by so many output channels that a copy costs less. */
 static int planes_collide(const pyconvc_problem *p) {
     const int64_t step = p->x_step[2] * pyconvc_sample_bytes(p->dtype);
     int64_t sets = NEAR_SETS;
     for (int64_t part = step / CACHE_LINE; sets > 1 && part % 2 == 0; part /= 2)
         sets /= 2;
-    return step % CACHE_LINE == 0 && p->channels_in > NEAR_WAYS * sets;
+    return step % CACHE_LINE == 0 && p->channels_in > NEAR_WAYS * sets &&
+           p->channels_out >= COPY_CHANNELS;
 }
 
 /* Whether outputs meet the samples of x in their places, or channels beside them, at whole vectors.
