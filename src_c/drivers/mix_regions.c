@@ -23,14 +23,22 @@ static mix_region region_of(const pyconvc_problem *p, int a, int64_t o) {
     return r;
 }
 
+/* The last output that meets no sample beyond the end. */
+static int64_t last_inside(const pyconvc_problem *p, int a) {
+    const int64_t reach = (p->kernel[a] - 1) * p->dilation[a];
+    return min64(p->output[a] - 1, (p->input[a] - 1 + p->pad_before[a] - reach) / p->stride[a]);
+}
+
 /* Regions of an axis, up to MOST_REGIONS of them; 0: more than that. */
 static int64_t cut(const pyconvc_problem *p, int a, mix_region *to) {
     int64_t count = 0;
-    for (int64_t o = 0; o < p->output[a]; o++) {
-        const mix_region next = region_of(p, a, o);
-        mix_region *last = to + count - 1;
+    for (int64_t o = 0; o < p->output[a];) {
+        mix_region next = region_of(p, a, o), *last = to + count - 1;
+        if (next.first_tap == 0 && next.end_tap == p->kernel[a])
+            next.count = last_inside(p, a) - o + 1;
+        o += next.count;
         if (count && next.first_tap == last->first_tap && next.end_tap == last->end_tap)
-            last->count++;
+            last->count += next.count;
         else if (count == MOST_REGIONS)
             return 0;
         else
