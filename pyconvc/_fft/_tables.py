@@ -7,7 +7,7 @@ import numpy as np
 
 __all__ = ["lengths", "radices", "roots", "tables"]
 
-RADICES = (4, 2, 3, 5)
+RADICES = (4, 3, 5, 8)
 LANES = 16  # what lengths are multiples of
 CACHE_LINE = 64  # bytes
 SMALL = 1 << 16  # complex samples of a tile whose slant is kept with many others
@@ -21,13 +21,21 @@ def lengths(longest):
 
 @functools.cache
 def radices(length):
-    """The passes of a transform, or nothing if there are none for this length."""
-    found = []
-    for radix in RADICES:
-        while length % radix == 0:
-            found.append(radix)
-            length //= radix
-    return tuple(found) if length == 1 else ()
+    """The passes of a transform, or nothing if there are none for this length.
+
+    The last one needs no factors, so it has the largest radix.
+    """
+    found, rest = {}, length
+    for factor in (2, 3, 5):
+        found[factor] = 0
+        while rest % factor == 0:
+            found[factor] += 1
+            rest //= factor
+    if rest > 1 or found[2] < 4:
+        return ()
+    middle = (3,) * found[3] + (5,) * found[5]
+    fours, eight = divmod(found[2], 2)
+    return (4, *middle, *(4,) * (fours - 1 - eight), *(8,) * eight)
 
 
 def tables(rows, columns, line, char):

@@ -289,16 +289,17 @@ pyconvc_status pyconvc_chain_run(const pyconvc_chain *c, const void *x, void *y,
  * Tile t begins at sample start + t * advance of X along an axis. Of its outputs, those from `skip`
  * on, `advance` of them, are kept; the caller grants that no product wraps into them. */
 typedef struct {
-    const int32_t *radices; /* 2 to 5, whose product is the length of the transform; then 0 */
-    const void *twiddles;   /* as kernels/fourier_types.h has them */
+    const int32_t
+        *radices;         /* 4 first, then 3 to 5, last perhaps 8: factors of the length; then 0 */
+    const void *twiddles; /* as kernels/fourier_types.h has them */
 } pyconvc_fourier_axis;
 
 typedef struct {
     int32_t dtype, line;
     int64_t rows, columns;
     pyconvc_fourier_axis of_rows, of_columns;
-    const void *turn;  /* for each of the rows exp(pi i r / (2 rows)), as (re, im) */
-    const void *slant; /* with `line`; for each row of frequency f and each column c
+    const void *turn;    /* for each of the rows exp(pi i r / (2 rows)), as (re, im) */
+    const void *slant;   /* with `line`; for each row of frequency f and each column c
                         * exp(2 pi i c (1/4 - f) / (rows * columns)), laid out like a spectrum:
                         * of each 64 bytes of rows one column after the other, real parts first */
     int32_t boundary[2]; /* height, width */

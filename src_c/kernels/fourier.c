@@ -12,7 +12,7 @@
 
 #include "turn.h"
 
-#define MOST_RADIX 5
+#define MOST_RADIX 8
 
 typedef struct {
     vec re, im;
@@ -41,12 +41,34 @@ INLINE void across(complex_vec a, complex_vec b, complex_vec *minus, complex_vec
     *plus = (complex_vec){a.re - b.im, a.im + b.re};
 }
 
+/* y[q * jump] = sum_j x[j] exp(-2 pi i j q / 4) */
+INLINE void small_4(const complex_vec *x, complex_vec *y, const int jump) {
+    const complex_vec even = sum(x[0], x[2]), odd = sum(x[1], x[3]);
+    y[0] = sum(even, odd);
+    y[2 * jump] = difference(even, odd);
+    across(difference(x[0], x[2]), difference(x[1], x[3]), &y[jump], &y[3 * jump]);
+}
+
+/* Even places from sums of samples half the length apart, odd ones from their differences. */
+INLINE void small_8(const complex_vec *x, complex_vec *y) {
+    const vec root = set1((elem)0.70710678118654752440);
+    complex_vec s[4], d[4];
+    UNROLL(4)
+    for (int j = 0; j < 4; j++) {
+        s[j] = sum(x[j], x[j + 4]);
+        d[j] = difference(x[j], x[j + 4]);
+    }
+    const complex_vec a = {d[1].im + d[1].re, d[1].im - d[1].re};
+    const complex_vec b = {d[3].im - d[3].re, d[3].im + d[3].re};
+    d[1] = (complex_vec){root * a.re, root * a.im};
+    d[2] = (complex_vec){d[2].im, -d[2].re};
+    d[3] = (complex_vec){root * b.re, -root * b.im};
+    small_4(s, y, 2);
+    small_4(d, y + 1, 2);
+}
+
 /* y[q] = sum_j x[j] exp(-2 pi i j q / radix) */
 INLINE void small(const int radix, const complex_vec *x, complex_vec *y) {
-    if (radix == 2) {
-        y[0] = sum(x[0], x[1]);
-        y[1] = difference(x[0], x[1]);
-    }
     if (radix == 3) {
         const vec half = set1((elem).5), sine = set1((elem)0.86602540378443864676);
         const complex_vec t = sum(x[1], x[2]), d = difference(x[1], x[2]);
@@ -54,12 +76,8 @@ INLINE void small(const int radix, const complex_vec *x, complex_vec *y) {
         across((complex_vec){x[0].re - half * t.re, x[0].im - half * t.im},
                (complex_vec){sine * d.re, sine * d.im}, &y[1], &y[2]);
     }
-    if (radix == 4) {
-        const complex_vec even = sum(x[0], x[2]), odd = sum(x[1], x[3]);
-        y[0] = sum(even, odd);
-        y[2] = difference(even, odd);
-        across(difference(x[0], x[2]), difference(x[1], x[3]), &y[1], &y[3]);
-    }
+    if (radix == 4) small_4(x, y, 1);
+    if (radix == 8) small_8(x, y);
     if (radix == 5) {
         const vec c1 = set1((elem)0.30901699437494742410), c2 = set1((elem)-0.80901699437494742410);
         const vec s1 = set1((elem)0.95105651629515357212), s2 = set1((elem)0.58778525229247312917);
@@ -100,7 +118,7 @@ INLINE int place_of(const int radix, const int inverse, const int q) {
 INLINE void butterfly(const int radix, const int inverse, const complex_vec *w, const elem *slant,
                       elem *at, int64_t step, int64_t im) {
     complex_vec x[MOST_RADIX], y[MOST_RADIX];
-    UNROLL(5)
+    UNROLL(8)
     for (int j = 0; j < radix; j++) {
         x[j] = load_complex(at + j * step, im);
         if (inverse && w && j) x[j] = over(x[j], w[j].re, w[j].im);
@@ -108,7 +126,7 @@ INLINE void butterfly(const int radix, const int inverse, const complex_vec *w, 
             x[j] = times(x[j], load(slant + j * step), load(slant + j * step + im));
     }
     small(radix, x, y);
-    UNROLL(5)
+    UNROLL(8)
     for (int q = 0; q < radix; q++) {
         complex_vec to = y[place_of(radix, inverse, q)];
         if (!inverse && w && q) to = times(to, w[q].re, w[q].im);
@@ -134,7 +152,7 @@ INLINE void pass_of(const int radix, const int inverse, int64_t length, int64_t 
     blocks(radix, inverse, length, block, 0, NULL, slant, at, step, im);
     for (int64_t k = 1; k < block / radix; k++) {
         complex_vec w[MOST_RADIX];
-        UNROLL(5)
+        UNROLL(8)
         for (int q = 1; q < radix; q++)
             w[q] = factor(factors + 2 * (k * (radix - 1) + q - 1));
         blocks(radix, inverse, length, block, k, w, slant, at, step, im);
@@ -142,10 +160,10 @@ INLINE void pass_of(const int radix, const int inverse, int64_t length, int64_t 
 }
 
 #define PASS(inverse)                                                                              \
-    if (radix == 2) pass_of(2, inverse, axis->length, block, w, NULL, at, step, im);               \
     if (radix == 3) pass_of(3, inverse, axis->length, block, w, NULL, at, step, im);               \
     if (radix == 4) pass_of(4, inverse, axis->length, block, w, NULL, at, step, im);               \
-    if (radix == 5) pass_of(5, inverse, axis->length, block, w, NULL, at, step, im);
+    if (radix == 5) pass_of(5, inverse, axis->length, block, w, NULL, at, step, im);               \
+    if (radix == 8) blocks(8, inverse, axis->length, 8, 0, NULL, NULL, at, step, im);
 
 /* Passes of an axis; the last of the way there is the first of the way back. */
 static int count_of(const fourier_axis *axis) {
@@ -307,27 +325,27 @@ INLINE void middle_of(const int radix, int64_t length, const elem *spectrum, ele
     for (int64_t i = 0; i < length * 2 * WIDTH; i += radix * 2 * WIDTH)
         for (int v = 0; v < WIDTH; v += VL) {
             complex_vec x[MOST_RADIX], y[MOST_RADIX];
-            UNROLL(5)
+            UNROLL(8)
             for (int j = 0; j < radix; j++)
                 x[j] = load_complex(at + i + v + j * 2 * WIDTH, WIDTH);
             small(radix, x, y);
-            UNROLL(5)
+            UNROLL(8)
             for (int q = 0; q < radix; q++) {
                 const elem *s = spectrum + i + v + q * 2 * WIDTH;
                 x[q] = times(y[q], load(s), load(s + WIDTH));
             }
             small(radix, x, y);
-            UNROLL(5)
+            UNROLL(8)
             for (int q = 0; q < radix; q++)
                 store_complex(at + i + v + q * 2 * WIDTH, WIDTH, y[place_of(radix, 1, q)]);
         }
 }
 
 static void middle(const fourier_axis *axis, int radix, const elem *spectrum, elem *at) {
-    if (radix == 2) middle_of(2, axis->length, spectrum, at);
     if (radix == 3) middle_of(3, axis->length, spectrum, at);
     if (radix == 4) middle_of(4, axis->length, spectrum, at);
     if (radix == 5) middle_of(5, axis->length, spectrum, at);
+    if (radix == 8) middle_of(8, axis->length, spectrum, at);
 }
 
 static void rows(const fourier_shape *shape, void *tile, int64_t first, void *spectrum, int make,

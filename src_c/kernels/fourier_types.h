@@ -30,7 +30,7 @@
 
 #include <stdint.h>
 
-/* The passes of a transform: radices 2 to 5, the first one 4, then 0. For a pass that takes blocks of L samples as
+/* The passes of a transform: radices 3, 4 and 5, the first one 4, the last one perhaps 8, then 0. For a pass that takes blocks of L samples as
  * radix parts of m, exp(-2 pi i k q / L) for k < m and 0 < q < radix, as (re, im), one pass after
  * the other. */
 typedef struct {
