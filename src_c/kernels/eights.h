@@ -29,14 +29,14 @@ INLINE void put_mean(const line_job *job, vec sum, vec w, elem *y, int64_t left)
 }
 
 /* Sums of eight of the next vector at `newest`, and means of the windows of `whole` eights that end
- * with its rest; without any yet if `whole` is 0. */
-INLINE void line_tile(const int rest, int64_t whole, const line_job *job, vec w, const elem *x,
-                      elem *newest, elem *y, int64_t left) {
-    const int64_t step = EIGHT * job->x_step;
+ * with its rest; without any yet if `whole` is 0. `parts`, x_step, is a constant at every call. */
+INLINE void line_tile(const int rest, const int parts, int64_t whole, const line_job *job, vec w,
+                      const elem *x, elem *newest, elem *y, int64_t left) {
+    const int step = EIGHT * parts;
     vec at[EIGHT];
     UNROLL(16)
     for (int i = 0; i < EIGHT; i++)
-        at[i] = load(x + i * job->x_step);
+        at[i] = load(x + i * parts);
     store(newest, sum_of(EIGHT, at));
     if (!whole) return;
     const elem *eights = newest - whole * step;
@@ -47,18 +47,18 @@ INLINE void line_tile(const int rest, int64_t whole, const line_job *job, vec w,
     put_mean(job, sum, w, y, left);
 }
 
-INLINE void all_lines(const int rest, const line_job *job) {
+INLINE void all_lines(const int rest, const int parts, const line_job *job) {
     const vec w = set1(*(const elem *)job->w);
-    const int64_t whole = job->count / EIGHT, before = EIGHT * whole * job->x_step;
+    const int64_t whole = job->count / EIGHT, before = EIGHT * whole * parts;
     elem *sums = job->sums;
     for (int64_t r = 0; r < job->height; r++) {
         const elem *x = (const elem *)job->x + r * job->pitch;
         elem *y = (elem *)job->y + r * job->y_pitch;
         int64_t j = 0;
         for (; j < before; j += VL)
-            line_tile(rest, 0, job, w, x + j, sums + j, y, VL);
+            line_tile(rest, parts, 0, job, w, x + j, sums + j, y, VL);
         for (j = 0; j < job->width; j += VL)
-            line_tile(rest, whole, job, w, x + before + j, sums + before + j, y + j,
+            line_tile(rest, parts, whole, job, w, x + before + j, sums + before + j, y + j,
                       job->width - j);
     }
 }
@@ -67,7 +67,10 @@ static void lines(const line_job *given) {
     const line_job job = *given; /* which no store of a vector can change */
 #define REST(n)                                                                                    \
     case n:                                                                                        \
-        all_lines(n, &job);                                                                        \
+        if (job.x_step == 1)                                                                       \
+            all_lines(n, 1, &job);                                                                 \
+        else                                                                                       \
+            all_lines(n, 2, &job);                                                                 \
         break;
     switch (job.count % EIGHT) {
         REST(0)
