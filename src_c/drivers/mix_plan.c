@@ -76,11 +76,12 @@ static int weights_in_order(const pyconvc_problem *p) {
     return !p->conjugate;
 }
 
-/* Whether panels pay: there are channels that read them, and so many weights that in the nearest
- * cache they drive out what lies scattered. */
+/* Whether panels pay: there are channels that read them, and planes that would be copied anyway or
+ * so many weights that in the nearest cache they drive out what lies scattered. */
 static int reads_panels(const pyconvc_problem *p) {
     return p->output[D] * p->output[H] == 1 && p->channels_out >= PANEL_CHANNELS &&
-           p->channels_out * p->channels_in * pyconvc_sample_bytes(p->dtype) >= PANEL_WEIGHTS;
+           (planes_collide(p) ||
+            p->channels_out * p->channels_in * pyconvc_sample_bytes(p->dtype) >= PANEL_WEIGHTS);
 }
 
 static int64_t largest(const mix_axis *axis) {
