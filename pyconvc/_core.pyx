@@ -871,58 +871,43 @@ cdef int _set_tables(pyconvc_fourier *f, object tables) except -1:
     return 0
 
 
-def fourier_spectrum(cnp.ndarray w, cnp.ndarray spectrum, *, tuple shape, tuple tables, int workers=1):
-    """Write the spectrum of the plane or line w; shape and tables as `fourier` has them."""
-    cdef pyconvc_fourier f
-    cdef pyconvc_run run = _run_with(workers)
-    cdef pyconvc_status status
-    cdef void *source = cnp.PyArray_DATA(w)
-    cdef void *target = cnp.PyArray_DATA(spectrum)
-    cdef int a, rank = cnp.PyArray_NDIM(w)
-    _set_tables(&f, tables)
-    f.dtype = _dtype_code(w)
-    f.rows, f.columns = shape
-    f.batch = f.input[0] = f.output[0] = f.output[1] = f.advance[0] = f.advance[1] = 1
-    f.x_step[0] = f.x_step[1] = f.y_step[0] = f.y_step[1] = f.y_step[2] = 0
-    for a in range(16):
-        f.fill[a] = 0
-    for a in range(2):
-        f.boundary[a] = 0
-        f.start[a] = f.skip[a] = 0
-    for a in range(rank):
-        f.input[2 - rank + a] = cnp.PyArray_DIM(w, a)
-        f.x_step[3 - rank + a] = _step(w, a)
-    with nogil:
-        status = pyconvc_fourier_spectrum(&f, source, target, &run)
-    _check_status(status)
-
-
 def fourier(cnp.ndarray x, cnp.ndarray spectrum, cnp.ndarray y, *, tuple shape, tuple tables, tuple boundary,
             cnp.ndarray fill, tuple start, tuple advance, tuple skip, int workers=1):
     """pyconvc_fourier_run on arrays (batch, height, width), or (batch, 1, width) with a slant; writes y.
 
-    shape: rows and columns of a tile; boundary, start, advance, skip: of both axes.
+    With y None, x is a kernel with a batch of one, and its spectrum is written. shape: rows and columns of a
+    tile; boundary, start, advance, skip: of both axes.
     """
     cdef pyconvc_fourier f
     cdef pyconvc_run run = _run_with(workers)
     cdef pyconvc_status status
     cdef void *source = cnp.PyArray_DATA(x)
     cdef void *kernel = cnp.PyArray_DATA(spectrum)
-    cdef void *target = cnp.PyArray_DATA(y)
+    cdef void *target = NULL
     cdef int a
     _set_tables(&f, tables)
     f.dtype = _dtype_code(x)
     f.rows, f.columns = shape
-    f.batch = cnp.PyArray_DIM(y, 0)
+    f.batch = 1
     memcpy(f.fill, cnp.PyArray_DATA(fill), cnp.PyArray_ITEMSIZE(fill))
     for a in range(2):
         f.boundary[a] = boundary[a]
         f.start[a], f.advance[a], f.skip[a] = start[a], advance[a], skip[a]
-        f.input[a], f.output[a] = cnp.PyArray_DIM(x, a + 1), cnp.PyArray_DIM(y, a + 1)
+        f.input[a], f.output[a] = cnp.PyArray_DIM(x, a + 1), 1
     for a in range(3):
-        f.x_step[a], f.y_step[a] = _step(x, a), _step(y, a)
+        f.x_step[a], f.y_step[a] = _step(x, a), 0
+    if y is not None:
+        target = cnp.PyArray_DATA(y)
+        f.batch = cnp.PyArray_DIM(y, 0)
+        for a in range(2):
+            f.output[a] = cnp.PyArray_DIM(y, a + 1)
+        for a in range(3):
+            f.y_step[a] = _step(y, a)
     with nogil:
-        status = pyconvc_fourier_run(&f, source, kernel, target, &run)
+        if target == NULL:
+            status = pyconvc_fourier_spectrum(&f, source, kernel, &run)
+        else:
+            status = pyconvc_fourier_run(&f, source, kernel, target, &run)
     _check_status(status)
 
 

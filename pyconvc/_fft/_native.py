@@ -163,6 +163,8 @@ class _Kernels:
 
     def __init__(self, w, shape, options):
         self.w, self.points, self.options = w, 2 * math.prod(shape), options
+        self.places = {"boundary": (0, 0), "fill": np.zeros((), w.dtype)}  # zeros beyond its ends
+        self.places |= {"start": (0, 0), "advance": (1, 1), "skip": (0, 0)}
         self.most = max(1, SPECTRA_BYTES // (self.points * w.itemsize))
         self.kept = {}
 
@@ -172,5 +174,5 @@ class _Kernels:
             if len(self.kept) == self.most:
                 self.kept.clear()
             self.kept[at] = np.empty(self.points, self.w.dtype)
-            _core.fourier_spectrum(self.w[at], self.kept[at], **self.options)
+            _core.fourier(self.w[at][None], self.kept[at], None, **self.places, **self.options)
         return self.kept[at]
