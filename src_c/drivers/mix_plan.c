@@ -337,8 +337,14 @@ static int reads_weights_in_place(const mix_plan *plan) {
            p->channels_out % plan->block == 0;
 }
 
+/* Whether all outputs meet all taps of the axis. */
+static int meets_all_taps(const mix_plan *plan, int a) {
+    const mix_region *r = plan->axis[a].regions;
+    return plan->axis[a].region_count == 1 && r->first_tap == 0 && r->end_tap == plan->p.kernel[a];
+}
+
 /* Whether output channels are lanes: where an image has so few pixels that these would leave lanes
- * empty, and taps are few enough for panels. Pixels that read x in place have their own panels
+ * empty, and all meet all taps, which are few enough for panels. Pixels that read x in place have their own panels
  * packed in less time. */
 static int lies_across(const mix_plan *plan, const across_kernels *across, int again) {
     const pyconvc_problem *p = &plan->p;
@@ -347,7 +353,7 @@ static int lies_across(const mix_plan *plan, const across_kernels *across, int a
         p->kernel[D] * p->kernel[H] * p->kernel[W] > ACROSS_TAPS)
         return 0;
     for (int a = 0; a < PYCONVC_RANK; a++)
-        if (plan->axis[a].region_count > 1) return 0;
+        if (!meets_all_taps(plan, a)) return 0;
     const double here = (double)(pixels * round_up(p->channels_out, across->channels)),
                  there = (double)(round_up(pixels, lanes) *
                                   round_up(p->channels_out, plan->kernels->channels));
