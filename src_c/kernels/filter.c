@@ -28,8 +28,8 @@
 #define VECS      (TILE_VECS / PARTS)
 #define ROWS      (TILE_ROWS * TILE_VECS / PARTS / VECS)
 #define WIDE      8 /* tiles across: moving the last one back costs little */
-#define HAS_FIVE  (PARTS == 1 && TILE_CHUNK >= 5)
-#define MAX_ROWS  16 /* of the input that a tile of a square kernel meets */
+#define HAS_FIVE  (REAL && TILE_CHUNK >= 5) /* integers gain nothing */
+#define MAX_ROWS  16                        /* of the input that a tile of a square kernel meets */
 
 /* Kinds of tile: for any program, for lines, and for square kernels of so many rows. */
 enum { TILE = 0, LINE = 1, THREE = 3, FIVE = 5 };
