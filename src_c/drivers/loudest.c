@@ -3,10 +3,12 @@
 #include <string.h>
 
 #include "dispatch.h"
+#include "gather.h"
 #include "parallel.h"
 #include "problem.h"
 
-#define PIECE (1 << 12) /* samples of a line that are looked at together, in whole parts */
+#define PIECE  (1 << 12) /* samples of a line that are looked at together, in whole parts */
+#define NARROW 32        /* of a part, up to which a call for each would cost more than a line's */
 
 typedef struct {
     const fourier_kernels *kernels;
@@ -15,6 +17,14 @@ typedef struct {
     const char *x;
     char *to;
 } job;
+
+/* Of each sample of a line, the largest from there as far as a part is long. */
+static void widen(const job *j, int64_t width, char *line) {
+    for (int64_t reach = 1, step; reach < j->part[1]; reach += step) {
+        step = min64(reach, j->part[1] - reach);
+        j->kernels->lift(line + step * j->bytes, width - step, 0, line);
+    }
+}
 
 static void do_piece(const void *context, int64_t task, void *scratch) {
     const job *j = context;
@@ -26,14 +36,20 @@ static void do_piece(const void *context, int64_t task, void *scratch) {
     const char *x = j->x + (item * j->step[0] + first * j->step[1] + left) * j->bytes;
     char *to = j->to + (band * j->parts[1] + from) * j->bytes,
          *high = j->part[1] == 1 ? to : scratch;
-    if (lines > 1 || high == to) {
+    if (lines > 1 || j->part[1] <= NARROW) {
         for (int64_t i = 0; i < lines; i++)
             j->kernels->lift(x + i * j->step[1] * j->bytes, width, i == 0, high);
         x = high;
     }
-    for (int64_t p = from; p < end && high != to; p++, to += j->bytes) {
+    if (high == to) return;
+    if (j->part[1] <= NARROW) {
+        widen(j, width, high);
+        gather_all(j->bytes, high, end - from, j->part[1], to);
+    }
+    for (int64_t p = j->part[1] > NARROW ? from : end - 1; p < end; p++) {
         const int64_t at = (p - from) * j->part[1];
-        j->kernels->loudest(x + at * j->bytes, p == j->parts[1] - 1 ? width - at : j->part[1], to);
+        j->kernels->loudest(x + at * j->bytes, p == j->parts[1] - 1 ? width - at : j->part[1],
+                            to + (p - from) * j->bytes);
     }
 }
 
@@ -54,7 +70,8 @@ pyconvc_status pyconvc_loudest(int32_t dtype, const void *x, int64_t batch, cons
     j.pieces = ceil_div(j.parts[1], j.piece);
     const double samples = (double)batch * (double)size[0] * (double)size[1];
     const int64_t widest = min64(size[1], (j.piece + 1) * part[1]);
-    const size_t scratch = part[0] > 1 || size[0] > j.parts[0] ? (size_t)(widest * j.bytes) : 0;
+    const int high = part[0] > 1 || size[0] > j.parts[0] || part[1] <= NARROW;
+    const size_t scratch = high ? (size_t)(widest * j.bytes) : 0;
     return parallel_for(batch * j.parts[0] * j.pieces,
                         parallel_workers(run, 4 * samples * (double)j.bytes), scratch, do_piece, &j,
                         run);
