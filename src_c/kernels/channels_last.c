@@ -14,15 +14,11 @@
  * falls in.
  */
 #include "kernel_types.h"
-#include "vec.h"
+#include "sums.h"
 
 #define OUTPUTS (PLANE_ROWS / PARTS)
 #define CHUNK   (7 / PARTS)
 #define MOST    8 /* outputs, and taps; a plain constant, so that arrays become registers */
-
-typedef struct {
-    vec part[PARTS];
-} sum;
 
 /* Sample j of those that are `step` bytes apart, every third of which has a pointer: what is between
  * is reached by scaled addresses. */
@@ -83,20 +79,6 @@ INLINE void add_rows(sum *acc, const kind k, const channels_last_job *job, int64
             }
         }
     }
-}
-
-INLINE vec finish(const sum *s) {
-#if PARTS == 2
-    return join(s->part[0], s->part[1]);
-#else
-    return s->part[0];
-#endif
-}
-
-/* Where the last of some equal steps over n begins: so that it ends with n, computing again what
- * lies before it. */
-INLINE int64_t begin(int64_t at, int64_t step, int64_t n) {
-    return at + step > n && n >= step ? n - step : at;
 }
 
 /* The first `count` outputs of a tile, `elements` of each. */

@@ -20,7 +20,7 @@
  * those of up to TILE_HELD load a vector once, where a compiler would rather load it for each use.
  */
 #include "kernel_types.h"
-#include "vec.h"
+#include "sums.h"
 
 #define MAX_CHUNK 8
 #define LINE_TAPS (LINE_CHUNK / PARTS) /* a complex tap takes two registers */
@@ -34,10 +34,6 @@
 /* Kinds of tile: for any program, for lines, and for square kernels of so many rows. */
 enum { TILE = 0, LINE = 1, THREE = 3, FIVE = 5 };
 
-typedef struct {
-    vec part[PARTS];
-} sum;
-
 /* What all tiles of a call share. */
 typedef struct {
     const filter_program *program;
@@ -47,14 +43,6 @@ typedef struct {
     int flags, again; /* again: computing an output twice does no harm */
     vec nine[9];      /* THREE: the taps */
 } filter;
-
-INLINE vec finish(const sum *s) {
-#if PARTS == 2
-    return join(s->part[0], s->part[1]);
-#else
-    return s->part[0];
-#endif
-}
 
 /* One block of n taps on the tile; R, V, n and line are constants at every call. */
 INLINE void step(sum *acc, const int R, const int V, const int n, const int line,
@@ -212,13 +200,6 @@ INLINE void narrow(const int kind, const int R, const filter *f, const elem *con
     if (part) copy_part(R, whole, VL, y, f->y_pitch, n);
 }
 
-INLINE vec spread(const elem *bias) {
-    elem a[VL];
-    for (int j = 0; j < VL; j++)
-        a[j] = bias ? bias[j % PARTS] : 0;
-    return load(a);
-}
-
 INLINE filter make_filter(const filter_program *program, const void *taps, const void *bias,
                           int64_t y_pitch, int flags) {
     return (filter){.program = program,
@@ -227,12 +208,6 @@ INLINE filter make_filter(const filter_program *program, const void *taps, const
                     .y_pitch = y_pitch,
                     .flags = flags,
                     .again = !(flags & (FILTER_ACCUMULATE | FILTER_STREAM))};
-}
-
-/* Where the last of some equal steps over n begins: so that it ends with n, if computing what lies
- * before it again does no harm. */
-INLINE int64_t begin(int64_t at, int64_t step, int64_t n, int again) {
-    return again && at + step > n && n >= step ? n - step : at;
 }
 
 /* Whether the last of the tiles across is rather moved back than replaced by columns. */
@@ -265,7 +240,7 @@ INLINE void column(const int kind, const int tall, const int R, const filter *f,
     UNROLL(2)
     for (int i = 0; i < 2; i++)
         for (; r < height; r += steps[i]) {
-            const int64_t at = begin(r, steps[i], height, f->again);
+            const int64_t at = f->again ? begin(r, steps[i], height) : r;
             if (at + steps[i] > height) break;
             narrow(kind, steps[i], f, rows + at, j, y + at * f->y_pitch + j, n);
         }
@@ -278,7 +253,7 @@ INLINE void columns(const int kind, const int tall, const int R, const int V, co
                     const elem *const *rows, elem *y, int64_t height, int64_t width) {
     if (overlaps(V, f, width)) return;
     for (int64_t j = width / (V * VL) * (V * VL); j < width; j += VL) {
-        const int64_t at = begin(j, VL, width, f->again);
+        const int64_t at = f->again ? begin(j, VL, width) : j;
         column(kind, tall, R, f, rows, at, y, height, width - at);
     }
 }
@@ -288,7 +263,7 @@ INLINE void area(const int kind, const int R, const int V, const filter *f, cons
                  elem *y, int64_t height, int64_t width) {
     int64_t r = 0;
     for (; r < height; r += R) {
-        const int64_t at = begin(r, R, height, f->again);
+        const int64_t at = f->again ? begin(r, R, height) : r;
         if (at + R > height) break;
         band(kind, R, V, f, rows + at, y + at * f->y_pitch, width);
     }
@@ -344,7 +319,7 @@ static void filter_line(const filter_program *program, const void *taps, const v
         for (; j + R * VL <= width; j += R * VL)
             tile(LINE, R, 1, &f, rows + r, j, y + j, 0, flags);
         while (j < width && (j + 4 * VL <= width || (f.again && width >= 4 * VL))) {
-            const int64_t at = begin(j, 4 * VL, width, f.again);
+            const int64_t at = f.again ? begin(j, 4 * VL, width) : j;
             tile(LINE, 4, 1, &f, rows + r, at, y + at, 0, flags);
             j = at + 4 * VL;
         }

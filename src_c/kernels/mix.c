@@ -14,7 +14,7 @@
  * The sum of an output runs over the taps in order, whatever tile it falls in.
  */
 #include "kernel_types.h"
-#include "vec.h"
+#include "sums.h"
 
 #define MOST_SUMS  24
 #define MOST_VECS  6
@@ -23,18 +23,6 @@
 
 #define MANY       (MIX_CHANNELS / PARTS)
 #define FEW        (MIX_CHANNELS / 2 / PARTS)
-
-typedef struct {
-    vec part[PARTS];
-} sum;
-
-INLINE vec finish(const sum *s) {
-#if PARTS == 2
-    return join(s->part[0], s->part[1]);
-#else
-    return s->part[0];
-#endif
-}
 
 /* Where a vector of pixels is read and written. */
 typedef struct {
@@ -229,19 +217,9 @@ static void sweep(const tiles *t, const mix_job *job, const block *b, const plac
 }
 
 /* Vectors of the bias, where sums begin. */
-INLINE void begin(const elem *bias, int64_t channels, vec *start) {
-    for (int64_t k = 0; k < MANY; k++) {
-        start[k] = set1(0);
-        if (!bias || k >= channels) continue;
-#if PARTS == 2
-        elem samples[VL];
-        for (int64_t j = 0; j < VL; j++)
-            samples[j] = bias[k * PARTS + j % PARTS];
-        start[k] = load(samples);
-#else
-        start[k] = set1(bias[k]);
-#endif
-    }
+INLINE void spread_all(const elem *bias, int64_t channels, vec *start) {
+    for (int64_t k = 0; k < MANY; k++)
+        start[k] = spread(bias && k < channels ? bias + k * PARTS : NULL);
 }
 
 /* Asks for the weights of a block ahead of their use: where a block's begin, no stream of loads
@@ -272,7 +250,7 @@ static void all_channels(const vectors *v, int64_t first, int64_t end) {
         const int64_t left = job->channels - k;
         const block b = {(const elem *)job->w + k / MANY * job->block_step, k * job->y_channel,
                          left < MANY ? left : MANY, job->flags & FILTER_ACCUMULATE ? NULL : start};
-        if (b.start) begin(bias ? bias + k * PARTS : NULL, b.channels, start);
+        if (b.start) spread_all(bias ? bias + k * PARTS : NULL, b.channels, start);
         if (t == &many && b.channels <= FEW) {
             t = &few;
             count = cut(v, t->most, first, end, sizes);

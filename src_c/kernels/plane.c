@@ -19,17 +19,13 @@
  * the current input row: each of its vectors is loaded once a column and serves three rows.
  */
 #include "kernel_types.h"
-#include "vec.h"
+#include "sums.h"
 
 #define ROWS      (PLANE_ROWS / PARTS)
 #define PAIR_ROWS 4
 #define MOST      8 /* sums, and taps; a plain constant, so that arrays become registers */
 
 #define HALVES    (PARTS == 1 && sizeof(elem) >= 4) /* smaller ones would take many shuffles */
-
-typedef struct {
-    vec part[PARTS];
-} sum;
 
 /* Returns a vector whose lane j is element `place` of a and b, one after the other. */
 #if VEC_BYTES && PARTS == 1
@@ -144,25 +140,11 @@ INLINE void tile(sum *acc, const kind k, const int R, const int V, const filter_
     }
 }
 
-INLINE vec finish(const kind k, const sum *s) {
-#if PARTS == 2
-    return join(s->part[0], s->part[1]);
-#else
-    return k == BY_2 ? in_order(s->part[0]) : s->part[0];
+INLINE vec ordered(const kind k, const sum *s) {
+#if PARTS == 1
+    if (k == BY_2) return in_order(s->part[0]);
 #endif
-}
-
-INLINE vec spread(const elem *bias) {
-    elem a[VL];
-    for (int j = 0; j < VL; j++)
-        a[j] = bias ? bias[j % PARTS] : 0;
-    return load(a);
-}
-
-/* Where the last of some equal steps over n begins: so that it ends with n, computing again what
- * lies before it. */
-INLINE int64_t begin(int64_t at, int64_t step, int64_t n) {
-    return at + step > n && n >= step ? n - step : at;
+    return finish(s);
 }
 
 /* Rows that a vector may be written to whole of which less is asked for. Where lines shorter than a
@@ -178,9 +160,9 @@ INLINE void put(const kind k, const int R, const int V, const sum *acc, elem *y,
     UNROLL(8)
     for (int i = 0; i < R * V; i++)
         if (past_cache)
-            stream(y + i / V * pitch + i % V * VL, finish(k, &acc[i]));
+            stream(y + i / V * pitch + i % V * VL, ordered(k, &acc[i]));
         else
-            store(y + i / V * pitch + i % V * VL, finish(k, &acc[i]));
+            store(y + i / V * pitch + i % V * VL, ordered(k, &acc[i]));
 }
 
 /* Functions of their own: compilers then find registers for the one loop in each. */
