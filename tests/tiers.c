@@ -12,7 +12,7 @@
 
 #include "pyconvc.h"
 
-#define PROBLEMS 150 /* of each dtype */
+#define PROBLEMS 200 /* of each dtype */
 #define AXES     (3 + PYCONVC_RANK)
 
 static const pyconvc_run serial = {.workers = 1}, shared = {.workers = 3};
@@ -91,6 +91,15 @@ static void contiguous(int64_t *step, int axes, const int64_t *size) {
         step[a] = n;
 }
 
+/* One channel in each group, and the groups beside each other. */
+static void channels_last(int64_t *step, const int64_t *size) {
+    step[1] = step[2] = 1;
+    step[5] = size[1];
+    step[4] = size[5] * step[5];
+    step[3] = size[4] * step[4];
+    step[0] = size[3] * step[3];
+}
+
 static int64_t product(const int64_t *n, int count) {
     return count ? *n * product(n + 1, count - 1) : 1;
 }
@@ -98,15 +107,18 @@ static int64_t product(const int64_t *n, int count) {
 static pyconvc_problem random_problem(int dtype, int64_t *samples) {
     pyconvc_problem p = {.dtype = dtype, .flip = (int32_t)up_to(0, 1), .batch = up_to(1, 2)};
     const int rank = (int)up_to(1, PYCONVC_RANK), rule = (int)up_to(-4, PYCONVC_CIRCULAR);
-    p.groups = up_to(1, 3);
-    p.channels_in = up_to(1, 5), p.channels_out = up_to(1, 10);
+    const int depthwise = up_to(0, 3) == 0, dense = !depthwise && up_to(0, 3) == 0;
+    const int64_t most = (rank == 1 ? 200 : 30) / (depthwise || dense ? 3 : 1);
+    p.groups = depthwise ? up_to(2, 40) : dense ? 1 : up_to(1, 3);
+    p.channels_in = depthwise ? 1 : up_to(1, dense ? 40 : 5);
+    p.channels_out = depthwise ? 1 : up_to(1, dense ? 40 : 10);
     for (int a = 0; a < PYCONVC_RANK; a++) {
         const int used = a >= PYCONVC_RANK - rank;
         p.boundary[a] = rule < 0 ? PYCONVC_CONSTANT : rule;
         p.kernel[a] = used ? up_to(1, rank == 1 ? 12 : 5) : 1;
         p.stride[a] = used ? up_to(1, 3) : 1;
         p.dilation[a] = used ? up_to(1, 3) : 1;
-        p.input[a] = used ? up_to(1, rank == 1 ? 200 : 30) : 1;
+        p.input[a] = used ? up_to(1, most) : 1;
         p.pad_before[a] = used ? up_to(0, 3) : 0;
         p.pad_after[a] = p.dilation[a] * (p.kernel[a] - 1) + (used ? up_to(0, 3) : 0);
     }
@@ -116,6 +128,7 @@ static pyconvc_problem random_problem(int dtype, int64_t *samples) {
                          p.kernel[0], p.kernel[1],    p.kernel[2]};
     const int64_t y[] = {p.batch, p.groups, p.channels_out, p.output[0], p.output[1], p.output[2]};
     contiguous(p.x_step, AXES, x), contiguous(p.w_step, AXES, w), contiguous(p.y_step, AXES, y);
+    if (depthwise && up_to(0, 1)) channels_last(p.x_step, x), channels_last(p.y_step, y);
     samples[0] = product(x, AXES), samples[1] = product(w, AXES), samples[2] = product(y, AXES);
     return p;
 }
