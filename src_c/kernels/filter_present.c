@@ -159,7 +159,9 @@ static int joins(const pieces *p, part *t, const filter_block *block, int64_t he
                  .first = block->column < t->first ? block->column : t->first,
                  .last = MOST(last, t->last)};
     const int64_t room = p->line ? SPAN + (LINE_CHUNK - 1) * VL : SPAN;
-    if (t->count && (t->count == MOST_BLOCKS || both.last - both.first > room ||
+    /* The table has rows that no block meets, with nothing in them. */
+    const int apart = block->row > t->last_row + height || t->first_row > last_row + height;
+    if (t->count && (t->count == MOST_BLOCKS || apart || both.last - both.first > room ||
                      height + both.last_row - both.first_row > MOST_LINES))
         return 0;
     t->first_row = both.first_row, t->last_row = both.last_row;
