@@ -16,6 +16,7 @@ Beyond the edges a copied sample is missing where its original is; a constant is
 is NaN.
 """
 
+import abc
 import math
 from dataclasses import dataclass, replace
 
@@ -109,7 +110,7 @@ def _nowhere_nan(x):
 # ---- any sums, in bands --------------------------------------------------------------------------
 
 
-class Sums:
+class Sums(abc.ABC):
     """Sums over the windows of a filter, computed for one band of outputs after the other.
 
     Attributes
@@ -132,23 +133,23 @@ class Sums:
 
     approximate = False
 
-    def prepare(self, x, y):
+    def prepare(self, x, y):  # noqa: B027 - not all sums have a choice
         """Choose how to compute the band from x to y."""
 
-    def prepare_exactly(self):
+    def prepare_exactly(self):  # noqa: B027
         """Choose so that rounding decides nothing."""
 
+    @abc.abstractmethod
     def weighted(self, x, y, fill):
         """The sums of w x, in y or a new contiguous array; x has all that the windows of y meet."""
-        raise NotImplementedError
 
+    @abc.abstractmethod
     def sized(self, x, y, fill):
         """The same with the absolute values of the weights."""
-        raise NotImplementedError
 
+    @abc.abstractmethod
     def total(self, x, y):
         """Weight of a whole window, added up as in a band like x; broadcasts to y."""
-        raise NotImplementedError
 
 
 def leave_out(sums, x, y, missing):

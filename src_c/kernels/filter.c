@@ -58,14 +58,7 @@ INLINE void step(sum *acc, const int R, const int V, const int n, const int line
         for (int v = 0; v < V; v++) {
             const int twice = V > 1 && n * PARTS <= TILE_HELD && row > 0 && row < R + n - 2;
             const vec a = twice ? held(load(x + v * VL)) : load(x + v * VL);
-            UNROLL(8)
-            for (int i = 0; i < n; i++) {
-                const int r = row - i;
-                if (r < 0 || r >= R) continue;
-                UNROLL(2)
-                for (int p = 0; p < PARTS; p++)
-                    acc[r * V + v].part[p] = madd(acc[r * V + v].part[p], w[i * PARTS + p], a);
-            }
+            meet(acc + v, R, V, w, n, row, a);
         }
     }
 }

@@ -92,14 +92,7 @@ INLINE void step(sum *acc, const int R, const int V, const int n, const int by,
         UNROLL(2)
         for (int v = 0; v < V; v++) {
             const vec a = held(every(by, at(third, row, pitch, right) + v * VL));
-            UNROLL(8)
-            for (int i = 0; i < n; i++) {
-                const int r = row - i;
-                if (r < 0 || r >= R) continue;
-                UNROLL(2)
-                for (int p = 0; p < PARTS; p++)
-                    acc[r * V + v].part[p] = madd(acc[r * V + v].part[p], w[i * PARTS + p], a);
-            }
+            meet(acc + v, R, V, w, n, row, a);
         }
     }
 }

@@ -16,6 +16,20 @@ INLINE vec finish(const sum *s) {
 #endif
 }
 
+/* A vector of input row `row` meets n taps: those whose outputs are in a tile of R rows, V sums
+ * apart. */
+INLINE void meet(sum *acc, const int R, const int V, const vec *w, const int n, const int row,
+                 vec a) {
+    UNROLL(8)
+    for (int i = 0; i < n; i++) {
+        const int r = row - i;
+        if (r < 0 || r >= R) continue;
+        UNROLL(2)
+        for (int p = 0; p < PARTS; p++)
+            acc[r * V].part[p] = madd(acc[r * V].part[p], w[i * PARTS + p], a);
+    }
+}
+
 /* One bias in all lanes, or zeros. */
 INLINE vec spread(const elem *bias) {
 #if PARTS == 2
