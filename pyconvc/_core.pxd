@@ -157,7 +157,8 @@ cdef extern from "pyconvc.h" nogil:
         int32_t dtype, x_sample, y_sample, passes
         pyconvc_pass[3] passes_ "pass"
         int64_t batch
-        int64_t size[3]
+        int64_t input[3]
+        int64_t output[3]
         int64_t x_step[4]
         int64_t y_step[4]
 

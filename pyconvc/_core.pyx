@@ -830,8 +830,10 @@ def chain(cnp.ndarray x, cnp.ndarray y, list passes, *, dtype, int workers=1):
     cdef int i
     cdef void *source = cnp.PyArray_DATA(x)
     cdef void *target = cnp.PyArray_DATA(y)
-    if cnp.PyArray_NDIM(x) != 4 or (<object>x).shape != (<object>y).shape or not 1 <= len(passes) <= 3:
+    if cnp.PyArray_NDIM(x) != 4 or cnp.PyArray_NDIM(y) != 4 or not 1 <= len(passes) <= 3:
         raise ValueError("x and y must be (N, depth, height, width), and there must be 1 to 3 passes")
+    if cnp.PyArray_DIM(x, 0) != cnp.PyArray_DIM(y, 0):
+        raise ValueError("x and y must have one N")
     if not (_steps_fit(x) and _steps_fit(y)):
         raise ValueError("x and y must be aligned, native, with whole strides")
     c.dtype = _dtype_code(np.empty(0, dtype))
@@ -842,7 +844,7 @@ def chain(cnp.ndarray x, cnp.ndarray y, list passes, *, dtype, int workers=1):
     for i in range(4):
         c.x_step[i], c.y_step[i] = _step(x, i), _step(y, i)
     for i in range(3):
-        c.size[i] = cnp.PyArray_DIM(x, 1 + i)
+        c.input[i], c.output[i] = cnp.PyArray_DIM(x, 1 + i), cnp.PyArray_DIM(y, 1 + i)
     with nogil:
         status = pyconvc_chain_run(&c, source, target, &run)
     _check_status(status)

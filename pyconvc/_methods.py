@@ -8,16 +8,16 @@ A filtering convolves `x` with `w` along `axes` and multiplies with broadcasting
 where X is x extended by the boundary rule of each axis.
 """
 
-import itertools
 import math
 from dataclasses import dataclass, replace
 
 import numpy as np
 
-from . import _check, _core
+from . import _chains, _check, _core
 from ._bands import boundary_index, extended, part, spans
 
-BAND_BYTES = 3 << 20  # what one intermediate of the separable method takes
+BAND_BYTES = 3 << 20  # what an intermediate of more axes than a chain takes
+FOLDED_BYTES = 96  # of taps along rows, up to which sums in pairs are faster
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,10 +65,16 @@ class Filtering:
 
 def run(f, chosen, vectors=None):
     """Compute by the method of that name; the separable one needs the kernel's vectors."""
-    if chosen == "separable":
+    if chosen == "fft":
+        fft(f)
+    elif _core.canonical(f.y) is not f.y:  # bytes swapped or unaligned
+        y = np.empty(f.y.shape, f.y.dtype.newbyteorder("="))
+        run(replace(f, y=y), chosen, vectors)
+        f.y[...] = y
+    elif chosen == "separable":
         separable(f, vectors)
     else:
-        {"direct": direct, "fft": fft}[chosen](f)
+        direct(f)
 
 
 # ---- direct --------------------------------------------------------------------------------------
@@ -76,11 +82,7 @@ def run(f, chosen, vectors=None):
 
 def direct(f):
     """Compute with the filter kernels, in the order of the definition."""
-    if _core.canonical(f.y) is not f.y:  # bytes swapped or unaligned
-        y = np.empty(f.y.shape, f.y.dtype.newbyteorder("="))
-        direct(replace(f, y=y))
-        f.y[...] = y
-    elif f.grouped():
+    if f.grouped():
         _direct_groups(f)
     elif f.x.ndim > 3:
         _direct_planes(f)
@@ -154,18 +156,18 @@ def factors(w, axes):
     """Vectors whose outer product is `w` along `axes`, to the last digits; None if there are none.
 
     Integers and bool: exactly equal. Floating point: each element of the product within 4 ulp of
-    w's, so that the method adds no more error than rounding the kernel once.
+    w's, so that the method adds no more error than rounding the kernel once. An axis with one tap
+    gets a 1.
     """
-    taps = tuple(w.shape[a] for a in axes)
-    if sum(k > 1 for k in taps) < 2 or w.size != math.prod(taps) or w.size == 0:
+    taps = [w.shape[a] for a in axes]
+    long = [k for k in taps if k > 1]
+    if len(long) < 2 or w.size != math.prod(taps) or w.size == 0:
         return None
-    kernel = (
-        w.reshape(taps)
-        if axes == tuple(range(w.ndim))
-        else np.moveaxis(w, axes, range(-len(axes), 0)).reshape(taps)
-    )
+    kernel = np.moveaxis(w, axes, range(-len(axes), 0)).reshape(long)
     with np.errstate(all="ignore"):
-        return _integer_factors(kernel) if w.dtype.kind in "iub" else _float_factors(kernel)
+        found = _integer_factors(kernel) if w.dtype.kind in "iub" else _float_factors(kernel)
+    vectors = iter(found or ())
+    return found and [next(vectors) if k > 1 else np.ones(1, w.dtype) for k in taps]
 
 
 def _lines(kernel, pivot):
@@ -227,88 +229,55 @@ def _integer_factors(kernel):
 
 
 def separable(f, vectors):
-    """Convolve with one vector after the other.
-
-    Bands of one axis, so that intermediates stay small; where the rows that the vector of that axis
-    spans are too large, also pieces of another axis.
-    """
-    row_bytes = [f.x.size // f.x.shape[a] * f.x.itemsize for a in f.axes]
-    least = [n * len(v) for n, v in zip(row_bytes, vectors, strict=True)]
-    cut = 0 if least[0] <= BAND_BYTES else least.index(min(least))
-    wide, pieces = _pieces(f, f.axes[cut], vectors, least[cut])
-    ends = [f.y.shape[wide] * i // pieces for i in range(pieces + 1)]
-    for columns in itertools.starmap(slice, itertools.pairwise(ends)):
-        _separable_piece(f, vectors, cut, wide, columns)
-
-
-def _pieces(f, lead, vectors, row_bytes):
-    """Another axis than `lead`, and in how many pieces to cut it: none shorter than twice the taps,
-    since what they read overlaps.
-    """
-    taps = dict(zip(f.axes, map(len, vectors), strict=True))
-    most = [0 if a == lead else n // (2 * taps.get(a, 1)) for a, n in enumerate(f.y.shape)]
-    wide = max((a for a in range(f.y.ndim) if a != lead), key=most.__getitem__)
-    return wide, max(1, min(most[wide], -(-row_bytes // BAND_BYTES)))
+    """Convolve with one vector after the other, three axes in one sweep."""
+    taps = {a: v for a, v in zip(f.axes, vectors, strict=True) if len(v) > 1}
+    if len(taps) <= _chains.MOST_AXES:
+        _sweep(f, taps)
+        return
+    # Bands of the longest axis, whose intermediates are the smallest.
+    lead = max(taps, key=lambda a: f.y.shape[a])
+    others = {a: v for a, v in zip(f.axes, vectors, strict=True) if a != lead}
+    rows = max(1, BAND_BYTES * f.y.shape[lead] // f.y.nbytes)
+    for first, last in spans(0, f.y.shape[lead], rows):
+        shape = (*f.x.shape[:lead], last - first, *f.x.shape[lead + 1 :])
+        pad = (*f.pad[:lead], f.pad[lead] - first, *f.pad[lead + 1 :])
+        band = replace(f, y=np.empty(shape, f.x.dtype), pad=pad, axes=(lead,))
+        _sweep(band, {lead: taps[lead]})
+        pad = (*f.pad[:lead], 0, *f.pad[lead + 1 :])
+        y, fill = f.y[part(lead, first, last)], _filtered(f.fill, taps[lead])
+        rest = replace(f, x=band.y, y=y, pad=pad, axes=tuple(others), fill=fill)
+        separable(rest, list(others.values()))
 
 
-def _separable_piece(f, vectors, cut, wide, columns):
-    """The outputs `columns` of the axis `wide`, in bands of the axis number `cut`.
-
-    Rows that the other vectors have been applied to serve all bands that they meet.
-    """
-    pairs = list(zip(f.axes, vectors, strict=True))
-    lead, vector = pairs.pop(cut)
-    if columns != slice(0, f.y.shape[wide]):
-        f, read = _cut(f, wide, columns, dict(pairs))
-    else:
-        read = None
-    rows, halo = f.y.shape[lead], len(vector) - 1
-    band = min(rows, max(1, BAND_BYTES * rows // f.y.nbytes))
-    ready = np.empty((*f.y.shape[:lead], band + halo, *f.y.shape[lead + 1 :]), f.x.dtype)
-    have = 0
-    for first, last in spans(0, rows, band):
-        for start, stop in spans(first + have, last + halo, band):
-            index = slice(start - f.pad[lead], stop - f.pad[lead])
-            x = extended(f.x, lead, index, f.boundary[lead], f.fill)
-            if read:
-                x = extended(x, wide, read, f.boundary[wide], f.fill)
-            _passes(f, x, pairs, ready[part(lead, start - first, stop - first)])
-        done = ready[part(lead, 0, last - first + halo)]
-        _pass(f, done, lead, vector, 0, f.y[part(lead, first, last)])
-        have = halo
-        for row, end in spans(0, halo, band):
-            ready[part(lead, row, end)] = ready[part(lead, band + row, band + end)]
+def _sweep(f, taps):
+    """Filter along the axes of `taps`, the inner ones first; the others are only cut."""
+    inner = sorted(taps, key=lambda a: -abs(f.y.strides[a]))
+    passes, fill = [], f.fill
+    for a in [*inner[-2:], *inner[:-2]]:
+        v = np.ascontiguousarray(taps[a][::-1] if f.flip else taps[a])
+        geometry = (a,), (len(v),), (f.pad[a],), (f.boundary[a],)
+        kind, places, weights = _folded(v, last=a == inner[-1])
+        passes.append(_chains.Pass(*geometry, kind, weights, fill, places))
+        fill = _filtered(fill, v)
+    ranges = zip(f.pad, f.x.shape, f.y.shape, strict=True)
+    cut = [
+        slice(None) if a in taps or n == m else slice(-p, m - p)
+        for a, (p, n, m) in enumerate(ranges)
+    ]
+    _chains.run(f.x[tuple(cut)], f.y, passes, f.workers)
 
 
-def _cut(f, axis, columns, vectors):
-    """The problem of some outputs along an axis, and what it reads of x there."""
-    first = columns.start - f.pad[axis]
-    read = slice(first, columns.stop - f.pad[axis] + len(vectors.get(axis, "1")) - 1)
-    pad = (*f.pad[:axis], 0, *f.pad[axis + 1 :])
-    return replace(f, y=f.y[part(axis, columns.start, columns.stop)], pad=pad), read
-
-
-def _passes(f, x, pairs, y):
-    """One vector after the other, each along its axis."""
-    fill = f.fill
-    for i, (axis, vector) in enumerate(pairs):
-        shape = (*x.shape[:axis], y.shape[axis], *x.shape[axis + 1 :])
-        to = y if i == len(pairs) - 1 else np.empty(shape, x.dtype)
-        _pass(replace(f, fill=fill), x, axis, vector, f.pad[axis], to)
-        x, fill = to, _filtered(fill, vector)
+def _folded(vector, last):
+    """(kind, places, weights) of a sum, in pairs around its middle where that is faster."""
+    folded = vector.dtype.kind == "f" and not (last and vector.nbytes > FOLDED_BYTES)
+    sign = _chains.parity(vector) if folded else 0
+    return _chains.pairs(vector, sign) if sign else ("sum", None, vector)
 
 
 def _filtered(fill, vector):
     """What a pass makes of the constant beyond the edges of the axes that are still to come."""
     with np.errstate(all="ignore"):
         return np.asarray(np.multiply(vector, fill).sum(dtype=fill.dtype))
-
-
-def _pass(f, x, axis, vector, pad, y):
-    """One vector along one axis."""
-    shape, only = [1] * x.ndim, [0] * x.ndim
-    shape[axis], only[axis] = len(vector), pad
-    direct(replace(f, x=x, w=vector.reshape(shape), y=y, axes=(axis,), pad=tuple(only)))
 
 
 # ---- fft -----------------------------------------------------------------------------------------

@@ -9,9 +9,10 @@ import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
-from pyconvc import _methods, reference, signal
+from pyconvc import _filtering, _methods, reference, signal
 
 FLOATING = cases.FLOATS + cases.COMPLEXES
+RULES = {"mirror": "reflect", "edge": "replicate"}  # other names of the reference
 
 
 def outer(vectors):
@@ -228,9 +229,8 @@ def test_passes(name, rank, dtype, mode, rules, fill, data):
     assume(factors(w) is not None)
     assume(mode != "valid" or np.less_equal(w.shape, x.shape).all())
     got = getattr(signal, name)(x, w, mode, "separable", boundary=rules[:rank], fillvalue=fill)
-    names = {"mirror": "reflect", "edge": "replicate"}
     twin = getattr(reference.signal, name)
-    rules = [names.get(rule, rule) for rule in rules[:rank]]
+    rules = [RULES.get(rule, rule) for rule in rules[:rank]]
     want = twin(x, w, mode, boundary=rules, fillvalue=fill)
     scale = None
     if dtype.kind in "fc":
@@ -240,19 +240,61 @@ def test_passes(name, rank, dtype, mode, rules, fill, data):
 
 @pytest.mark.parametrize("boundary", ["fill", "wrap", "symm", "mirror", "edge"])
 def test_seams_between_bands(boundary, monkeypatch):
-    """Intermediates are cut into bands; the cuts are not seen."""
-    x, w = cases.random((301, 40), "float32"), outer([np.arange(1.0, 8), np.arange(1.0, 4)])
-    x3, w3 = cases.random((3, 50, 60), "float32"), np.ones((2, 3, 5))
-    whole = [
-        signal.convolve(a, b.astype("f4"), "same", "separable", boundary=boundary, fillvalue=2)
-        for a, b in ((x, w), (x3, w3))
-    ]
-    for size in (1, 1 << 10, 1 << 14):
+    """More axes than a chain takes: intermediates are cut into bands; the cuts are not seen."""
+    x = cases.random((5, 4, 30, 6), "float32")
+    w = outer([np.arange(1.0, n) for n in (3, 4, 6, 4)]).astype("f4")
+    whole = signal.convolve(x, w, "same", "separable", boundary=boundary, fillvalue=2)
+    rule = RULES.get(boundary, boundary)
+    want = reference.signal.convolve(x, w, "same", boundary=rule, fillvalue=2)
+    cases.assert_same(whole, want, terms=8, scale=np.abs(w).sum() * 4)
+    for size in (1, 1 << 10, 1 << 12):
         monkeypatch.setattr(_methods, "BAND_BYTES", size)
-        for result, (a, b) in zip(whole, ((x, w), (x3, w3)), strict=True):
-            b = b.astype("f4")
-            banded = signal.convolve(a, b, "same", "separable", boundary=boundary, fillvalue=2)
-            cases.assert_same(banded, result, terms=4, scale=np.abs(b).sum() * 4)
+        banded = signal.convolve(x, w, "same", "separable", boundary=boundary, fillvalue=2)
+        assert banded.tobytes() == whole.tobytes()
+
+
+@pytest.mark.parametrize("dtype", [*FLOATING, *cases.EXACT[::3]], ids=str)
+@pytest.mark.parametrize("mode", cases.MODES)
+@pytest.mark.parametrize(
+    ("shape", "taps"),
+    [
+        ((70, 2500), (4, 7)),
+        ((600, 90), (21, 40)),
+        ((40, 40, 300), (5, 9, 3)),
+        ((3, 400, 300), (1, 31, 2)),
+    ],
+)
+def test_seams_between_blocks(shape, taps, mode, dtype):
+    """Sweeps are cut into blocks, which differ in size with the mode; the direct sum has others."""
+    x = cases.random(shape, dtype)
+    symmetric = [1 + np.minimum(3, np.minimum(np.arange(n), np.arange(n)[::-1])) for n in taps]
+    skew = [np.arange(2, n + 2) % 3 - (dtype.kind in "fci") for n in taps]
+    for vectors in (symmetric, skew):
+        w = outer(vectors).astype(dtype)
+        for first, last in (("fill", "edge"), ("wrap", "fill"), ("symm", "wrap")):
+            rules = [first, *(["mirror"] * (len(taps) - 2)), last]
+            given = {"boundary": rules, "fillvalue": 1, "workers": 2}
+            got = signal.convolve(x, w, mode, "separable", **given)
+            want = signal.convolve(x, w, mode, "direct", **given)
+            scale = np.abs(w.astype(complex)).sum() * 4 if dtype.kind in "fc" else None
+            cases.assert_same(got, want, terms=8, scale=scale, rules=rules)
+            given["workers"] = 1
+            assert got.tobytes() == signal.convolve(x, w, mode, "separable", **given).tobytes()
+
+
+def test_parts_of_the_output():
+    """Bands of rows, as where arrays are streamed: they begin and end anywhere."""
+    x = cases.random((60, 50))
+    w = outer([np.arange(1.0, 8), np.array([1.0, 2, 5, 2, 1])])
+    for mode, boundary in itertools.product(cases.MODES, ("fill", "wrap", "symm")):
+        f = _filtering.filtering(x, w, mode, None, boundary, 1, 1, None, convolution=True)
+        vectors = factors(w)
+        _methods.run(f, "separable", vectors)
+        for axis, first, last in itertools.product((0, 1), (0, 3, 40), (41, 44)):
+            some = _filtering.only(f, axis, slice(first, last))
+            _methods.run(some, "separable", vectors)
+            want = f.y[first:last] if axis == 0 else f.y[:, first:last]
+            cases.assert_same(some.y, want, terms=8, scale=np.abs(w).sum() * 4, mode=mode)
 
 
 @pytest.mark.parametrize("rank", [2, 3])

@@ -18,7 +18,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from .. import _check, _choose, _core, _methods, _missing
+from .. import _chains, _check, _choose, _core, _methods, _missing
 from . import _omit
 
 TINY = np.finfo(np.float64).eps  # scipy takes smaller weights of a kernel of any rank for zero
@@ -277,56 +277,20 @@ def _as_line(a):
 
 def _chain(x, filters, y, work, ordered, workers):
     """Filters along at most three axes in all, by the chains of the C library."""
-    filtered = {a for f in filters for a, n in zip(f.axes, f.size, strict=True) if n > 1}
-    x, y = _with_long_lines(x, y, filtered)
-    space = _space(y, filtered)
-    passes = [_pass(f, space, work, ordered, y.dtype) for f in filters]
-    lead = [a for a in range(x.ndim) if a not in space]
-    x, y = (np.moveaxis(a, [*lead, *space], range(a.ndim)) for a in (x, y))
-    missing = (1,) * (3 - len(space))
-    for index in np.ndindex(y.shape[: max(0, len(lead) - 1)]):
-        pair = (a[index] if lead else a[None] for a in (x, y))
-        parts = [a.reshape(a.shape[0], *missing, *a.shape[1:]) for a in pair]
-        _core.chain(*parts, passes, dtype=work, workers=workers)
+    _chains.run(x, y, [_pass(f, work, ordered, y.dtype) for f in filters], workers)
 
 
-def _with_long_lines(x, y, filtered):
-    """Both with the axes after the last filtered one as one axis, where that takes no copy."""
-    last = max(filtered, default=-1)
-    if y.ndim - last > 2 and x.flags.c_contiguous and y.flags.c_contiguous:
-        x, y = (a.reshape(*a.shape[: last + 1], -1) for a in (x, y))
-    return x, y
-
-
-def _space(y, filtered):
-    """The filtered axes and, up to three, those that lie closest; in the order of memory."""
-    by_step = sorted(range(y.ndim), key=lambda a: (-abs(y.strides[a]), a))
-    others = [a for a in by_step if a not in filtered]
-    chosen = filtered | set(others[len(others) - max(0, 3 - len(filtered)) :])
-    return [a for a in by_step if a in chosen]
-
-
-def _pass(f, space, work, ordered, result):
-    """A filter as `_core.chain` takes it."""
-    place = {a: 3 - len(space) + i for i, a in enumerate(space)}
-    kernel, pad, rules = [1] * 3, [0] * 3, [0] * 3
-    for a, n, before, mode in zip(f.axes, f.size, f.before, f.modes, strict=True):
-        if n > 1:
-            kernel[place[a]], pad[place[a]], rules[place[a]] = n, before, mode
-    at, kind, weights = None, "sum", f.weights
+def _pass(f, work, ordered, result):
+    """A filter as a pass of a chain."""
+    places, kind, weights = None, "sum", f.weights
     if weights is None:
         kind, weights = _mean(f, ordered or result.kind in "iub")
     if kind == "sum":
         terms = _sum if weights.nbytes <= KEPT_BYTES else _sum.__wrapped__
         key = (weights.tobytes(), weights.dtype, weights.shape)
-        kind, order, weights = terms(*key, f.in_line, work, ordered)
-        if order is not None:
-            at = np.zeros((len(order), 3), np.int64)
-            for column, (a, n) in enumerate(zip(f.axes, f.size, strict=True)):
-                if n > 1:
-                    at[:, place[a]] = order[:, column]
-    weights = np.ascontiguousarray(weights, work)
-    return kind, kernel, pad, rules, at, weights, np.asarray(f.cval, work)
+        kind, places, weights = terms(*key, f.in_line, work, ordered)
+    weights, fill = np.ascontiguousarray(weights, work), np.asarray(f.cval, work)
+    return _chains.Pass(f.axes, f.size, f.before, f.modes, kind, weights, fill, places)
 
 
 @functools.lru_cache(maxsize=64)
@@ -335,7 +299,7 @@ def _sum(weights, dtype, shape, in_line, work, ordered):
     weights = np.frombuffer(weights, dtype).reshape(shape)
     if not ordered:
         weights = _rounded(weights, work)
-    if ordered or (work == np.float32 and _parity(weights)):
+    if ordered or (work == np.float32 and _chains.parity(weights)):
         return _terms(in_line, weights)
     return "sum", None, weights
 
@@ -366,13 +330,6 @@ def _mean(f, exactly):
     return "mean", [1 / np.float64(samples)]
 
 
-def _parity(weights):
-    """1 for weights that are the same from both ends, -1 for their negatives, else 0."""
-    n, half = len(weights), len(weights) // 2
-    mirrored = weights[:half][::-1]
-    return next((s for s in (1, -1) if n % 2 and (weights[half + 1 :] == s * mirrored).all()), 0)
-
-
 def _terms(in_line, weights):
     """(kind, places, weights) in the order in which scipy adds."""
     if not in_line:
@@ -380,11 +337,8 @@ def _terms(in_line, weights):
         if not len(places):
             places = np.zeros((1, weights.ndim), np.int64)
         return "terms", places, weights[tuple(places.T)]
-    n, half = len(weights), len(weights) // 2
-    parity = _parity(weights)
+    parity = _chains.parity(weights)
     if parity:
-        pairs = [i for t in range(half) for i in (t, n - 1 - t)]
-        kind = "pairs" if parity == 1 else "odd pairs"
-        return kind, np.array([[half], *([i] for i in pairs)]), weights[[half, *range(half)]]
-    order = [n - 1, *range(n - 1)]
+        return _chains.pairs(weights, parity)
+    order = [len(weights) - 1, *range(len(weights) - 1)]
     return "terms", np.array(order)[:, None], weights[order]

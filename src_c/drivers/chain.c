@@ -53,13 +53,13 @@ static size_t lay_out(const chain_plan *plan, char *base, scratch *s) {
     s->table = (const void **)(base + at);
     at += aligned(plan->pointers * (int64_t)sizeof(void *));
     s->beyond = (int64_t *)(base + at);
-    return at + aligned(plan->halo[W] * (int64_t)sizeof *s->beyond);
+    return at + aligned(2 * plan->halo[W] * (int64_t)sizeof *s->beyond); /* at both ends */
 }
 
 static void locate(const chain_plan *plan, int64_t index, task *t) {
     for (int a = W; a >= D; a--) {
         t->first[a] = index % plan->blocks[a] * plan->block[a];
-        t->size[a] = min64(plan->block[a], plan->c->size[a] - t->first[a]);
+        t->size[a] = min64(plan->block[a], plan->c->output[a] - t->first[a]);
         index /= plan->blocks[a];
     }
     t->image = index;
@@ -74,10 +74,8 @@ static char *sample(const chain_plan *plan, const block *b, int64_t d, int64_t h
 
 /* Where sample i of the loaded block is in x along an axis; -1: nowhere. */
 static int64_t source(const chain_plan *plan, const task *t, int a, int64_t i) {
-    int32_t rule = PYCONVC_CONSTANT;
-    for (int p = 0; p < plan->c->passes; p++)
-        if (plan->c->pass[p].kernel[a] > 1) rule = plan->c->pass[p].boundary[a];
-    return pyconvc_boundary_index(rule, t->first[a] - plan->before[a] + i, plan->c->size[a]);
+    return pyconvc_boundary_index(chain_rule(plan->c, a), t->first[a] - plan->before[a] + i,
+                                  plan->c->input[a]);
 }
 
 /* What of x the rows of a block have. Samples beyond its ends are counted from the first of x, or
@@ -88,7 +86,7 @@ typedef struct {
 } columns;
 
 static columns find_columns(const chain_plan *plan, const task *t, const scratch *s) {
-    const int64_t n = plan->c->size[W], count = t->size[W] + plan->halo[W];
+    const int64_t n = plan->c->input[W], count = t->size[W] + plan->halo[W];
     const int64_t first = t->first[W] - plan->before[W], next = first + count;
     columns c = {max64(0, first), max64(0, -first), 0, max64(0, next - n), 0};
     c.inside = count - c.before - c.after;
@@ -164,7 +162,7 @@ static void put_constant(const chain_plan *plan, const task *t, int i, const blo
         if (pass->boundary[a] != PYCONVC_CONSTANT || pass->kernel[a] == 1) continue;
         const int64_t from = t->first[a] - pass->pad[a];
         const int64_t before = min64(n[a], max64(0, -from));
-        const int64_t inside = max64(before, min64(n[a], plan->c->size[a] - from));
+        const int64_t inside = max64(before, min64(n[a], plan->c->input[a] - from));
         for (int64_t d = 0; d < n[D]; d++)
             for (int64_t h = 0; h < n[H]; h++) {
                 const int64_t at = a == D ? d : h;
@@ -456,7 +454,7 @@ static void write_to(step *p, const block *y) {
 /* Whether rows [from, to) of the block lie in x, and can be read up to whole vectors. */
 static int lie_in_x(const step *p, int64_t from, int64_t to) {
     const chain_plan *plan = p->plan;
-    const int64_t *size = plan->c->size, pitch = plan->c->x_step[2];
+    const int64_t *size = plan->c->input, pitch = plan->c->x_step[2];
     const int64_t above = p->t->first[H] - plan->before[H], next = above + to;
     const int64_t beyond = size[W] - p->columns->first - p->columns->inside;
     return plan->direct && above + from >= 0 && next <= size[H] && pitch > 0 &&

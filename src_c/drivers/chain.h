@@ -56,6 +56,9 @@ void chain_plan_free(chain_plan *plan);
 /* The axis that a pass has its kernel along. */
 int chain_axis(const pyconvc_pass *pass);
 
+/* The boundary rule along an axis; PYCONVC_CONSTANT where nothing is beyond it. */
+int32_t chain_rule(const pyconvc_chain *c, int axis);
+
 /* Whether a pass is a mean of so many samples that their sums are shared, and how: along rows in
  * eights, or in runs of whole windows. */
 typedef enum { CHAIN_PLAIN, CHAIN_EIGHTS, CHAIN_RUNS } chain_sharing;

@@ -65,27 +65,43 @@ static int bad_sample(const pyconvc_chain *c, int32_t sample) {
 static int bad_pass(const pyconvc_chain *c, const pyconvc_pass *pass) {
     int axes = 0;
     for (int a = 0; a < PYCONVC_RANK; a++) {
-        if (pass->kernel[a] < 1 || pass->pad[a] < 0 || pass->pad[a] >= pass->kernel[a] ||
-            pass->boundary[a] < PYCONVC_CONSTANT || pass->boundary[a] > PYCONVC_CIRCULAR)
+        if (pass->kernel[a] < 1 || pass->pad[a] >= pass->kernel[a] ||
+            (pass->kernel[a] == 1 && pass->pad[a]) || pass->boundary[a] < PYCONVC_CONSTANT ||
+            pass->boundary[a] > PYCONVC_CIRCULAR)
             return 1;
         axes += pass->kernel[a] > 1;
     }
     if (pass->kind < PYCONVC_SUM || pass->kind > PYCONVC_QUOTIENT) return 1;
-    if (pass->kind == PYCONVC_SUM || is_box(pass)) return axes > 1;
+    if (pass->kind == PYCONVC_SUM) return axes > 1;
+    if (is_box(pass)) return axes > 1 || c->dtype > PYCONVC_C128;
     return pass->terms < 1 || !pass->at || !is_real(c);
 }
 
+int32_t chain_rule(const pyconvc_chain *c, int axis) {
+    for (int i = 0; i < c->passes; i++)
+        if (c->pass[i].kernel[axis] > 1) return c->pass[i].boundary[axis];
+    return PYCONVC_CONSTANT;
+}
+
+/* Also where sums reach no sample of x. */
+static int bad_axis(const pyconvc_chain *c, int a) {
+    const int64_t n = c->input[a];
+    int64_t pad = 0;
+    int passes = 0;
+    for (int i = 0; i < c->passes; i++)
+        passes += c->pass[i].kernel[a] > 1, pad += c->pass[i].pad[a];
+    return passes > 1 || n < 0 || c->output[a] < 0 || pad < -n ||
+           (c->output[a] && (!n || c->output[a] - pad > n));
+}
+
 static pyconvc_status check(const pyconvc_chain *c) {
-    int used[PYCONVC_RANK] = {0};
-    if (c->dtype < PYCONVC_F32 || c->dtype > PYCONVC_C128 || bad_sample(c, c->x_sample) ||
+    if (c->dtype < 0 || c->dtype >= PYCONVC_DTYPES || bad_sample(c, c->x_sample) ||
         bad_sample(c, c->y_sample) || c->passes < 1 || c->passes > PYCONVC_RANK || c->batch < 0)
         return PYCONVC_BAD_PROBLEM;
-    for (int i = 0; i < c->passes; i++) {
+    for (int i = 0; i < c->passes; i++)
         if (bad_pass(c, &c->pass[i])) return PYCONVC_BAD_PROBLEM;
-        for (int a = 0; a < PYCONVC_RANK; a++)
-            if (c->size[a] < 0 || (c->pass[i].kernel[a] > 1 && used[a]++))
-                return PYCONVC_BAD_PROBLEM;
-    }
+    for (int a = 0; a < PYCONVC_RANK; a++)
+        if (bad_axis(c, a)) return PYCONVC_BAD_PROBLEM;
     return PYCONVC_OK;
 }
 
@@ -108,12 +124,13 @@ static int64_t loaded(const chain_plan *plan) {
 
 /* Samples that are loaded more than once, per sample of y, if an axis had twice the block. */
 static double waste(const chain_plan *plan, int a) {
-    return plan->block[a] >= plan->c->size[a] ? 0 : (double)plan->halo[a] / (double)plan->block[a];
+    return plan->block[a] >= plan->c->output[a] ? 0
+                                                : (double)plan->halo[a] / (double)plan->block[a];
 }
 
 /* Whole lines along the axes of kernels, and so many of them that buffers fit in the cache. */
 static void begin_in_place(chain_plan *plan) {
-    const int64_t *size = plan->c->size, most = BLOCK_BYTES / plan->bytes;
+    const int64_t *size = plan->c->output, most = BLOCK_BYTES / plan->bytes;
     for (int a = 0; a < PYCONVC_RANK; a++)
         if (plan->halo[a]) plan->block[a] = size[a];
     if (!plan->halo[W])
@@ -123,7 +140,7 @@ static void begin_in_place(chain_plan *plan) {
 
 /* Cuts the axes into as many blocks of one size. */
 static void cut(chain_plan *plan) {
-    const int64_t *size = plan->c->size;
+    const int64_t *size = plan->c->output;
     int64_t *block = plan->block;
     for (int a = 0; a < PYCONVC_RANK; a++) {
         const int64_t parts = ceil_div(size[a], block[a]);
@@ -133,24 +150,33 @@ static void cut(chain_plan *plan) {
     }
 }
 
-static int joins_ends(const chain_plan *plan) {
-    int joined = 0;
-    for (int i = 0; i < plan->c->passes; i++)
-        joined |=
-            plan->c->pass[i].kernel[W] > 1 && plan->c->pass[i].boundary[W] == PYCONVC_CIRCULAR;
-    return joined;
+/* Whether samples [first, next) of x along a row have those that a rule names for [from, to). */
+static int have_named(const chain_plan *plan, int64_t first, int64_t next, int64_t from,
+                      int64_t to) {
+    for (int64_t i = from; i < to; i++) {
+        const int64_t at = pyconvc_beyond(chain_rule(plan->c, W), i, plan->c->input[W]);
+        if (at >= 0 && (at < first || at >= next)) return 0;
+    }
+    return 1;
 }
 
 /* Whether each block has all samples that a rule names beyond the ends of a row. */
 static int has_ends(const chain_plan *plan) {
-    const int64_t n = plan->blocks[W], last = plan->c->size[W] - (n - 1) * plan->block[W];
-    return n == 1 || (!joins_ends(plan) && last > plan->halo[W]);
+    const int64_t n = plan->c->input[W], count = plan->c->output[W];
+    for (int64_t at = 0; at < count; at += plan->block[W]) {
+        const int64_t first = at - plan->before[W];
+        const int64_t next = first + min64(plan->block[W], count - at) + plan->halo[W];
+        if (!have_named(plan, first, next, first, 0) || !have_named(plan, first, next, n, next))
+            return 0;
+    }
+    return 1;
 }
 
 /* Blocks of long rows, which are not loaded. */
 static void size_direct(chain_plan *plan) {
-    const int64_t *size = plan->c->size;
-    const int64_t most = (joins_ends(plan) ? LINE_BYTES : STRIP_BYTES) / plan->bytes;
+    const int64_t *size = plan->c->output;
+    const int64_t most =
+        (chain_rule(plan->c, W) == PYCONVC_CIRCULAR ? LINE_BYTES : STRIP_BYTES) / plan->bytes;
     plan->block[W] = min64(size[W], most);
     plan->block[H] = min64(size[H], MOST_ROWS);
     plan->block[D] = min64(size[D], max64(1, MOST_ROWS * most / (plan->block[W] * plan->block[H])));
@@ -160,7 +186,7 @@ static void size_direct(chain_plan *plan) {
 /* Grows the block where its halo is the largest part of it: as far as buffers fit in the cache, and
  * further where the halo would be larger than the block. */
 static void size_blocks(chain_plan *plan, int in_place) {
-    const int64_t *size = plan->c->size, most = BLOCK_BYTES / plan->bytes;
+    const int64_t *size = plan->c->output, most = BLOCK_BYTES / plan->bytes;
     const int64_t lines = plan->halo[D] + plan->halo[H] < FAR ? 64 : 16;
     const int64_t columns = lines * plan->table->filter[plan->c->dtype].lanes *
                             pyconvc_sample_bytes(plan->c->dtype) / plan->bytes;
@@ -187,7 +213,7 @@ static void size_blocks(chain_plan *plan, int in_place) {
 
 /* Blocks of which two runs of rows, and what comes of one, fit in the cache. */
 static void size_runs(chain_plan *plan) {
-    const int64_t *size = plan->c->size, taps = plan->c->pass[0].kernel[H];
+    const int64_t *size = plan->c->output, taps = plan->c->pass[0].kernel[H];
     const int64_t fitting = RUNS_BYTES / (3 * taps * plan->bytes);
     plan->block[W] = min64(size[W], max64(RUN_COLUMNS, min64(fitting, STRIP_BYTES / plan->bytes)));
     plan->block[H] = min64(size[H], MOST_ROWS);
@@ -262,14 +288,14 @@ static void size_boxes(chain_plan *plan) {
 static void find_stores(chain_plan *plan, const char *y) {
     const pyconvc_chain *c = plan->c;
     const int64_t vector = 64;
-    const int64_t counts[] = {c->batch, c->size[D], c->size[H]};
+    const int64_t counts[] = {c->batch, c->output[D], c->output[H]};
     plan->stores_itself = plan->y_sample == PYCONVC_SAMPLE_AS_COMPUTED && c->y_step[3] == 1;
     int aligned = plan->stores_itself && (intptr_t)y % vector == 0 &&
                   plan->block[W] * plan->bytes % vector == 0;
     for (int i = 0; i < 3; i++)
         if (counts[i] > 1 && c->y_step[i] * plan->bytes % vector) aligned = 0;
     const double samples =
-        (double)c->batch * (double)(c->size[D] * c->size[H]) * (double)c->size[W];
+        (double)c->batch * (double)(c->output[D] * c->output[H]) * (double)c->output[W];
     if (aligned && samples * (double)plan->bytes >= STREAM_FROM) plan->flags = FILTER_STREAM;
 }
 
@@ -319,7 +345,7 @@ static double work(const chain_plan *plan) {
         const int64_t kernel = pass->kernel[chain_axis(pass)];
         taps += (double)(is_box(pass) ? min64(kernel, 16) : max64(kernel, pass->terms));
     }
-    return taps * (double)c->batch * (double)(c->size[D] * c->size[H]) * (double)c->size[W] *
+    return taps * (double)c->batch * (double)(c->output[D] * c->output[H]) * (double)c->output[W] *
            (double)plan->bytes;
 }
 
@@ -383,7 +409,7 @@ pyconvc_status chain_plan_make(chain_plan *plan, const pyconvc_chain *c, const v
     pyconvc_status status = check(c);
     if (status) return status;
     choose_samples(plan);
-    if (!c->batch || !c->size[D] || !c->size[H] || !c->size[W]) return PYCONVC_OK;
+    if (!c->batch || !c->output[D] || !c->output[H] || !c->output[W]) return PYCONVC_OK;
     find_halos(plan);
     choose_blocks(plan, x == y);
     size_rows(plan);

@@ -213,8 +213,7 @@ pyconvc_status pyconvc_scale_present(int32_t dtype, const void *sums, const void
                                      const pyconvc_run *run);
 
 /* Chains: passes over one array, one after the other, in blocks that stay in the cache between
- * them. y has the shape of x. A pass extends what the pass before left by its own rule and
- * constant:
+ * them. A pass extends what the pass before left by its own rule and constant:
  *
  *   SUM       sum_t w[t] * X[o + t - pad] along one axis, as pyconvc_correlate sums
  *   TERMS     sum_i w[i] * X[o + at[i]], in this order; in F64 every product and sum is rounded
@@ -224,7 +223,10 @@ pyconvc_status pyconvc_scale_present(int32_t dtype, const void *sums, const void
  *   QUOTIENT  the same sum divided by w[0]
  *
  * The error of the last two grows as the logarithm of kernel. Between passes samples are what y can
- * store: integers are cut off and wrap. */
+ * store: integers are cut off and wrap.
+ *
+ * Sizes of x and y differ where some of the sums that an extended x has are left out or added: along
+ * each axis, o runs from 0, and every o - pad to o - pad + kernel - 1 has a sample of x. */
 typedef enum {
     PYCONVC_SUM,
     PYCONVC_TERMS,
@@ -255,7 +257,8 @@ typedef enum {
 typedef struct {
     int32_t kind; /* pyconvc_pass_kind */
     int32_t boundary[PYCONVC_RANK];
-    int64_t kernel[PYCONVC_RANK], pad[PYCONVC_RANK]; /* samples that o reaches, and before o */
+    int64_t kernel[PYCONVC_RANK], pad[PYCONVC_RANK]; /* samples that o reaches, and before o;
+                                                      * pad < 0: the first sums are left out */
     int64_t terms;                                   /* TERMS, PAIRS, ODD_PAIRS: number of w */
     const int64_t *at;                               /* theirs: depth, height, width from o - pad */
     const void *w;                                   /* in the chain's dtype */
@@ -263,15 +266,15 @@ typedef struct {
 } pyconvc_pass;
 
 typedef struct {
-    int32_t dtype;              /* to compute in: F32, F64; C64, C128 for SUM and MEAN */
+    int32_t dtype;              /* to compute in: F32, F64; C64, C128 for SUM, MEAN; others: SUM */
     int32_t x_sample, y_sample; /* pyconvc_sample; AS_COMPUTED: dtype */
     int32_t passes;             /* 1 .. PYCONVC_RANK */
     pyconvc_pass pass[PYCONVC_RANK];
-    int64_t batch, size[PYCONVC_RANK];
+    int64_t batch, input[PYCONVC_RANK], output[PYCONVC_RANK];
     int64_t x_step[1 + PYCONVC_RANK], y_step[1 + PYCONVC_RANK]; /* batch, depth, height, width */
 } pyconvc_chain;
 
-/* The caller grants that y overlaps nothing that is read, or is x itself, with its steps and type;
+/* The caller grants that y overlaps nothing that is read, or is x itself, with its sizes, steps and type;
  * then lines along the axes of kernels are held in memory whole. */
 pyconvc_status pyconvc_chain_run(const pyconvc_chain *c, const void *x, void *y,
                                  const pyconvc_run *run);

@@ -1,0 +1,102 @@
+"""Chains: filters along axes, one after the other, in one sweep over arrays of any rank."""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from . import _core
+
+MOST_AXES = 3  # of all passes of a chain
+
+
+@dataclass(frozen=True, slots=True)
+class Pass:
+    """One filter of a chain; it extends what the pass before left.
+
+    Attributes
+    ----------
+    axes : tuple of int
+        Distinct axes, counted from the front.
+    size, before, rules : tuple of int
+        For each of the axes: samples of the window, how many of them lie before the one that is
+        written, and the code of the boundary rule.
+    kind : str
+        Of the sum, as in `_core.PASSES`.
+    weights : ndarray
+        Contiguous, in the dtype to compute in.
+    fill : ndarray
+        One element of that dtype: the constant of a constant rule.
+    places : ndarray or None
+        Where in the window the samples of terms or pairs lie, a row for each; None for other kinds.
+    """
+
+    axes: tuple
+    size: tuple
+    before: tuple
+    rules: tuple
+    kind: str
+    weights: np.ndarray
+    fill: np.ndarray
+    places: np.ndarray | None = None
+
+
+def parity(weights):
+    """1 for weights that are the same from both ends, -1 for their negatives, else 0."""
+    n, half = len(weights), len(weights) // 2
+    mirrored = weights[:half][::-1]
+    return next((s for s in (1, -1) if n % 2 and (weights[half + 1 :] == s * mirrored).all()), 0)
+
+
+def pairs(weights, sign):
+    """(kind, places, weights) of a sum of the middle sample and pairs around it, for a parity."""
+    n, half = len(weights), len(weights) // 2
+    places = [half, *(i for t in range(half) for i in (t, n - 1 - t))]
+    kind = "pairs" if sign == 1 else "odd pairs"
+    return kind, np.array(places)[:, None], weights[[half, *range(half)]]
+
+
+def run(x, y, passes, workers):
+    """Filter x into y, whose sizes may differ along the axes of the passes, three at most.
+
+    Along these, y[0] is the sum that `before` names, and every sum reaches a sample of x.
+    """
+    filtered = {a for p in passes for a, n in zip(p.axes, p.size, strict=True) if n > 1}
+    x, y = _with_long_lines(x, y, filtered)
+    space = _space(y, filtered)
+    described = [_described(p, space) for p in passes]
+    lead = [a for a in range(x.ndim) if a not in space]
+    x, y = (np.moveaxis(a, [*lead, *space], range(a.ndim)) for a in (x, y))
+    missing = (1,) * (3 - len(space))
+    for index in np.ndindex(y.shape[: max(0, len(lead) - 1)]):
+        pair = (a[index] if lead else a[None] for a in (x, y))
+        parts = [a.reshape(a.shape[0], *missing, *a.shape[1:]) for a in pair]
+        _core.chain(*parts, described, dtype=passes[0].weights.dtype, workers=workers)
+
+
+def _with_long_lines(x, y, filtered):
+    """Both with the axes after the last filtered one as one axis, where that takes no copy."""
+    last = max(filtered, default=-1)
+    if y.ndim - last > 2 and x.flags.c_contiguous and y.flags.c_contiguous:
+        x, y = (a.reshape(*a.shape[: last + 1], -1) for a in (x, y))
+    return x, y
+
+
+def _space(y, filtered):
+    """The filtered axes and, up to three, those that lie closest; in the order of memory."""
+    by_step = sorted(range(y.ndim), key=lambda a: (-abs(y.strides[a]), a))
+    others = [a for a in by_step if a not in filtered]
+    chosen = filtered | set(others[len(others) - max(0, 3 - len(filtered)) :])
+    return [a for a in by_step if a in chosen]
+
+
+def _described(p, space):
+    """A pass as `_core.chain` takes it."""
+    place = {a: 3 - len(space) + i for i, a in enumerate(space)}
+    kernel, pad, rules = [1] * 3, [0] * 3, [0] * 3
+    at = None if p.places is None else np.zeros((len(p.places), 3), np.int64)
+    for i, (a, n) in enumerate(zip(p.axes, p.size, strict=True)):
+        if n > 1:
+            kernel[place[a]], pad[place[a]], rules[place[a]] = n, p.before[i], p.rules[i]
+            if at is not None:
+                at[:, place[a]] = p.places[:, i]
+    return p.kind, kernel, pad, rules, at, p.weights, p.fill
