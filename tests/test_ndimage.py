@@ -275,6 +275,9 @@ WEIGHTS = {
     "large": np.array([1e4, -3e3, 7.7e2]),
     "long": np.hanning(121) / 60,
     "wide range": np.array([1e-12, 1.0, 1e-7, 0.5]),
+    "bell of nine": np.exp(-(np.arange(-4, 5) ** 2) / 2) / 2.5066,
+    "bell of seven": np.exp(-(np.arange(-3, 4) ** 2)) / np.exp(-(np.arange(-3, 4) ** 2)).sum(),
+    "one": np.array([0.0, 1.0, 0.0]),
 }
 
 

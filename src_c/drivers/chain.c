@@ -194,7 +194,7 @@ typedef struct {
 } step;
 
 static shifted_job shifted(const step *p, const void *w, int64_t count, int64_t height) {
-    const int64_t parts = p->plan->parts;
+    const int64_t parts = p->plan->parts, pass = p->pass - p->plan->c->pass;
     return (shifted_job){.from = p->s->table,
                          .w = w,
                          .count = count,
@@ -204,7 +204,8 @@ static shifted_job shifted(const step *p, const void *w, int64_t count, int64_t 
                          .width = p->n[W] * parts,
                          .stream = (p->flags & FILTER_STREAM) != 0,
                          .around = SHIFTED_ANYWHERE,
-                         .split = p->plan->split[p->pass - p->plan->c->pass]};
+                         .split = p->plan->split[pass],
+                         .factored = p->plan->factored[pass]};
 }
 
 /* The first row of those that lie one behind the other along an axis (W: as for H), number i of

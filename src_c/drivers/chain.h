@@ -46,6 +46,7 @@ typedef struct {
     filter_plan filter[PYCONVC_RANK];
     int around[PYCONVC_RANK];                 /* pairs that lie around their sample along an axis */
     const split_weights *split[PYCONVC_RANK]; /* of sums of small integers; NULL where none */
+    const factored_weights *factored[PYCONVC_RANK];
 } chain_plan;
 
 /* Free with chain_plan_free also after a failure. */
@@ -70,6 +71,9 @@ int chain_goes_by_rows(const pyconvc_chain *c, int i);
 
 /* Weights of a sum of small integers in two parts; leaves *to alone where none are of use. */
 pyconvc_status chain_split(const pyconvc_pass *pass, int32_t sample, const split_weights **to);
+
+/* Those of sums of pairs of bytes in two factors, likewise. */
+pyconvc_status chain_factor(const pyconvc_pass *pass, int32_t sample, const factored_weights **to);
 
 pyconvc_status chain_run(const chain_plan *plan, const void *x, void *y, const pyconvc_run *run);
 

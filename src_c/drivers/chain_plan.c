@@ -402,6 +402,13 @@ static void choose_samples(chain_plan *plan) {
     plan->y_bytes = sample_bytes(plan->y_sample, plan->bytes);
 }
 
+static pyconvc_status weights_of_integers(chain_plan *plan, int i) {
+    const pyconvc_pass *pass = &plan->c->pass[i];
+    const int32_t sample = plan->c->x_sample;
+    const pyconvc_status status = chain_split(pass, sample, &plan->split[i]);
+    return status ? status : chain_factor(pass, sample, &plan->factored[i]);
+}
+
 pyconvc_status chain_plan_make(chain_plan *plan, const pyconvc_chain *c, const void *x,
                                const void *y, const pyconvc_run *run) {
     *plan = (chain_plan){.c = c, .table = pyconvc_kernels()};
@@ -424,11 +431,12 @@ pyconvc_status chain_plan_make(chain_plan *plan, const pyconvc_chain *c, const v
         if (is_filter(&c->pass[i]))
             status = plan_filter(plan, i, run);
         else if (is_integer_sum(plan, &c->pass[i]))
-            status = chain_split(&c->pass[i], c->x_sample, &plan->split[i]);
+            status = weights_of_integers(plan, i);
     return status;
 }
 
 void chain_plan_free(chain_plan *plan) {
     for (int i = 0; i < PYCONVC_RANK; i++)
-        filter_plan_free(&plan->filter[i]), free((void *)plan->split[i]);
+        filter_plan_free(&plan->filter[i]), free((void *)plan->split[i]),
+            free((void *)plan->factored[i]);
 }

@@ -1,5 +1,6 @@
 /* avx2 -- 16 registers of 32 bytes with FMA: latency 4 x 2 pipes wants more than 8 accumulators;
  * 10, 4 taps and a loaded vector fill 15. */
+#include "avx2_bytes.h"
 #include "avx2_convert.h"
 
 #define VEC_BYTES    32

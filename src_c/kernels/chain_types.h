@@ -32,6 +32,16 @@ typedef struct {
     int32_t bits, doubt;
 } split_weights;
 
+/* Weights of pairs of bytes, that of the centre halved, times 2^FACTORED_BITS as products of two
+ * factors. `first` has one of at most 6 bits for each pair, in each byte; `second` two of at most 15
+ * bits for two pairs, side by side. Sums of the products and `above` exceed those in double, with
+ * the true weights, by less than `doubt`; cut off, they fit into a byte. */
+#define FACTORED_BITS 22
+typedef struct {
+    const int32_t *first, *second;
+    int32_t above, doubt;
+} factored_weights;
+
 /* Where the pairs of `from` lie: in rows or along the line around from[0], the outermost first; or
  * anywhere. Along the line, 16 bytes beyond what they reach are readable. */
 typedef enum { SHIFTED_ANYWHERE, SHIFTED_ROWS, SHIFTED_LINE } shifted_around;
@@ -55,7 +65,8 @@ typedef struct {
     int64_t pitch, y_pitch, height, width;
     int stream;
     shifted_around around;
-    const split_weights *split; /* of sums of integers, or NULL */
+    const split_weights *split;       /* of sums of integers, or NULL */
+    const factored_weights *factored; /* of sums of pairs of bytes, or NULL */
 } shifted_job;
 
 typedef void shifted_fn(const shifted_job *job);

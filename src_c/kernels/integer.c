@@ -188,6 +188,17 @@ INLINE int guess(const pyconvc_sample type, const kind k, const int G, const shi
 }
 #endif
 
+#ifdef MADD_BYTES
+#    include "bytes.h"
+#    define BYTES_AT_ONCE VEC_BYTES
+#else
+#    define BYTES_AT_ONCE 0
+INLINE int guess_bytes(const shifted_job *job, int64_t at, uint8_t *y) {
+    (void)job, (void)at, (void)y;
+    return 0;
+}
+#endif
+
 INLINE void divide(const pyconvc_sample type, const int G, const shifted_job *job, int64_t at,
                    halves *result) {
     const vec divisor = set1(*(const elem *)job->w);
@@ -212,8 +223,8 @@ typedef struct {
     int pause, next;
 } caution;
 
-INLINE int may_guess(const shifted_job *job, caution *c) {
-    return VEC_BYTES > 0 && job->split && (c->pause == 0 || c->pause-- == 0);
+INLINE int may_guess(caution *c) {
+    return VEC_BYTES > 0 && (c->pause == 0 || c->pause-- == 0);
 }
 
 INLINE int was_right(caution *c, int certain) {
@@ -227,9 +238,17 @@ INLINE int was_right(caution *c, int certain) {
 INLINE void run(const pyconvc_sample type, const kind k, const int G, const shifted_job *job,
                 int64_t from, int64_t to, int64_t last, caution *c) {
     halves result[RUN];
+    const int by_bytes =
+        type == SAMPLE_u8 && k == PAIRS && G * WIDE == BYTES_AT_ONCE && job->factored;
+    int known = k != QUOTIENT && (by_bytes || job->split) && may_guess(c);
+    if (known && by_bytes)
+        known = was_right(c, guess_bytes(job, from, (uint8_t *)job->y + to));
+    else if (known)
+        known = was_right(c, guess(type, k, G, job, from, result));
+    if (known && by_bytes) return;
     if (k == QUOTIENT)
         divide(type, G, job, from, result);
-    else if (!may_guess(job, c) || !was_right(c, guess(type, k, G, job, from, result)))
+    else if (!known)
         weigh(type, k, G, job, from, result);
     UNROLL(8)
     for (int g = 0; g < G; g++)

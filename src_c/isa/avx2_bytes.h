@@ -1,0 +1,15 @@
+/* avx2_bytes.h -- what sums of bytes in fixed point are made of (kernels/bytes.h), for tiers with
+ * 32-byte vectors.
+ *
+ * Low and high are those of each 16 bytes, which packing puts together again. */
+#ifndef __clang__
+#    define MADD_BYTES(bytes, factors) __builtin_ia32_pmaddubsw256(bytes, factors)
+#    define MADD_WORDS(pairs, factors) __builtin_ia32_pmaddwd256(pairs, factors)
+#    define LOW_BYTES(a, b)            __builtin_ia32_punpcklbw256(a, b)
+#    define HIGH_BYTES(a, b)           __builtin_ia32_punpckhbw256(a, b)
+#    define LOW_WORDS(a, b)            __builtin_ia32_punpcklwd256(a, b)
+#    define HIGH_WORDS(a, b)           __builtin_ia32_punpckhwd256(a, b)
+#    define LEAST_WORDS(a, b)          __builtin_ia32_pminsd256(a, b)
+#    define PACK_WORDS(low, high)      __builtin_ia32_packssdw256(low, high)
+#    define PACK_BYTES(low, high)      __builtin_ia32_packuswb256(low, high)
+#endif
