@@ -164,10 +164,25 @@ def factors(w, axes):
     if len(long) < 2 or w.size != math.prod(taps) or w.size == 0:
         return None
     kernel = np.moveaxis(w, axes, range(-len(axes), 0)).reshape(long)
+    if w.dtype.kind == "f" and _is_no_product(kernel):
+        return None
     with np.errstate(all="ignore"):
         found = _integer_factors(kernel) if w.dtype.kind in "iub" else _float_factors(kernel)
     vectors = iter(found or ())
     return found and [next(vectors) if k > 1 else np.ones(1, w.dtype) for k in taps]
+
+
+def _is_no_product(kernel):
+    """Whether four of the taps show at once what `_float_factors` would find out for all."""
+    if kernel.ndim != 2:
+        return False
+    rows, columns = (n // 2 for n in kernel.shape)
+    a, b, c, d = (float(kernel[i, j]) for i in (rows - 1, rows) for j in (columns - 1, columns))
+    info = np.finfo(kernel.dtype)
+    if min(abs(a), abs(b), abs(c), abs(d)) < info.tiny / info.eps:
+        return False  # rounded to fewer digits, perhaps
+    slack = 64 * float(info.eps)  # each tap within 4 eps, and roundings of the products
+    return abs(a * d - b * c) > slack * (abs(a * d) + abs(b * c))
 
 
 def _lines(kernel, pivot):

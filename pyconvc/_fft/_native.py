@@ -52,11 +52,18 @@ def plan(x_shape, w_shape, out_shape, axes, dtype, *, pad_before=None, zero_beyo
     char = np.dtype(dtype).char
     if char not in "fd" or not 1 <= len(axes) <= 2 or not threads_may_call_scipy():
         return None
+    pads = None if pad_before is None else tuple(pad_before)
+    return _plan(x_shape, w_shape, out_shape, tuple(axes), char, pads, zero_beyond, _core.isa())
+
+
+@functools.lru_cache(maxsize=256)
+def _plan(x_shape, w_shape, out_shape, axes, char, pads, zero_beyond, isa):
     sizes, taps, outs = (tuple(s[a] for a in axes) for s in (x_shape, w_shape, out_shape))
-    if pad_before is None:
-        pad_before = [(k - 1 + m - n) // 2 for n, k, m in zip(sizes, taps, outs, strict=True)]
-    pads = tuple(pad_before) if zero_beyond else (None,) * len(axes)
-    found = _cheapest(sizes, taps, outs, pads, char, _core.isa())
+    if pads is None:
+        pads = tuple((k - 1 + m - n) // 2 for n, k, m in zip(sizes, taps, outs, strict=True))
+    if not zero_beyond:
+        pads = (None,) * len(axes)
+    found = _cheapest(sizes, taps, outs, pads, char, isa)
     if found is None:
         return None
     shape, fft, tile, each, count = found
@@ -68,7 +75,7 @@ def plan(x_shape, w_shape, out_shape, axes, dtype, *, pad_before=None, zero_beyo
     )
 
 
-@functools.lru_cache(maxsize=256)
+@functools.lru_cache(maxsize=64)  # shared by batches of any size
 def _cheapest(sizes, taps, outs, pads, char, isa):
     """(rows and columns, fft, tile, nanoseconds of a tile, tiles) for one item of a batch."""
     line = len(sizes) == 1

@@ -70,27 +70,38 @@ def is_safe(x, w, *, axes=None, fft=None, boundary="constant", fill=0, workers=1
         w = _without_zero_ends(w, axes)
         lengths = [(w.shape[a] + 1) // 2 for a in axes]
         taps = _loudest(w, axes, [-(-w.shape[a] // KERNEL_PARTS) for a in axes])
+        softest, top = _ends(taps)
         points = math.prod(fft or [x.shape[a] + w.shape[a] for a in axes])
-        most = float(taps.max()) * math.prod(w.shape[a] for a in axes) * points
-        ratio = 1 / math.sqrt(8 * np.finfo(x.dtype).eps)  # eps is 2 u
+        most = top * math.prod(w.shape[a] for a in axes) * points
+        limits = np.finfo(x.dtype)
+        ratio = 1 / math.sqrt(8 * float(limits.eps))  # eps is 2 u
 
         def is_in_range(loudest, quietest):
-            limits = np.finfo(x.dtype)
-            return bool(
-                loudest * most < limits.max and quietest * _least(taps) / points > limits.tiny
-            )
+            least = softest or _least(taps)
+            return loudest * most < limits.max and quietest * least / points > limits.tiny
 
-        if not _is_within(taps, taps.max(axis=axes, keepdims=True), 16 * ratio):
+        if not (
+            softest >= top / (16 * ratio) > 0  # however many kernels there are
+            or _is_within(taps, taps.max(axis=axes, keepdims=True), 16 * ratio)
+        ):
             return False
         heard = _loudest(x, axes, lengths, workers)
-        loudest, quietest = float(np.maximum(heard.max(), np.abs(fill))), float(heard.min())
-        if quietest > 0 and quietest >= loudest / ratio:  # whatever tiles there are
-            return is_in_range(loudest, quietest)
+        quietest, loudest = _ends(heard)
+        loudest = float(np.maximum(loudest, np.abs(fill)))
+        if quietest >= loudest / ratio > 0:  # whatever tiles there are
+            return bool(is_in_range(loudest, quietest))
         peaks = heard
         for a, length, size in zip(axes, lengths, fft or [math.inf] * len(axes), strict=True):
             peaks = _loudest_near(peaks, a, math.inf if boundary == "circular" else size / length)
         peaks = np.maximum(peaks, np.abs(fill))
-        return is_in_range(float(peaks.max()), _least(heard)) and _is_within(heard, peaks, ratio)
+        return bool(
+            is_in_range(float(peaks.max()), _least(heard)) and _is_within(heard, peaks, ratio)
+        )
+
+
+def _ends(levels):
+    """The smallest and the largest level."""
+    return float(np.minimum.reduce(levels, axis=None)), float(np.maximum.reduce(levels, axis=None))
 
 
 def _is_within(levels, peaks, ratio):
@@ -103,10 +114,12 @@ def _least(levels):
 
 
 def _without_zero_ends(w, axes):
+    if w.item(0) and w.item(-1):  # as most kernels have it: an end of each axis is in either
+        return w
     for a in axes:
         ends = w[(slice(None),) * a + (slice(None, None, max(1, w.shape[a] - 1)),)]
         if ends.any(axis=tuple(b for b in range(w.ndim) if b != a)).all():
-            continue  # as most kernels have it: all other taps need not be looked at
+            continue  # all other taps need not be looked at
         used = np.flatnonzero(w.any(axis=tuple(b for b in range(w.ndim) if b != a)))
         if used.size:
             w = w[(slice(None),) * a + (slice(used[0], used[-1] + 1),)]
