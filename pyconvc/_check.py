@@ -145,6 +145,8 @@ def finite(*arrays):
 
 def fill_value(value, dtype):
     """A scalar as an array of one element of `dtype`."""
+    if type(value) is int and value == 0:
+        return _zero(dtype)
     wraps = isinstance(value, (np.integer, np.ndarray))  # as scipy has it
     value = np.asarray(value)
     if value.size != 1:
@@ -163,6 +165,13 @@ def fill_value(value, dtype):
         value = value.real
     with np.errstate(invalid="ignore", over="ignore"):
         return value.reshape(()).astype(dtype)
+
+
+@functools.cache
+def _zero(dtype):
+    zero = np.zeros((), dtype)
+    zero.flags.writeable = False
+    return zero
 
 
 def _holds(dtype, value, wraps):

@@ -113,6 +113,8 @@ def _must_swap(n, k, names):
 
 def broadcast_lead(in1, in2, axes, names=("in1", "in2")):
     """Shape of the result where axes are not convolved; 1 where they are."""
+    if len(axes) == in1.ndim:
+        return (1,) * in1.ndim
     lead = [[1 if i in axes else n for i, n in enumerate(a.shape)] for a in (in1, in2)]
     try:
         return np.broadcast_shapes(*lead)

@@ -1,5 +1,6 @@
 """Whether transforms keep the error bound that is promised for ``method="auto"``."""
 
+import functools
 import itertools
 import math
 
@@ -66,37 +67,40 @@ def is_safe(x, w, *, axes=None, fft=None, boundary="constant", fill=0, workers=1
     axes = tuple(range(x.ndim)) if axes is None else tuple(a % x.ndim for a in axes)
     if not (x.size and w.size):
         return True
+    w = _without_zero_ends(w, axes)
+    lengths = [(w.shape[a] + 1) // 2 for a in axes]
+    taps = _loudest(w, axes, [-(-w.shape[a] // KERNEL_PARTS) for a in axes])
+    softest, top = _ends(taps)
+    heard = _loudest(x, axes, lengths, workers)
+    quietest, loudest = _ends(heard)
+    fill = float(abs(fill))
+    loudest = loudest if fill <= loudest else fill  # NaN stays
+    points = math.prod(fft or [x.shape[a] + w.shape[a] for a in axes])
+    most, least, ratio = _limits(x.dtype.char)
+    gain = top * math.prod(w.shape[a] for a in axes) * points
+
+    def is_in_range(loudest, quietest, softest):
+        return loudest * gain < most and quietest * softest / points > least
+
+    if softest >= top / (16 * ratio) > 0 and quietest >= loudest / ratio > 0:
+        return is_in_range(loudest, quietest, softest)  # whatever tiles and kernels there are
     with np.errstate(all="ignore"):
-        w = _without_zero_ends(w, axes)
-        lengths = [(w.shape[a] + 1) // 2 for a in axes]
-        taps = _loudest(w, axes, [-(-w.shape[a] // KERNEL_PARTS) for a in axes])
-        softest, top = _ends(taps)
-        points = math.prod(fft or [x.shape[a] + w.shape[a] for a in axes])
-        most = top * math.prod(w.shape[a] for a in axes) * points
-        limits = np.finfo(x.dtype)
-        ratio = 1 / math.sqrt(8 * float(limits.eps))  # eps is 2 u
-
-        def is_in_range(loudest, quietest):
-            least = softest or _least(taps)
-            return loudest * most < limits.max and quietest * least / points > limits.tiny
-
-        if not (
-            softest >= top / (16 * ratio) > 0  # however many kernels there are
-            or _is_within(taps, taps.max(axis=axes, keepdims=True), 16 * ratio)
-        ):
-            return False
-        heard = _loudest(x, axes, lengths, workers)
-        quietest, loudest = _ends(heard)
-        loudest = float(np.maximum(loudest, np.abs(fill)))
-        if quietest >= loudest / ratio > 0:  # whatever tiles there are
-            return bool(is_in_range(loudest, quietest))
         peaks = heard
         for a, length, size in zip(axes, lengths, fft or [math.inf] * len(axes), strict=True):
             peaks = _loudest_near(peaks, a, math.inf if boundary == "circular" else size / length)
-        peaks = np.maximum(peaks, np.abs(fill))
-        return bool(
-            is_in_range(float(peaks.max()), _least(heard)) and _is_within(heard, peaks, ratio)
+        peaks = np.maximum(peaks, fill)
+        return (
+            _is_within(taps, taps.max(axis=axes, keepdims=True), 16 * ratio)
+            and is_in_range(float(peaks.max()), _least(heard), _least(taps))
+            and _is_within(heard, peaks, ratio)
         )
+
+
+@functools.cache
+def _limits(char):
+    """The largest and the least normal number of a type, and the R of `is_safe`."""
+    limits = np.finfo(char)
+    return float(limits.max), float(limits.tiny), 1 / math.sqrt(8 * float(limits.eps))  # eps is 2 u
 
 
 def _ends(levels):

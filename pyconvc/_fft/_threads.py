@@ -1,5 +1,11 @@
 """Whether blocks of tiles may be shared between threads."""
 
+try:
+    from scipy._lib.uarray import get_state
+    from scipy.fft._backend import _ScipyBackend
+except ImportError:  # private names: the answer is no then
+    get_state = None
+
 __all__ = ["threads_may_call_scipy"]
 
 
@@ -12,13 +18,10 @@ def threads_may_call_scipy():
     tell, the answer is no.
     """
     try:
-        from scipy._lib.uarray import get_state
-        from scipy.fft._backend import _ScipyBackend
-
         of_all, of_thread, _ = get_state()._pickle()
         backends = [b for _, preferred in of_thread.values() for b, *_ in preferred]
         for (backend, *_), registered, _ in of_all.values():
             backends += [backend, *registered]
-    except (ImportError, AttributeError, TypeError, ValueError):
+    except (AttributeError, TypeError, ValueError):
         return False
     return all(backend in (None, _ScipyBackend) for backend in backends)
