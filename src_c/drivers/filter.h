@@ -68,7 +68,7 @@ typedef struct {
     int flags, workers;
 
     /* Small planes are packed, those of groups_at_once groups by a task (see filter_planes.h). */
-    int packed;
+    int packed, edged;
     plane_layout layout;
     int64_t groups_at_once, group_parts;
 } filter_plan;

@@ -2,6 +2,8 @@
  * filter_planes.c -- see filter_planes.h. */
 #include "filter_planes.h"
 
+#include <string.h>
+
 #include "filter_task.h"
 #include "gather.h"
 
@@ -10,12 +12,33 @@
 
 enum { D, H, W };
 
+static int is_zero(const unsigned char *fill) {
+    static const unsigned char zero[16];
+    return memcmp(fill, zero, sizeof zero) == 0;
+}
+
+/* Whether the kernel reads the planes as they are. */
+static int has_edges(const filter_plan *plan, int halves) {
+    const pyconvc_problem *p = plan->p;
+    const int64_t step = halves ? 2 : 1,
+                  after = step * (p->output[W] - 1) + 3 - p->pad_before[W] - p->input[W];
+    for (int a = H; a <= W; a++)
+        if (p->boundary[a] != PYCONVC_CONSTANT || p->kernel[a] != 3 || p->dilation[a] != 1 ||
+            p->stride[a] != step)
+            return 0;
+    return plan->plane->edges && plan->planes == 1 && p->kernel[D] == 1 && p->pad_before[D] == 0 &&
+           p->pad_after[D] <= 0 && is_zero(p->fill) && p->x_step[5] == 1 && p->y_step[5] == 1 &&
+           p->output[W] >= plan->plane->lanes && p->pad_before[W] >= 0 && p->pad_before[W] <= 1 &&
+           after <= 1;
+}
+
 int filter_planes_size(filter_plan *plan) {
     const pyconvc_problem *p = plan->p;
     plane_layout *l = &plan->layout;
     const int halves =
         plan->plane->halves && p->stride[W] == 2 && plan->phases.count == 2 && !plan->phases.by_tap;
     if (!planes_size(l, p, plan->plane, plan->plane->lanes, plan->plane->rows, halves)) return 0;
+    plan->edged = has_edges(plan, halves);
     plan->phases = l->phases;
     plan->band_rows = l->band_rows;
     plan->bands = ceil_div(p->output[H], l->band_rows);
@@ -106,24 +129,30 @@ static void run(const filter_plan *plan, plane_job job, int64_t row_step, char *
     }
 }
 
-/* All output channels of one set of rows of some groups, which are packed, t being at the first. */
-static void by_plane(const filter_job *j, const filter_task *t, const scratch *s, int64_t groups,
-                     int64_t set, plane_job job) {
+/* All output channels of one set of rows of some groups, t being at the first. */
+static void all_channels(const filter_job *j, const filter_task *t, int64_t set, plane_job job,
+                         char *dense) {
     const filter_plan *plan = j->plan;
     const pyconvc_problem *p = plan->p;
-    const plane_layout *l = &plan->layout;
     const int64_t channel_taps = plan->planes * plan->taps_per_plane;
-    job.x = s->packer.slots + set * l->rows_per_set * l->row_pitch * l->bytes;
-    job.planes = groups;
-    job.height = planes_rows_of_set(l, t->rows, set);
+    job.height = planes_rows_of_set(&plan->layout, t->rows, set);
     for (int64_t k = 0; k < p->channels_out; k++) {
         const int64_t channel = t->group * p->channels_out + k;
         const int64_t at = t->image * p->y_step[0] + t->group * p->y_step[1] + k * p->y_step[2] +
                            t->depth * p->y_step[3] + (t->row + set) * p->y_step[4];
         job.taps = plan->taps + channel * channel_taps * plan->bytes;
         job.bias = j->bias ? j->bias + channel * plan->bytes : NULL;
-        run(plan, job, l->sets * p->y_step[4], j->y + at * plan->bytes, s->dense);
+        run(plan, job, plan->sets * p->y_step[4], j->y + at * plan->bytes, dense);
     }
+}
+
+/* The same for groups that are packed. */
+static void by_plane(const filter_job *j, const filter_task *t, const scratch *s, int64_t groups,
+                     int64_t set, plane_job job) {
+    const plane_layout *l = &j->plan->layout;
+    job.x = s->packer.slots + set * l->rows_per_set * l->row_pitch * l->bytes;
+    job.planes = groups;
+    all_channels(j, t, set, job, s->dense);
 }
 
 static void locate(const filter_plan *plan, int64_t index, filter_task *t, int64_t *end_group) {
@@ -137,6 +166,22 @@ static void locate(const filter_plan *plan, int64_t index, filter_task *t, int64
     t->image = index / plan->bands / p->output[D];
     t->group = part * plan->groups_at_once;
     *end_group = min64(p->groups, t->group + plan->groups_at_once);
+}
+
+/* All output channels of some groups, whose planes are read as they are. */
+static void beside(const filter_job *j, const filter_task *t, int64_t groups, plane_job job) {
+    const filter_plan *plan = j->plan;
+    const pyconvc_problem *p = plan->p;
+    const plane_edges edges = {p->pad_before[H] - t->row * p->stride[H], p->pad_before[W],
+                               p->input[H], p->input[W]};
+    job.edges = &edges;
+    job.planes = groups;
+    job.x_step = p->x_step[1];
+    job.x_pitch = p->x_step[4];
+    job.x = j->x + (t->image * p->x_step[0] + t->group * p->x_step[1] +
+                    t->depth * p->stride[D] * p->x_step[3]) *
+                       plan->bytes;
+    all_channels(j, t, 0, job, NULL);
 }
 
 void filter_planes_do_task(const void *context, int64_t index, void *memory) {
@@ -160,6 +205,10 @@ void filter_planes_do_task(const void *context, int64_t index, void *memory) {
                      .x_column = p->stride[W] / l->column_step,
                      .width = p->output[W] * plan->parts,
                      .stream = (plan->flags & FILTER_STREAM) != 0};
+    if (plan->edged) {
+        beside(j, &t, end - t.group, job);
+        return;
+    }
     planes_begin(l, &band, &s.packer);
     for (int64_t groups; t.group < end; t.group += groups) {
         groups = min64(l->slots, end - t.group);

@@ -104,7 +104,12 @@ typedef struct {
  * that sums have the order of tile's; x readable in `rows` output rows, and in each up to x_column
  * whole vectors. */
 typedef struct {
+    int64_t top, left, rows, columns;
+} plane_edges;
+
+typedef struct {
     const filter_program *program;
+    const plane_edges *edges;
     const void *taps, *bias; /* bias NULL: zero */
     const void *x;
     void *y;
@@ -128,7 +133,7 @@ typedef struct {
     plane_fn *filter;
     plane_copy_fn *copy;
     int32_t lanes, rows; /* samples in a vector; rows of a tile */
-    int32_t halves;      /* whether x_column may be 2 */
+    int32_t halves, edges; /* whether x_column may be 2, and planes have edges */
 } plane_kernels;
 
 /* channels_last: for j < width, c < channels, with all steps and channels in elements,

@@ -48,6 +48,14 @@
 #    endif
 #    define QUAD ((int)(16 / sizeof(elem)))
 
+/* One element further back, or further on; what comes in is zero. */
+INLINE vec one_back(vec v) {
+    SHUFFLE(v, (vec){0}, j, j ? j - 1 : VL);
+}
+INLINE vec one_on(vec v) {
+    SHUFFLE(v, (vec){0}, j, j + 1);
+}
+
 /* Elements first, first + 2, ... of a and b: of each 16 bytes of a, then of those of b, and so on.
  */
 INLINE vec halve(vec a, vec b, const int first) {
@@ -65,6 +73,14 @@ INLINE vec halve(vec a, vec b, const int first) {
 #    if PARTS == 1
 INLINE vec in_order(vec v) {
     return v;
+}
+INLINE vec one_back(vec v) {
+    (void)v;
+    return 0;
+}
+INLINE vec one_on(vec v) {
+    (void)v;
+    return 0;
 }
 #    endif
 #endif
@@ -274,95 +290,140 @@ INLINE vec add_row(vec sum, const int i, const vec *w, const vec *x) {
     return sum;
 }
 
-/* What is read of a row: vector v of each of three columns. With stride 2 these are neighbours. */
-INLINE void load_row(const elem *x, const int stride, int64_t step, const int v, vec *to) {
+/* A 3 x 3 kernel, its taps [column][row], on rows of x that are numbered from the first that the
+ * first output meets. Those from `top` on, `rows` of them, exist; others are zero, and so is the
+ * sample before the first column if it is beyond the edge (`left`), and that after the last. */
+typedef struct {
+    vec w[9];
+    int64_t step; /* from a column to the next */
+    int64_t pitch, odd; /* from a row to the next of its class; from the first to the second */
+    int64_t top, rows;
+    int left, right;
+} kernel_3x3;
+
+static const elem zeros[4 * VL + 4];
+
+/* Row i, `at` from x on. */
+INLINE const elem *row_at(const kernel_3x3 *k, const elem *x, int64_t at, int64_t i) {
+    return (uint64_t)(i - k->top) < (uint64_t)k->rows ? x + at : zeros;
+}
+
+/* What is read of a row: vector v of each of three columns. With stride 2 these are neighbours.
+ * The first sample or the last one may lie beyond the edge. */
+INLINE void load_row(const elem *x, const int stride, const kernel_3x3 *k, const int v, int left,
+                     int right, vec *to) {
     if (stride == 1) {
-        UNROLL(3)
-        for (int c = 0; c < 3; c++)
-            to[c] = held(load(x + c * step + v * VL));
+        x += v * VL;
+        to[1] = held(load(x + k->step));
+        to[0] = held(left ? one_back(to[1]) : load(x));
+        to[2] = held(right ? one_on(to[1]) : load(x + 2 * k->step));
     } else {
         x += 2 * v * VL;
-        const vec a = load(x), b = load(x + VL);
+        const vec on = load(x + 1), b = load(x + VL), a = left ? one_back(on) : load(x);
         to[0] = halve(a, b, 0);
         to[1] = halve(a, b, 1);
-        to[2] = every(2, x + 2);
+        to[2] = halve(on, right ? one_on(b) : load(x + VL + 1), 1);
     }
 }
 
-/* A 3 x 3 kernel: the step from a column to the next, its taps [column][row], and the distance from
- * an even input row to the odd one after it, where the stride is 2. */
+/* Where V vectors of y are: `elements` of the last count; the first `whole` rows may be written in
+ * whole vectors. */
 typedef struct {
-    int64_t step, odd;
-    vec w[9];
-} kernel_3x3;
+    elem *y;
+    int64_t y_pitch, height, whole, elements;
+    int stream;
+} output_3x3;
 
-/* V vectors of y down all rows, the last one with `elements`; the first `whole` rows may be written
- * in whole vectors. An input row is added to the output rows that it ends, goes on with (`begun`,
- * stride 1) and begins. */
-INLINE void roll(const int V, const int stride, const plane_job *job, const kernel_3x3 *k,
-                 vec start, const elem *x, elem *y, int64_t whole, int64_t elements) {
+/* V vectors of y down all rows. An input row is added to the output rows that it ends, goes on with
+ * (`begun`, stride 1) and begins. */
+INLINE void roll(const int V, const int stride, const kernel_3x3 *k, vec start, const elem *x,
+                 int left, int right, const output_3x3 *out) {
     vec ending[2], begun[2], in[3];
+    const elem *row = row_at(k, x, 0, 0);
     UNROLL(2)
     for (int v = 0; v < V; v++) {
-        load_row(x, stride, k->step, v, in);
+        load_row(row, stride, k, v, !v && left, v == V - 1 && right, in);
         ending[v] = add_row(start, 0, k->w, in);
     }
+    row = row_at(k, x, k->odd, 1);
     UNROLL(2)
     for (int v = 0; v < V && stride == 1; v++) {
-        load_row(x + job->x_pitch, stride, k->step, v, in);
+        load_row(row, stride, k, v, !v && left, v == V - 1 && right, in);
         ending[v] = add_row(ending[v], 1, k->w, in);
         begun[v] = add_row(start, 0, k->w, in);
     }
-    x += (3 - stride) * job->x_pitch;
-    for (int64_t r = 0; r < job->height; r++, x += job->x_pitch, y += job->y_pitch) {
-        (void)0;
+    elem *y = out->y;
+    int64_t at = stride == 1 ? 2 * k->pitch : k->pitch;
+    for (int64_t r = 0; r < out->height; r++, at += k->pitch, y += out->y_pitch) {
+        const elem *odd = row_at(k, x, at - k->pitch + k->odd, 2 * r + 1);
+        row = row_at(k, x, at, stride * r + 2);
         UNROLL(2)
         for (int v = 0; v < V; v++) {
             if (stride == 2) {
-                load_row(x + k->odd, stride, k->step, v, in);
+                load_row(odd, stride, k, v, !v && left, v == V - 1 && right, in);
                 ending[v] = add_row(ending[v], 1, k->w, in);
             }
-            load_row(x, stride, k->step, v, in);
+            load_row(row, stride, k, v, !v && left, v == V - 1 && right, in);
             const vec sums = add_row(ending[v], 2, k->w, in),
-                      out = stride == 2 ? in_order(sums) : sums;
+                      ordered = stride == 2 ? in_order(sums) : sums;
             ending[v] = stride == 1 ? add_row(begun[v], 1, k->w, in) : add_row(start, 0, k->w, in);
             if (stride == 1) begun[v] = add_row(start, 0, k->w, in);
-            if (r >= whole)
-                store_part(y, out, elements);
-            else if (job->stream)
-                stream(y + v * VL, out);
+            if (r >= out->whole)
+                store_part(y, ordered, out->elements);
+            else if (out->stream)
+                stream(y + v * VL, ordered);
             else
-                store(y + v * VL, out);
+                store(y + v * VL, ordered);
         }
+    }
+}
+
+/* One plane. */
+INLINE void plane_3x3(const int stride, const plane_job *job, const kernel_3x3 *k, const elem *x,
+                      int64_t whole) {
+    const vec start = spread(job->bias);
+    for (int64_t j = 0, rest; (rest = job->width - j) > 0;) {
+        const int two = rest > VL && job->width >= 2 * VL;
+        const int64_t step = two ? 2 * VL : VL, at = begin(j, step, job->width);
+        const output_3x3 out = {(elem *)job->y + at,
+                                job->y_pitch,
+                                job->height,
+                                job->width - at < VL ? whole : job->height,
+                                job->width - at,
+                                job->stream && at % VL == 0};
+        const int left = k->left && !at, right = k->right && at + step >= job->width;
+        if (two)
+            roll(2, stride, k, start, x + stride * at, left, right, &out);
+        else
+            roll(1, stride, k, start, x + stride * at, left, right, &out);
+        j += step;
     }
 }
 
 INLINE void planes_3x3(const int stride, const plane_job *given) {
     plane_job job = *given;
     const filter_block *block = job.program->blocks;
-    kernel_3x3 k = {.step = block->step};
-    if (stride == 2) k.odd = (block[1].row - block->row - 1) * job.x_pitch;
+    const plane_edges *edges = job.edges;
+    kernel_3x3 k = {.step = block->step, .pitch = job.x_pitch, .odd = job.x_pitch, .rows = INT64_MAX};
+    int64_t first = block->row * job.x_pitch + block->column;
+    if (stride == 2) k.odd = (block[1].row - block->row) * job.x_pitch;
+    if (edges) {
+        k.odd = job.x_pitch;
+        k.pitch = stride * job.x_pitch;
+        k.top = edges->top, k.rows = edges->rows;
+        k.left = edges->left > 0;
+        k.right = stride * (job.width - 1) + 3 - edges->left > edges->columns;
+        first = -edges->top * job.x_pitch - edges->left;
+    }
     const int64_t whole = whole_rows(given);
     for (int64_t i = 0; i < given->planes; i++, next(&job)) {
-        const elem *taps = job.taps,
-                   *x = (const elem *)job.x + block->row * job.x_pitch + block->column;
-        const vec start = spread(job.bias);
+        const elem *taps = job.taps;
         UNROLL(9)
         for (int t = 0; t < 9; t++) {
             const int even = t / 3 * 2 + t % 3 / 2, odd = 6 + t / 3; /* rows, with stride 2 */
             k.w[t] = held(set1(taps[stride == 1 ? t : t % 3 == 1 ? odd : even]));
         }
-        for (int64_t j = 0, rest; (rest = job.width - j) > 0;) {
-            const int two = rest >= 2 * VL || (rest > VL && job.width >= 2 * VL && !job.stream);
-            const int64_t step = two ? 2 * VL : VL, at = job.stream ? j : begin(j, step, job.width);
-            elem *y = (elem *)job.y + at;
-            if (two)
-                roll(2, stride, &job, &k, start, x + stride * at, y, job.height, VL);
-            else
-                roll(1, stride, &job, &k, start, x + stride * at, y,
-                     job.width - at < VL ? whole : job.height, job.width - at);
-            j += step;
-        }
+        plane_3x3(stride, &job, &k, (const elem *)job.x + first, whole);
     }
 }
 
@@ -432,4 +493,5 @@ const plane_kernels NAME(plane) = {
     .lanes = VL / PARTS,
     .rows = ROWS,
     .halves = HALVES,
+    .edges = PARTS == 1,
 };
