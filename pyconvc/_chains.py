@@ -1,5 +1,6 @@
 """Chains: filters along axes, one after the other, in one sweep over arrays of any rank."""
 
+import functools
 from dataclasses import dataclass
 
 import numpy as np
@@ -43,16 +44,24 @@ class Pass:
 def parity(weights):
     """1 for weights that are the same from both ends, -1 for their negatives, else 0."""
     n, half = len(weights), len(weights) // 2
-    mirrored = weights[:half][::-1]
-    return next((s for s in (1, -1) if n % 2 and (weights[half + 1 :] == s * mirrored).all()), 0)
+    front, back = weights[:half], weights[: n - half - 1 : -1]
+    if n % 2 == 0:
+        return 0
+    return 1 if (front == back).all() else -1 if (front == -back).all() else 0
 
 
 def pairs(weights, sign):
     """(kind, places, weights) of a sum of the middle sample and pairs around it, for a parity."""
-    n, half = len(weights), len(weights) // 2
-    places = [half, *(i for t in range(half) for i in (t, n - 1 - t))]
-    kind = "pairs" if sign == 1 else "odd pairs"
-    return kind, np.array(places)[:, None], weights[[half, *range(half)]]
+    half = len(weights) // 2
+    folded = np.concatenate((weights[half : half + 1], weights[:half]))
+    return "pairs" if sign == 1 else "odd pairs", _pair_places(len(weights)), folded
+
+
+@functools.lru_cache(maxsize=16)
+def _pair_places(n):
+    """The middle one of n samples, then the pairs around it, the outermost first."""
+    half = n // 2
+    return np.array([half, *(i for t in range(half) for i in (t, n - 1 - t))])[:, None]
 
 
 def run(x, y, passes, workers):
@@ -65,7 +74,7 @@ def run(x, y, passes, workers):
     space = _space(y, filtered)
     described = [_described(p, space) for p in passes]
     lead = [a for a in range(x.ndim) if a not in space]
-    x, y = (np.moveaxis(a, [*lead, *space], range(a.ndim)) for a in (x, y))
+    x, y = (a.transpose(*lead, *space) for a in (x, y))
     missing = (1,) * (3 - len(space))
     for index in np.ndindex(y.shape[: max(0, len(lead) - 1)]):
         pair = (a[index] if lead else a[None] for a in (x, y))

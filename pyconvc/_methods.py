@@ -163,7 +163,8 @@ def factors(w, axes):
     long = [k for k in taps if k > 1]
     if len(long) < 2 or w.size != math.prod(taps) or w.size == 0:
         return None
-    kernel = np.moveaxis(w, axes, range(-len(axes), 0)).reshape(long)
+    others = (a for a in range(w.ndim) if a not in axes)
+    kernel = w.transpose(*others, *axes).reshape(long)
     if w.dtype.kind == "f" and _is_no_product(kernel):
         return None
     with np.errstate(all="ignore"):
@@ -291,6 +292,8 @@ def _folded(vector, last):
 
 def _filtered(fill, vector):
     """What a pass makes of the constant beyond the edges of the axes that are still to come."""
+    if not fill:
+        return fill
     with np.errstate(all="ignore"):
         return np.asarray(np.multiply(vector, fill).sum(dtype=fill.dtype))
 

@@ -18,6 +18,7 @@ typedef struct {
 /* What a worker's scratch holds. */
 typedef struct {
     char *buffer[3]; /* blocks */
+    char *slab;      /* planes between the second and the third pass */
     char *line;      /* a line as it is in memory */
     char *turned[2]; /* lines of a box filter, side by side */
     char *sums;      /* of the ends of its windows */
@@ -39,6 +40,10 @@ static size_t aligned(int64_t bytes) {
     return (size_t)round_up(bytes, 64);
 }
 
+static int64_t slab_planes(const chain_plan *plan) {
+    return plan->slab ? plan->slab + plan->halo[D] : 0;
+}
+
 static size_t lay_out(const chain_plan *plan, char *base, scratch *s) {
     const size_t buffer = aligned(plan->buffer * plan->bytes) + 64;
     const int64_t line = max64(plan->x_bytes, plan->y_bytes) * (plan->block[W] + plan->halo[W]);
@@ -46,6 +51,7 @@ static size_t lay_out(const chain_plan *plan, char *base, scratch *s) {
     s->buffer[0] = base + at, at += buffer;
     s->buffer[1] = base + at, at += buffer;
     s->buffer[2] = base + at, at += plan->stores_itself ? 0 : buffer;
+    s->slab = base + at, at += aligned(slab_planes(plan) * plan->slab_plane * plan->bytes) + 64;
     s->turned[0] = base + at, at += aligned(plan->turned * plan->bytes);
     s->turned[1] = base + at, at += aligned(plan->turned * plan->bytes);
     s->sums = base + at, at += aligned(plan->sums);
@@ -470,7 +476,8 @@ static block find_rows(const step *p, const block *buffer, int64_t d, int64_t fr
     block b = *buffer;
     if (lie_in_x(p, from, to)) {
         const int64_t h = first[H] - plan->before[H] + from;
-        const int64_t at = p->t->image * step[0] + (first[D] + d) * step[1] + h * step[2];
+        const int64_t z = source(plan, p->t, D, d);
+        const int64_t at = p->t->image * step[0] + z * step[1] + h * step[2];
         b = (block){(char *)p->j->x + (at + p->columns->first) * plan->bytes, step[1], step[2]};
         return b;
     }
@@ -497,42 +504,88 @@ static void run_inner(const step *whole) {
                sample(p.plan, &whole->to, 0, h, 0));
 }
 
-/* The last two passes in turn, some rows at a time, which stay in the nearest cache: pass i, whose
- * input is loaded as far as it is needed if that is yet to be done, then one along rows. */
-static void run_by_rows(const step *whole, int i, const block *y) {
+/* Where pass i writes rows of the block, n counting their samples. */
+static void write_rows(step *p, int i, const block *rows) {
+    const chain_plan *plan = p->plan;
+    if (i < plan->c->passes - 1) {
+        p->to = *rows;
+        run_pass(p);
+        settle(p);
+    } else if (plan->stores_itself) {
+        write_to(p, rows);
+        run_pass(p);
+    } else {
+        p->to = (block){p->s->buffer[2], plan->plane, plan->row};
+        run_pass(p);
+        store_block(plan, p->s, p->n, &p->to, rows);
+    }
+}
+
+/* Two passes in turn over plane d, some rows at a time, which stay in the nearest cache: pass i,
+ * whose input is loaded as far as it is needed if that is yet to be done, then one along rows. */
+static void run_by_rows(const step *whole, int i, int64_t d, const block *y) {
     const chain_plan *plan = whole->plan;
     const int64_t beyond = whole->pass->kernel[H] - 1;
-    for (int64_t d = 0; d < whole->n[D]; d++)
-        for (int64_t h = 0, next, loaded = 0; h < whole->n[H]; h = next) {
-            step p = *whole;
-            p.at = h;
-            next =
-                h + (chain_shares(p.pass) == CHAIN_RUNS ? beyond + 1 - place(&p, H) : plan->rows);
-            p.n[D] = 1;
-            p.n[H] = min64(next, whole->n[H]) - h;
-            p.to.first += plan->lead * plan->bytes;
-            if (plan->loads_rows) {
-                p.from = find_rows(&p, &whole->from, d, h, h + p.n[H] + beyond, loaded);
-                loaded = h + p.n[H] + beyond;
-                run_inner(&p);
-            } else {
-                p.from.first = sample(plan, &whole->from, d, h, 0);
-                run_pass(&p);
-                settle(&p);
-            }
-            p.at = 0;
-            p.from = p.to;
-            put_constant(plan, p.t, i + 1, &p.from, p.n);
-            take(&p, i + 1);
-            const block rows = {y->first + (d * y->plane + h * y->row) * plan->y_bytes, y->plane,
-                                y->row};
-            if (plan->stores_itself)
-                write_to(&p, &rows);
-            else
-                p.to = (block){p.s->buffer[2], plan->plane, plan->row};
+    const int64_t bytes = i + 2 < plan->c->passes ? plan->bytes : plan->y_bytes;
+    for (int64_t h = 0, next, loaded = 0; h < whole->n[H]; h = next) {
+        step p = *whole;
+        p.at = h;
+        next = h + (chain_shares(p.pass) == CHAIN_RUNS ? beyond + 1 - place(&p, H) : plan->rows);
+        p.n[D] = 1;
+        p.n[H] = min64(next, whole->n[H]) - h;
+        p.to.first += plan->lead * plan->bytes;
+        if (plan->loads_rows) {
+            p.from = find_rows(&p, &whole->from, d, h, h + p.n[H] + beyond, loaded);
+            loaded = h + p.n[H] + beyond;
+            run_inner(&p);
+        } else {
+            p.from.first = sample(plan, &whole->from, d, h, 0);
             run_pass(&p);
-            if (!plan->stores_itself) store_block(plan, p.s, p.n, &p.to, &rows);
+            settle(&p);
         }
+        p.at = 0;
+        p.from = p.to;
+        put_constant(plan, p.t, i + 1, &p.from, p.n);
+        take(&p, i + 1);
+        const block rows = {y->first + h * y->row * bytes, y->plane, y->row};
+        write_rows(&p, i + 1, &rows);
+    }
+}
+
+/* Plane d of the block after two passes, in place `at` of the slab. */
+static void fill_slab(const step *whole, int64_t d, int64_t at) {
+    const chain_plan *plan = whole->plan;
+    block plane = {whole->s->slab, plan->slab_plane, plan->slab_row};
+    plane.first = sample(plan, &plane, at, 0, 0);
+    if (source(plan, whole->t, D, d) >= 0) {
+        run_by_rows(whole, 0, d, &plane);
+        return;
+    }
+    for (int64_t h = 0; h < whole->t->size[H]; h++)
+        gather_fill(plan->bytes, plan->fill[2], whole->t->size[W], sample(plan, &plane, 0, h, 0));
+}
+
+/* Three passes, the last of them over the planes of a slab. */
+static void run_by_planes(const step *first, const block *y) {
+    const chain_plan *plan = first->plan;
+    const int64_t *size = first->t->size, halo = plan->halo[D];
+    step two = *first;
+    two.from = (block){first->to.first, 0, first->to.row}; /* one plane at a time */
+    two.to.first = two.s->buffer[1];
+    take(&two, 0);
+    for (int64_t d = 0, have = 0, count; d < size[D]; d += count, have = halo) {
+        count = min64(plan->slab, size[D] - d);
+        for (int64_t i = have; i < count + halo; i++)
+            fill_slab(&two, d + i, i);
+        step p = *first;
+        p.from = (block){p.s->slab, plan->slab_plane, plan->slab_row};
+        p.n[D] = count + halo, p.n[H] = size[H], p.n[W] = size[W];
+        take(&p, 2);
+        const block planes = {y->first + d * y->plane * plan->y_bytes, y->plane, y->row};
+        write_rows(&p, 2, &planes);
+        memmove(p.from.first, sample(plan, &p.from, count, 0, 0),
+                (size_t)(halo * plan->slab_plane * plan->bytes));
+    }
 }
 
 static void run_passes(const step *first, const block *y) {
@@ -545,7 +598,10 @@ static void run_passes(const step *first, const block *y) {
         p.to.first = p.s->buffer[(i + 1) % 2];
         take(&p, i);
         if (chain_goes_by_rows(plan->c, i)) {
-            run_by_rows(&p, i, y);
+            for (int64_t d = 0; d < p.n[D]; d++) {
+                const block plane = {y->first + d * y->plane * plan->y_bytes, y->plane, y->row};
+                run_by_rows(&p, i, d, &plane);
+            }
             return;
         }
         if (last && plan->stores_itself) write_to(&p, y);
@@ -573,7 +629,10 @@ static void do_task(const void *context, int64_t index, void *memory) {
         p.n[a] = t.size[a] + plan->halo[a];
     for (int64_t d = 0; d < p.n[D] && !plan->loads_rows; d++)
         load_rows(j, &t, &s, &columns, &p.to, d, 0, p.n[H]);
-    run_passes(&p, &y);
+    if (plan->slab)
+        run_by_planes(&p, &y);
+    else
+        run_passes(&p, &y);
 }
 
 pyconvc_status chain_run(const chain_plan *plan, const void *x, void *y, const pyconvc_run *run) {

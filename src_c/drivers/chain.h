@@ -9,6 +9,10 @@
  * Of two passes, the first along rows' columns, only the rows of a band are loaded, without the ends
  * that a rule adds: the first pass reads them in x itself wherever it can, and what it leaves is
  * extended.
+ *
+ * Of three passes, along columns, rows and planes, the first two go through a plane of the block in
+ * that way, and leave it in a slab of planes that the third reads; the slab moves on through the
+ * block, so that only the block's first planes are computed for another block too.
  */
 #ifndef PYCONVC_CHAIN_H
 #define PYCONVC_CHAIN_H
@@ -32,12 +36,14 @@ typedef struct {
     int64_t rows;               /* between two passes that go by rows */
     int loads_rows;             /* when the first of them needs them: then they are still near */
     int direct;                 /* which is where they lie in x, but beyond its ends */
-    int64_t lead;               /* samples before a row between them: its inner part is aligned */
-    int64_t pointers;           /* that a table of rows or terms has */
-    int stores_itself, flags;   /* the last pass writes to y, with these FILTER_ flags */
-    int64_t box_piece;          /* of a row that lies beside others; 0: whole rows do */
-    int64_t turned;             /* samples of lines side by side */
-    int64_t sums;               /* bytes for the ends of windows */
+    int64_t slab;               /* planes of y between two moves of a slab; 0 where there is none */
+    int64_t slab_row, slab_plane;
+    int64_t lead;             /* samples before a row between them: its inner part is aligned */
+    int64_t pointers;         /* that a table of rows or terms has */
+    int stores_itself, flags; /* the last pass writes to y, with these FILTER_ flags */
+    int64_t box_piece;        /* of a row that lies beside others; 0: whole rows do */
+    int64_t turned;           /* samples of lines side by side */
+    int64_t sums;             /* bytes for the ends of windows */
     int64_t tasks;
     int workers;
 

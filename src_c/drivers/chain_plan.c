@@ -13,11 +13,16 @@
 #define MOST_ROWS   256
 #define RUNS_BYTES  (1536 << 10) /* of three runs of rows */
 #define RUN_COLUMNS 256
-#define STRIP_BYTES (8 << 10)  /* of a row that is read in x: long enough for prefetching */
-#define LINE_BYTES  (64 << 10) /* the same, where a rule joins its ends */
-#define FEW_ROWS    12         /* of a kernel: more of them would collide in the cache */
-#define FAR         256        /* rows of a halo for which blocks are narrow */
-#define STREAM_FROM (4 << 20)  /* bytes of y */
+#define STRIP_BYTES (8 << 10)   /* of a row that is read in x: long enough for prefetching */
+#define LINE_BYTES  (64 << 10)  /* the same, where a rule joins its ends */
+#define FEW_ROWS    12          /* of a kernel: more of them would collide in the cache */
+#define SLAB_BYTES  (256 << 10) /* of a slab */
+#define SLAB_ROW    1024        /* bytes of its rows */
+#define MOST_SLAB   16          /* planes between two moves */
+#define SWEPT       64          /* planes of y, or as many times the kernel's halo as SWEPT_HALOS */
+#define SWEPT_HALOS 8
+#define FAR         256       /* rows of a halo for which blocks are narrow */
+#define STREAM_FROM (4 << 20) /* bytes of y */
 #define MOST_DOUBT  0.01 /* of sums in float32: more of them would be computed again too often */
 #define EIGHTS_FROM 16   /* samples of a window from which sums are shared */
 #define RUNS_FROM   129  /* and from which eights along rows are too many, and rows of a run */
@@ -39,12 +44,23 @@ chain_sharing chain_shares(const pyconvc_pass *pass) {
     return pass->kernel[W] > 1 && taps < RUNS_FROM ? CHAIN_EIGHTS : CHAIN_RUNS;
 }
 
-int chain_goes_by_rows(const pyconvc_chain *c, int i) {
-    const pyconvc_pass *pass = &c->pass[i];
+/* Whether a pass and the next one can. */
+static int go_by_rows(const pyconvc_pass *pass) {
     const int axis = chain_axis(pass);
-    return i == c->passes - 2 && pass->kernel[W] == 1 && chain_axis(pass + 1) == W &&
+    return pass->kernel[W] == 1 && chain_axis(pass + 1) == W &&
            (chain_shares(pass) == CHAIN_PLAIN || (axis == H && pass->kernel[H] < RUNS_FROM)) &&
            chain_shares(pass + 1) != CHAIN_RUNS;
+}
+
+int chain_goes_by_rows(const pyconvc_chain *c, int i) {
+    return i == c->passes - 2 && go_by_rows(&c->pass[i]);
+}
+
+/* Whether a slab can be between the first two passes and the third. */
+static int goes_by_planes(const pyconvc_chain *c) {
+    return c->passes == 3 && go_by_rows(c->pass) && c->pass[0].kernel[H] > 1 &&
+           c->pass[2].kernel[D] > 1 && chain_shares(&c->pass[0]) != CHAIN_RUNS &&
+           chain_shares(&c->pass[2]) == CHAIN_PLAIN;
 }
 
 static int64_t sample_bytes(int32_t sample, int64_t computed) {
@@ -221,20 +237,37 @@ static void size_runs(chain_plan *plan) {
     cut(plan);
 }
 
+/* Blocks whose slab fits in the cache, of many planes. */
+static void size_slabs(chain_plan *plan) {
+    const int64_t *size = plan->c->output, halo = plan->halo[D];
+    const int joins = chain_rule(plan->c, W) == PYCONVC_CIRCULAR;
+    plan->slab = min64(size[D], max64(ROWS_STEP, min64(halo, MOST_SLAB)));
+    plan->block[W] = min64(size[W], (joins ? LINE_BYTES : SLAB_ROW) / plan->bytes);
+    const int64_t row = (halo + plan->slab) * plan->block[W] * plan->bytes;
+    plan->block[H] = min64(size[H], max64(ROWS_STEP, SLAB_BYTES / row));
+    plan->block[D] = min64(size[D], max64(SWEPT, SWEPT_HALOS * halo));
+    cut(plan);
+}
+
 /* Rows are loaded as they are needed, or not at all, if the first of two passes goes by rows and the
  * second can have its ends from what that leaves. */
 static void choose_blocks(chain_plan *plan, int in_place) {
     const pyconvc_chain *c = plan->c;
-    const int by_rows =
+    int by_rows =
         c->passes == 2 && chain_goes_by_rows(c, 0) && c->pass[0].kernel[D] == 1 && !in_place;
+    if (goes_by_planes(c) && !in_place) {
+        size_slabs(plan);
+        by_rows = has_ends(plan);
+        if (!by_rows) plan->slab = 0;
+    }
     if (by_rows && plan->x_sample == PYCONVC_SAMPLE_AS_COMPUTED && c->x_step[3] == 1 &&
         c->pass[0].kernel[H] <= FEW_ROWS) {
-        size_direct(plan);
+        if (!plan->slab) size_direct(plan);
         plan->direct = has_ends(plan);
     }
     if (by_rows && chain_shares(&c->pass[0]) == CHAIN_RUNS)
         size_runs(plan);
-    else if (!plan->direct)
+    else if (!plan->direct && !plan->slab)
         size_blocks(plan, in_place);
     plan->loads_rows = by_rows && has_ends(plan);
 }
@@ -255,11 +288,15 @@ static void size_rows(chain_plan *plan) {
 
 static void size_buffers(chain_plan *plan) {
     const int64_t lanes = lanes_of(plan), line = 64 / plan->bytes;
-    const int64_t rows = plan->direct ? min64(plan->rows, plan->block[H]) : plan->block[H];
+    const int one = plan->direct && !plan->slab; /* band, or plane, at a time */
+    const int64_t rows = one ? min64(plan->rows, plan->block[H]) : plan->block[H];
     plan->plane = plan->row * (rows + plan->halo[H]);
     if (plan->plane * plan->bytes % 512 == 0) plan->plane += line;
-    const int64_t planes = plan->direct ? 1 : plan->block[D] + plan->halo[D];
+    const int64_t planes = one ? 1 : plan->slab ? plan->slab : plan->block[D] + plan->halo[D];
     plan->buffer = round_up(plan->plane * planes + 2 * lanes, line);
+    plan->slab_row = round_up(plan->block[W] + lanes, line);
+    plan->slab_plane = plan->slab_row * plan->block[H];
+    if (plan->slab_plane * plan->bytes % 512 == 0) plan->slab_plane += line;
     plan->pointers = 0;
     for (int a = 0; a < PYCONVC_RANK; a++)
         plan->pointers = max64(plan->pointers, plan->block[a] + plan->halo[a]);
