@@ -79,20 +79,15 @@ typedef struct {
     int64_t *columns;          /* where each tap of a row reads */
 } scratch;
 
-static size_t aligned(int64_t bytes) {
-    return (size_t)round_up(bytes, 64);
-}
-
 static size_t lay_out(const plan *d, char *memory, scratch *s) {
-    size_t at = planes_lay_out(&d->layout, memory, &s->packer);
+    arena a = {memory, 0};
+    planes_lay_out(&d->layout, &a, &s->packer);
     s->line = round_up(d->p->output[W], d->kernels->vector);
-    s->sums = memory + at, at += aligned(d->groups_at_once * d->group_sums);
-    s->lines = memory + at;
-    at += d->packs_y ? aligned(d->layout.band_rows * s->line * d->bytes) : 0;
-    s->taps = memory + at, at += aligned(d->taps * d->bytes);
-    s->columns = (int64_t *)(memory + at);
-    at += aligned(d->p->kernel[W] * (int64_t)sizeof *s->columns);
-    return at;
+    s->sums = carve(&a, d->groups_at_once * d->group_sums);
+    s->lines = carve(&a, d->packs_y ? d->layout.band_rows * s->line * d->bytes : 0);
+    s->taps = carve(&a, d->taps * d->bytes);
+    s->columns = carve(&a, d->p->kernel[W] * (int64_t)sizeof *s->columns);
+    return (size_t)a.bytes;
 }
 
 /* A plane of y in a band: where its lines begin, and how far apart they are. */

@@ -9,6 +9,7 @@
 
 #include <string.h>
 
+#include "arena.h"
 #include "filter_planes.h"
 #include "filter_task.h"
 #include "gather.h"
@@ -50,10 +51,6 @@ static void copy_rows(const filter_plan *plan, const view *y, char *dense, int64
     }
 }
 
-static size_t aligned(int64_t bytes) {
-    return (size_t)round_up(bytes, 64);
-}
-
 int64_t filter_dense(const filter_plan *plan) {
     return plan->band_rows * max64(plan->block_columns, plan->strip_columns);
 }
@@ -61,18 +58,14 @@ int64_t filter_dense(const filter_plan *plan) {
 static size_t lay_out(const filter_plan *plan, char *base, scratch *s) {
     const int64_t rows = plan->planes_at_once * number_rows(plan->p, plan->band_rows).count;
     const int64_t table = plan->planes_at_once * plan->rows_per_plane;
-    const size_t pointers = aligned(rows * (int64_t)sizeof(char *));
-    size_t at = 0;
-    s->source = (const char **)(base + at), at += pointers;
-    s->region = (const char **)(base + at), at += pointers;
-    s->table = (const void **)(base + at),
-    at += aligned(max64(table, plan->band_rows) * (int64_t)sizeof(char *));
-    s->constant = base + at, at += aligned(filter_constant(plan) * plan->bytes);
-    s->strips = base + at,
-    at += aligned(rows * plan->phases.count * plan->phase_pitch * plan->bytes);
-    s->rows = base + at,
-    at += plan->p->y_step[5] == 1 ? 0 : aligned(filter_dense(plan) * plan->bytes);
-    return at;
+    arena a = {base, 0};
+    s->source = carve(&a, rows * (int64_t)sizeof *s->source);
+    s->region = carve(&a, rows * (int64_t)sizeof *s->region);
+    s->table = carve(&a, max64(table, plan->band_rows) * (int64_t)sizeof *s->table);
+    s->constant = carve(&a, filter_constant(plan) * plan->bytes);
+    s->strips = carve(&a, rows * plan->phases.count * plan->phase_pitch * plan->bytes);
+    s->rows = carve(&a, plan->p->y_step[5] == 1 ? 0 : filter_dense(plan) * plan->bytes);
+    return (size_t)a.bytes;
 }
 
 size_t filter_scratch(const filter_plan *plan) {

@@ -67,17 +67,12 @@ typedef struct {
     char *dense;        /* outputs of one plane, where y has no lines to write to */
 } scratch;
 
-static size_t aligned(int64_t bytes) {
-    return (size_t)round_up(bytes, 64);
-}
-
 static size_t lay_out(const filter_plan *plan, char *base, scratch *s) {
-    size_t at = planes_lay_out(&plan->layout, base, &s->packer);
-    s->lines = (const void **)(base + at);
-    at += plan->use_line ? aligned(plan->band_rows * (int64_t)sizeof *s->lines) : 0;
-    s->dense = base + at;
-    at += plan->p->y_step[5] == 1 ? 0 : aligned(filter_dense(plan) * plan->bytes);
-    return at;
+    arena a = {base, 0};
+    planes_lay_out(&plan->layout, &a, &s->packer);
+    s->lines = carve(&a, plan->use_line ? plan->band_rows * (int64_t)sizeof *s->lines : 0);
+    s->dense = carve(&a, plan->p->y_step[5] == 1 ? 0 : filter_dense(plan) * plan->bytes);
+    return (size_t)a.bytes;
 }
 
 size_t filter_planes_scratch(const filter_plan *plan) {

@@ -14,6 +14,7 @@
 #    include <unistd.h>
 #endif
 
+#include "arena.h"
 #include "fpmode.h"
 #include "problem.h"
 
@@ -122,6 +123,7 @@ typedef struct {
     task_fn *task;
     const void *context;
     const pyconvc_run *run;
+    size_t scratch_bytes;
     int stop;
 } queue;
 
@@ -133,6 +135,7 @@ static void work_off(queue *q, void *scratch, int caller) {
     while (!__atomic_load_n(&q->stop, __ATOMIC_RELAXED)) {
         const int64_t task = __atomic_fetch_add(&q->next, 1, __ATOMIC_RELAXED);
         if (task >= q->count) break;
+        arena_spoil(scratch, q->scratch_bytes);
         q->task(q->context, task, scratch);
         if (asks && now() - asked > POLL_SECONDS) {
             if (q->run->interrupted(q->run->data)) __atomic_store_n(&q->stop, 1, __ATOMIC_RELAXED);
@@ -144,7 +147,7 @@ static void work_off(queue *q, void *scratch, int caller) {
 
 pyconvc_status parallel_for(int64_t count, int workers, size_t scratch_bytes, task_fn *task,
                             const void *context, const pyconvc_run *run) {
-    queue q = {count, 0, task, context, run, 0};
+    queue q = {count, 0, task, context, run, scratch_bytes, 0};
     const int wanted = (int)max64(1, min64(workers, count));
     const size_t each = (size_t)round_up((int64_t)scratch_bytes + 1, SCRATCH_ALIGNMENT);
     char *scratch = NULL;

@@ -86,21 +86,14 @@ int64_t planes_tap_column(const plane_layout *l, int64_t w) {
 /* ---- what depends on the band alone ------------------------------------------------------------
  */
 
-static size_t aligned(int64_t bytes) {
-    return (size_t)round_up(bytes, 64);
-}
-
 static int64_t slots_samples(const plane_layout *l) {
     return l->slots * l->slot_samples + l->spare_rows * l->row_pitch;
 }
 
-size_t planes_lay_out(const plane_layout *l, char *memory, plane_packer *to) {
-    const size_t moves = aligned(l->sets * l->rows_per_set * (int64_t)sizeof *to->moves),
-                 ranges = aligned(l->phases.count * (int64_t)sizeof *to->ranges);
-    to->moves = (gather_move *)memory;
-    to->ranges = (gather_range *)(memory + moves);
-    to->slots = memory + moves + ranges;
-    return moves + ranges + aligned(slots_samples(l) * l->bytes);
+void planes_lay_out(const plane_layout *l, arena *a, plane_packer *to) {
+    to->moves = carve(a, l->sets * l->rows_per_set * (int64_t)sizeof *to->moves);
+    to->ranges = carve(a, l->phases.count * (int64_t)sizeof *to->ranges);
+    to->slots = carve(a, slots_samples(l) * l->bytes);
 }
 
 static gather_line line_of(const plane_layout *l) {

@@ -10,8 +10,7 @@
 #ifndef PYCONVC_PLANES_H
 #define PYCONVC_PLANES_H
 
-#include <stddef.h>
-
+#include "arena.h"
 #include "gather.h"
 #include "phases.h"
 #include "problem.h"
@@ -56,8 +55,7 @@ typedef struct {
     int64_t count;
 } plane_packer;
 
-/* Divides memory; returns what it takes. */
-size_t planes_lay_out(const plane_layout *l, char *memory, plane_packer *to);
+void planes_lay_out(const plane_layout *l, arena *a, plane_packer *to);
 
 void planes_begin(const plane_layout *l, const plane_band *band, plane_packer *k);
 
