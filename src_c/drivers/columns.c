@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "arena.h"
 #include "dispatch.h"
 #include "gather.h"
 #include "parallel.h"
@@ -89,14 +90,15 @@ static size_t lay_out(const columns_plan *plan, char *base, scratch *s) {
     const int64_t y = plan->p->channels_out * row;
     const int64_t weights = plan->columns * (plan->bytes / plan->parts);
     const int64_t lines = plan->p->stride[W] * plan->line * plan->bytes;
-    s->sums = base;
-    s->columns = whole ? base + round_up(sums, 64) : base;
-    s->y = base + round_up(sums, 64) + round_up(columns, 64);
-    s->w = s->y + round_up(y, 64);
-    s->row = s->w + plan->columns / plan->outer->columns * plan->tile_bytes;
-    s->start = s->row + round_up(plan->dense ? 0 : weights, 64);
-    s->lines = s->start + round_up(weights, 64);
-    return (size_t)(s->lines - base + lines);
+    arena a = {base, 0};
+    s->sums = carve(&a, sums);
+    s->columns = whole ? carve(&a, columns) : s->sums;
+    s->y = carve(&a, y);
+    s->w = carve(&a, plan->columns / plan->outer->columns * plan->tile_bytes);
+    s->row = carve(&a, plan->dense ? 0 : weights);
+    s->start = carve(&a, weights);
+    s->lines = carve(&a, lines);
+    return (size_t)a.bytes;
 }
 
 /* ---- plan ---------------------------------------------------------------------------------- */

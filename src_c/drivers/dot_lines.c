@@ -6,6 +6,7 @@
  */
 #include <string.h>
 
+#include "arena.h"
 #include "dot_plan.h"
 #include "gather.h"
 
@@ -18,6 +19,7 @@ enum { D, H, W };
 typedef struct {
     char *sums, *lines;
     char *parts; /* complex: reduced sums of real and imaginary rows */
+    int64_t sums_bytes;
 } scratch;
 
 static size_t lay_out(const dot_plan *plan, char *base, scratch *s) {
@@ -25,16 +27,18 @@ static size_t lay_out(const dot_plan *plan, char *base, scratch *s) {
     const int64_t sums = plan->rows_k * plan->offsets_padded * plan->dot->vector * size;
     const int64_t lines = plan->rows_k * plan->tile.rows_out * plan->line * size;
     const int64_t parts = plan->parts == 1 ? 0 : plan->rows_k * plan->offsets_padded * plan->bytes;
-    s->sums = base;
-    s->lines = s->sums + round_up(sums, 64);
-    s->parts = s->lines + round_up(lines, 64);
-    return (size_t)(round_up(sums, 64) + round_up(lines, 64) + parts);
+    arena a = {base, 0};
+    s->sums = carve(&a, sums);
+    s->lines = carve(&a, lines);
+    s->parts = carve(&a, parts);
+    s->sums_bytes = sums;
+    return (size_t)a.bytes;
 }
 
 static size_t bytes_needed(const dot_plan *plan, size_t *sums) {
     scratch s;
     const size_t all = lay_out(plan, NULL, &s);
-    *sums = (size_t)(s.lines - s.sums);
+    *sums = (size_t)s.sums_bytes;
     return all;
 }
 

@@ -7,6 +7,7 @@
  */
 #include <string.h>
 
+#include "arena.h"
 #include "dot_plan.h"
 #include "gather.h"
 
@@ -22,6 +23,7 @@ enum { D, H, W };
 typedef struct {
     char *sums, *panel;
     char *lines; /* of y, where its samples do not lie side by side */
+    int64_t sums_bytes;
 } scratch;
 
 static int64_t panel_channels(const dot_plan *plan) {
@@ -39,16 +41,18 @@ static size_t lay_out(const dot_plan *plan, char *base, scratch *s) {
         plan->tile.rows_out * plan->tile.columns * panel_channels(plan) * plan->bytes;
     const int64_t lines =
         plan->q.y_step[5] == 1 ? 0 : plan->tile.columns * panel_channels(plan) * plan->bytes;
-    s->sums = base;
-    s->panel = s->sums + round_up(sums, 64);
-    s->lines = s->panel + round_up(panel, 64);
-    return (size_t)(round_up(sums, 64) + round_up(panel, 64) + lines);
+    arena a = {base, 0};
+    s->sums = carve(&a, sums);
+    s->panel = carve(&a, panel);
+    s->lines = carve(&a, lines);
+    s->sums_bytes = sums;
+    return (size_t)a.bytes;
 }
 
 static size_t bytes_needed(const dot_plan *plan, size_t *sums) {
     scratch s;
     const size_t all = lay_out(plan, NULL, &s);
-    *sums = (size_t)(s.panel - s.sums);
+    *sums = (size_t)s.sums_bytes;
     return all;
 }
 

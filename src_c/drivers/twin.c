@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "adjoint.h"
+#include "arena.h"
 #include "dispatch.h"
 #include "gather.h"
 #include "large.h"
@@ -93,11 +94,12 @@ static size_t lay_out(const twin_plan *plan, char *base, scratch *s) {
     const twin_kernels *kernels = plan->kernels;
     const int64_t vector = kernels->lanes * plan->bytes,
                   tile = 2 * kernels->channels * kernels->vectors * vector;
-    s->y = base;
-    s->sums = s->y + round_up(plan->p->channels_out * plan->pitch * plan->bytes, CACHE_LINE);
-    s->tile = s->sums + plan->tiles * tile;
-    s->start = s->tile + tile;
-    return (size_t)(s->start - base + plan->tiles * kernels->channels * plan->bytes);
+    arena a = {base, 0};
+    s->y = carve(&a, plan->p->channels_out * plan->pitch * plan->bytes);
+    s->sums = carve(&a, plan->tiles * tile);
+    s->tile = carve(&a, tile);
+    s->start = carve(&a, plan->tiles * kernels->channels * plan->bytes);
+    return (size_t)a.bytes;
 }
 
 /* ---- plan ---------------------------------------------------------------------------------- */
