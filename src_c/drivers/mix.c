@@ -5,6 +5,7 @@
 
 #include <string.h>
 
+#include "arena.h"
 #include "gather.h"
 #include "parallel.h"
 
@@ -49,6 +50,11 @@ static int64_t taps_at_once(const mix_plan *plan) {
     return plan->channels_at_once * plan->depth_at_once * plan->p.kernel[H] * plan->p.kernel[W];
 }
 
+/* Turned weights of a chunk. */
+static int64_t weights_bytes(const mix_plan *plan) {
+    return plan->weights ? 0 : plan->chunk * plan->block * plan->bytes;
+}
+
 static size_t lay_out(const mix_plan *plan, char *base, scratch *s) {
     const int64_t channels = ceil_div(plan->blocks, plan->parts_of_blocks) * plan->block;
     const int64_t rows = plan->y_in_place ? 0 : channels * plan->rows * plan->columns;
@@ -58,18 +64,17 @@ static size_t lay_out(const mix_plan *plan, char *base, scratch *s) {
     const int64_t tile = plan->panels
                              ? ceil_div(plan->columns, plan->kernels->lanes) * panel_pitch(plan)
                              : plan->channels_at_once * plan->depth_at_once * plane;
-    const size_t tile_bytes = (size_t)round_up(tile * plan->bytes, 64);
-    const size_t row_bytes = (size_t)round_up(rows * plan->bytes, 64);
-    s->tile = base;
-    s->rows = base + tile_bytes;
-    if (!plan->across) return tile_bytes + row_bytes;
+    arena a = {base, 0};
+    s->tile = carve(&a, tile * plan->bytes);
+    s->rows = carve(&a, rows * plan->bytes);
+    if (!plan->across) return (size_t)a.bytes;
     const int64_t pixels = plan->rows * plan->columns;
-    s->panels = s->rows + row_bytes;
-    s->sums = s->panels + round_up(pixels * taps_at_once(plan) * plan->bytes, 64);
-    s->bias = s->sums + channels * pixels * plan->bytes;
-    s->weights = s->bias + round_up(channels * plan->bytes, 64);
-    s->ahead = s->weights + (plan->weights ? 0 : plan->chunk * plan->block * plan->bytes);
-    return (size_t)(s->ahead - base + (s->ahead - s->weights));
+    s->panels = carve(&a, pixels * taps_at_once(plan) * plan->bytes);
+    s->sums = carve(&a, channels * pixels * plan->bytes);
+    s->bias = carve(&a, channels * plan->bytes);
+    s->weights = carve(&a, weights_bytes(plan));
+    s->ahead = carve(&a, weights_bytes(plan));
+    return (size_t)a.bytes;
 }
 
 size_t mix_scratch(const mix_plan *plan) {
@@ -235,10 +240,11 @@ static void locate(const mix_plan *plan, int64_t index, task *t) {
 /* What lanes without a channel work on is finite and not slow. */
 static void begin_across(const mix_plan *plan, const task *t, const char *bias, scratch *s) {
     if (bias) memcpy(s->bias, bias, (size_t)(t->channels * plan->bytes));
-    if (t->channels % plan->block == 0) return;
-    memset(s->bias + t->channels * plan->bytes, 0,
-           (size_t)(s->weights - s->bias - t->channels * plan->bytes));
-    memset(s->weights, 0, (size_t)(2 * (s->ahead - s->weights)));
+    const int64_t used = t->channels % plan->block;
+    if (!used) return;
+    memset(s->bias + t->channels * plan->bytes, 0, (size_t)((plan->block - used) * plan->bytes));
+    memset(s->weights, 0, (size_t)weights_bytes(plan));
+    memset(s->ahead, 0, (size_t)weights_bytes(plan));
 }
 
 /* Where output channels are lanes, the weights of a block are turned chunk by chunk, [tap][channel]:
