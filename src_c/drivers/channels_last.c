@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "arena.h"
 #include "dispatch.h"
 #include "gather.h"
 #include "parallel.h"
@@ -211,24 +212,19 @@ static pyconvc_status prepare(plan *k, const void *w) {
 /* ---- packed lines ------------------------------------------------------------------------------
  */
 
-static int64_t aligned(int64_t bytes) {
-    return round_up(bytes, CACHE_LINE);
-}
-
-static int64_t lay_out(const plan *k, char *base, scratch *s) {
-    const int64_t rows = k->p->kernel[D] * k->p->kernel[H];
-    int64_t at = 0;
-    s->rows = (const void **)(base + at), at += aligned(rows * (int64_t)sizeof *s->rows);
-    s->held = (int64_t *)(base + at), at += aligned(k->lines * (int64_t)sizeof *s->held);
-    s->ring = base + at, at += aligned((k->lines + 1) * k->line_bytes);
-    return at;
+static size_t lay_out(const plan *k, char *base, scratch *s) {
+    arena a = {base, 0};
+    s->rows = carve(&a, k->p->kernel[D] * k->p->kernel[H] * (int64_t)sizeof *s->rows);
+    s->held = carve(&a, k->lines * (int64_t)sizeof *s->held);
+    s->ring = carve(&a, (k->lines + 1) * k->line_bytes);
+    return (size_t)a.bytes;
 }
 
 size_t channels_last_scratch(const pyconvc_problem *p) {
     plan k;
     scratch s;
     size(&k, p, pyconvc_kernels());
-    return (size_t)lay_out(&k, NULL, &s);
+    return lay_out(&k, NULL, &s);
 }
 
 /* One line, from its first sample in x. What a CONSTANT rule has beyond its ends is there already.
@@ -351,8 +347,7 @@ pyconvc_status channels_last_correlate(const pyconvc_problem *p, const void *x, 
     size_tasks(&k);
     const job j = {&k, x, bias, y};
     pyconvc_status status = prepare(&k, w);
-    if (!status)
-        status = parallel_for(k.tasks, k.workers, (size_t)lay_out(&k, NULL, &s), do_task, &j, run);
+    if (!status) status = parallel_for(k.tasks, k.workers, lay_out(&k, NULL, &s), do_task, &j, run);
     free(k.runs);
     free(k.taps);
     return status;

@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "arena.h"
 #include "filter.h"
 #include "gather.h"
 #include "parallel.h"
@@ -213,11 +214,11 @@ static int64_t band_bytes(const job *j, int64_t rows) {
 
 static size_t lay_out(const job *j, char *base, scratch *s) {
     const int64_t width = j->axis == W ? reach(j->p, W, j->rows) : j->p->input[W];
-    int64_t at = 0;
-    s->x = base + at, at += band_bytes(j, j->rows);
-    s->line = base + at, at += width * j->bytes;
-    s->mask = (uint8_t *)base + at, at += width;
-    return (size_t)at;
+    arena a = {base, 0};
+    s->x = carve(&a, band_bytes(j, j->rows));
+    s->line = carve(&a, width * j->bytes);
+    s->mask = carve(&a, width);
+    return (size_t)a.bytes;
 }
 
 /* A band: its first row of input, its problem, and how its lines are read. */

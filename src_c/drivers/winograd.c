@@ -5,6 +5,7 @@
 #include <math.h>
 #include <string.h>
 
+#include "arena.h"
 #include "gather.h"
 #include "parallel.h"
 
@@ -35,28 +36,22 @@ typedef struct {
     char *packed, *peaks, *input, *sums, *outputs, *unfit, *weights; /* the last if at_use */
 } scratch;
 
-static char *take(char **base, int64_t bytes) {
-    char *const at = *base;
-    *base += round_up(bytes, 64);
-    return at;
-}
-
 /* With room for the whole vectors of tiles that are read beyond the last segment, and written. */
 static size_t lay_out(const winograd_plan *plan, char *base, scratch *s) {
     const winograd_form *form = &plan->form;
     const int64_t slack = plan->kernels->lanes * (form->across.outputs + 1);
-    char *end = base;
-    s->segments = (segment *)take(&end, plan->segments * (int64_t)sizeof *s->segments);
+    arena a = {base, 0};
+    s->segments = carve(&a, plan->segments * (int64_t)sizeof *s->segments);
     s->packed =
-        take(&end, (plan->planes_packed * plan->segments * plan->plane + slack) * plan->bytes);
-    s->peaks = take(&end, plan->segments * plan->plane * plan->bytes);
-    s->input = take(&end, form->elements * plan->input_step * plan->bytes);
-    s->sums = take(&end, form->elements * plan->sums_step * plan->bytes);
+        carve(&a, (plan->planes_packed * plan->segments * plan->plane + slack) * plan->bytes);
+    s->peaks = carve(&a, plan->segments * plan->plane * plan->bytes);
+    s->input = carve(&a, form->elements * plan->input_step * plan->bytes);
+    s->sums = carve(&a, form->elements * plan->sums_step * plan->bytes);
     s->outputs =
-        take(&end, (form->down.outputs * form->across.outputs * plan->lanes + slack) * plan->bytes);
-    s->unfit = take(&end, (plan->lanes + slack) * plan->bytes);
-    s->weights = take(&end, plan->at_use ? plan->block_samples * plan->bytes : 0);
-    return (size_t)(end - base);
+        carve(&a, (form->down.outputs * form->across.outputs * plan->lanes + slack) * plan->bytes);
+    s->unfit = carve(&a, (plan->lanes + slack) * plan->bytes);
+    s->weights = carve(&a, plan->at_use ? plan->block_samples * plan->bytes : 0);
+    return (size_t)a.bytes;
 }
 
 size_t winograd_scratch(const winograd_plan *plan) {
