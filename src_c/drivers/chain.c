@@ -4,8 +4,11 @@
 
 #include <string.h>
 
+#include "arena.h"
 #include "gather.h"
 #include "parallel.h"
+
+#define BESIDE 64 /* bytes that kernels may read before a line and behind it */
 
 enum { D, H, W };
 
@@ -36,30 +39,31 @@ typedef struct {
     int64_t plane, row;
 } block;
 
-static size_t aligned(int64_t bytes) {
-    return (size_t)round_up(bytes, 64);
-}
-
 static int64_t slab_planes(const chain_plan *plan) {
     return plan->slab ? plan->slab + plan->halo[D] : 0;
 }
 
+/* So many bytes of lines, before and beyond which a kernel may read. */
+static char *carve_beside(arena *a, int64_t bytes) {
+    return (char *)carve(a, bytes ? BESIDE + bytes + BESIDE : 0) + BESIDE;
+}
+
 static size_t lay_out(const chain_plan *plan, char *base, scratch *s) {
-    const size_t buffer = aligned(plan->buffer * plan->bytes) + 64;
+    const int64_t buffer = plan->buffer * plan->bytes;
     const int64_t line = max64(plan->x_bytes, plan->y_bytes) * (plan->block[W] + plan->halo[W]);
-    size_t at = 64; /* kernels read some bytes before a line */
-    s->buffer[0] = base + at, at += buffer;
-    s->buffer[1] = base + at, at += buffer;
-    s->buffer[2] = base + at, at += plan->stores_itself ? 0 : buffer;
-    s->slab = base + at, at += aligned(slab_planes(plan) * plan->slab_plane * plan->bytes) + 64;
-    s->turned[0] = base + at, at += aligned(plan->turned * plan->bytes);
-    s->turned[1] = base + at, at += aligned(plan->turned * plan->bytes);
-    s->sums = base + at, at += aligned(plan->sums);
-    s->line = base + at, at += aligned(line + 64);
-    s->table = (const void **)(base + at);
-    at += aligned(plan->pointers * (int64_t)sizeof(void *));
-    s->beyond = (int64_t *)(base + at);
-    return at + aligned(2 * plan->halo[W] * (int64_t)sizeof *s->beyond); /* at both ends */
+    const int64_t slab = slab_planes(plan) * plan->slab_plane * plan->bytes;
+    arena a = {base, 0};
+    s->buffer[0] = carve_beside(&a, buffer);
+    s->buffer[1] = carve_beside(&a, buffer);
+    s->buffer[2] = carve_beside(&a, plan->stores_itself ? 0 : buffer);
+    s->slab = carve_beside(&a, slab);
+    s->turned[0] = carve(&a, plan->turned * plan->bytes);
+    s->turned[1] = carve(&a, plan->turned * plan->bytes);
+    s->sums = carve(&a, plan->sums);
+    s->line = carve(&a, line + BESIDE);
+    s->table = carve(&a, plan->pointers * (int64_t)sizeof *s->table);
+    s->beyond = carve(&a, 2 * plan->halo[W] * (int64_t)sizeof *s->beyond); /* at both ends */
+    return (size_t)a.bytes;
 }
 
 static void locate(const chain_plan *plan, int64_t index, task *t) {
