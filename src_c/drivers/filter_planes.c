@@ -32,6 +32,13 @@ static int has_edges(const filter_plan *plan, int halves) {
            after <= 1;
 }
 
+/* Whether there are planes for all workers. */
+static int enough(const filter_plan *plan) {
+    const pyconvc_problem *p = plan->p;
+    return plan->workers == 1 ||
+           p->batch * p->groups * p->output[D] >= WORKER_TASKS * plan->workers;
+}
+
 int filter_planes_size(filter_plan *plan) {
     const pyconvc_problem *p = plan->p;
     plane_layout *l = &plan->layout;
@@ -40,10 +47,10 @@ int filter_planes_size(filter_plan *plan) {
     if (!planes_size(l, p, plan->plane, plan->plane->lanes, plan->plane->rows, halves)) return 0;
     plan->edged = has_edges(plan, halves);
     plan->phases = l->phases;
-    plan->band_rows = l->band_rows;
+    plan->band_rows = plan->edged && enough(plan) ? p->output[H] : l->band_rows;
     plan->bands = ceil_div(p->output[H], l->band_rows);
     const int64_t others = p->batch * p->output[D] * plan->bands;
-    const double work = (double)(l->band_rows * p->output[W] * p->channels_out) *
+    const double work = (double)(plan->band_rows * p->output[W] * p->channels_out) *
                         (double)(plan->planes * plan->taps_per_plane);
     const int64_t most = max64(l->slots, (int64_t)(TASK_WORK / work));
     const int64_t parts = ceil_div(plan->workers > 1 ? WORKER_TASKS * plan->workers : 1, others);

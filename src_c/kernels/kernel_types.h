@@ -132,7 +132,7 @@ typedef void plane_copy_fn(const void *from, const line_move *moves, int64_t cou
 typedef struct {
     plane_fn *filter;
     plane_copy_fn *copy;
-    int32_t lanes, rows; /* samples in a vector; rows of a tile */
+    int32_t lanes, rows;   /* samples in a vector; rows of a tile */
     int32_t halves, edges; /* whether x_column may be 2, and planes have edges */
 } plane_kernels;
 

@@ -295,7 +295,7 @@ INLINE vec add_row(vec sum, const int i, const vec *w, const vec *x) {
  * sample before the first column if it is beyond the edge (`left`), and that after the last. */
 typedef struct {
     vec w[9];
-    int64_t step; /* from a column to the next */
+    int64_t step;       /* from a column to the next */
     int64_t pitch, odd; /* from a row to the next of its class; from the first to the second */
     int64_t top, rows;
     int left, right;
@@ -308,17 +308,15 @@ INLINE const elem *row_at(const kernel_3x3 *k, const elem *x, int64_t at, int64_
     return (uint64_t)(i - k->top) < (uint64_t)k->rows ? x + at : zeros;
 }
 
-/* What is read of a row: vector v of each of three columns. With stride 2 these are neighbours.
- * The first sample or the last one may lie beyond the edge. */
-INLINE void load_row(const elem *x, const int stride, const kernel_3x3 *k, const int v, int left,
-                     int right, vec *to) {
+/* What is read of a row for a vector of y: one of each of three columns, which are neighbours with
+ * stride 2. The first sample or the last one may lie beyond the edge. */
+INLINE void load_row(const elem *x, const int stride, const kernel_3x3 *k, int left, int right,
+                     vec *to) {
     if (stride == 1) {
-        x += v * VL;
         to[1] = held(load(x + k->step));
         to[0] = held(left ? one_back(to[1]) : load(x));
         to[2] = held(right ? one_on(to[1]) : load(x + 2 * k->step));
     } else {
-        x += 2 * v * VL;
         const vec on = load(x + 1), b = load(x + VL), a = left ? one_back(on) : load(x);
         to[0] = halve(a, b, 0);
         to[1] = halve(a, b, 1);
@@ -326,11 +324,23 @@ INLINE void load_row(const elem *x, const int stride, const kernel_3x3 *k, const
     }
 }
 
-/* Where V vectors of y are: `elements` of the last count; the first `whole` rows may be written in
- * whole vectors. */
+/* Asks for the lines of the cache that V vectors of y will meet some rows further down. From one row
+ * to the next these are so far apart that nobody else does. */
+INLINE void fetch(const int V, const int stride, const kernel_3x3 *k, const elem *x) {
+    enum { ROWS_AHEAD = 8, LINE = 64 / sizeof(elem) };
+    x += ROWS_AHEAD * k->pitch - 1;
+    UNROLL(4)
+    for (int i = LINE; i <= V * stride * VL; i += LINE) {
+        __builtin_prefetch(x + i);
+        if (stride == 2) __builtin_prefetch(x + k->odd + i);
+    }
+}
+
+/* Where one vector of y is, or two that begin `gap` apart: of one alone, so many elements count, and
+ * only the first `whole` rows may be written in whole vectors. */
 typedef struct {
     elem *y;
-    int64_t y_pitch, height, whole, elements;
+    int64_t y_pitch, height, gap, whole, elements;
     int stream;
 } output_3x3;
 
@@ -338,17 +348,18 @@ typedef struct {
  * (`begun`, stride 1) and begins. */
 INLINE void roll(const int V, const int stride, const kernel_3x3 *k, vec start, const elem *x,
                  int left, int right, const output_3x3 *out) {
+    const int64_t gap = out->gap;
     vec ending[2], begun[2], in[3];
     const elem *row = row_at(k, x, 0, 0);
     UNROLL(2)
     for (int v = 0; v < V; v++) {
-        load_row(row, stride, k, v, !v && left, v == V - 1 && right, in);
+        load_row(row + v * stride * gap, stride, k, !v && left, v == V - 1 && right, in);
         ending[v] = add_row(start, 0, k->w, in);
     }
     row = row_at(k, x, k->odd, 1);
     UNROLL(2)
     for (int v = 0; v < V && stride == 1; v++) {
-        load_row(row, stride, k, v, !v && left, v == V - 1 && right, in);
+        load_row(row + v * stride * gap, stride, k, !v && left, v == V - 1 && right, in);
         ending[v] = add_row(ending[v], 1, k->w, in);
         begun[v] = add_row(start, 0, k->w, in);
     }
@@ -357,45 +368,52 @@ INLINE void roll(const int V, const int stride, const kernel_3x3 *k, vec start, 
     for (int64_t r = 0; r < out->height; r++, at += k->pitch, y += out->y_pitch) {
         const elem *odd = row_at(k, x, at - k->pitch + k->odd, 2 * r + 1);
         row = row_at(k, x, at, stride * r + 2);
+        if (V == 2) fetch(V, stride, k, x + at);
         UNROLL(2)
         for (int v = 0; v < V; v++) {
             if (stride == 2) {
-                load_row(odd, stride, k, v, !v && left, v == V - 1 && right, in);
+                load_row(odd + v * stride * gap, stride, k, !v && left, v == V - 1 && right, in);
                 ending[v] = add_row(ending[v], 1, k->w, in);
             }
-            load_row(row, stride, k, v, !v && left, v == V - 1 && right, in);
+            load_row(row + v * stride * gap, stride, k, !v && left, v == V - 1 && right, in);
             const vec sums = add_row(ending[v], 2, k->w, in),
                       ordered = stride == 2 ? in_order(sums) : sums;
             ending[v] = stride == 1 ? add_row(begun[v], 1, k->w, in) : add_row(start, 0, k->w, in);
             if (stride == 1) begun[v] = add_row(start, 0, k->w, in);
-            if (r >= out->whole)
+            if (V == 1 && r >= out->whole)
                 store_part(y, ordered, out->elements);
             else if (out->stream)
-                stream(y + v * VL, ordered);
+                stream(y + v * gap, ordered);
             else
-                store(y + v * VL, ordered);
+                store(y + v * gap, ordered);
         }
     }
 }
 
-/* One plane. */
+/* One plane. What is inside has a loop without the edges. */
 INLINE void plane_3x3(const int stride, const plane_job *job, const kernel_3x3 *k, const elem *x,
                       int64_t whole) {
     const vec start = spread(job->bias);
     for (int64_t j = 0, rest; (rest = job->width - j) > 0;) {
-        const int two = rest > VL && job->width >= 2 * VL;
-        const int64_t step = two ? 2 * VL : VL, at = begin(j, step, job->width);
-        const output_3x3 out = {(elem *)job->y + at,
-                                job->y_pitch,
-                                job->height,
-                                job->width - at < VL ? whole : job->height,
-                                job->width - at,
-                                job->stream && at % VL == 0};
+        const int two = rest > VL;
+        const int64_t gap = job->width < 2 * VL ? job->width - VL : VL, step = two ? gap + VL : VL,
+                      at = begin(j, step, job->width);
         const int left = k->left && !at, right = k->right && at + step >= job->width;
-        if (two)
-            roll(2, stride, k, start, x + stride * at, left, right, &out);
-        else
+        output_3x3 out = {(elem *)job->y + at,
+                          job->y_pitch,
+                          job->height,
+                          gap,
+                          job->width < VL ? whole : job->height,
+                          job->width - at,
+                          job->stream && gap == VL && at % VL == 0};
+        if (!two) {
             roll(1, stride, k, start, x + stride * at, left, right, &out);
+        } else if (left || right || gap < VL) {
+            roll(2, stride, k, start, x + stride * at, left, right, &out);
+        } else {
+            out.gap = VL;
+            roll(2, stride, k, start, x + stride * at, 0, 0, &out);
+        }
         j += step;
     }
 }
@@ -404,7 +422,8 @@ INLINE void planes_3x3(const int stride, const plane_job *given) {
     plane_job job = *given;
     const filter_block *block = job.program->blocks;
     const plane_edges *edges = job.edges;
-    kernel_3x3 k = {.step = block->step, .pitch = job.x_pitch, .odd = job.x_pitch, .rows = INT64_MAX};
+    kernel_3x3 k = {
+        .step = block->step, .pitch = job.x_pitch, .odd = job.x_pitch, .rows = INT64_MAX};
     int64_t first = block->row * job.x_pitch + block->column;
     if (stride == 2) k.odd = (block[1].row - block->row) * job.x_pitch;
     if (edges) {
