@@ -22,14 +22,16 @@
 #include "kernel_types.h"
 #include "sums.h"
 
-#define MAX_CHUNK 8
-#define LINE_TAPS (LINE_CHUNK / PARTS) /* a complex tap takes two registers */
-#define MAX_SUMS  32 /* in one tile; a plain constant, so that the array becomes registers */
-#define VECS      (TILE_VECS / PARTS)
-#define ROWS      (TILE_ROWS * TILE_VECS / PARTS / VECS)
-#define WIDE      8 /* tiles across: moving the last one back costs little */
-#define HAS_FIVE  (REAL && TILE_CHUNK >= 5) /* integers gain nothing */
-#define MAX_ROWS  16                        /* of the input that a tile of a square kernel meets */
+#define MAX_CHUNK  8
+#define LINE_TAPS  (LINE_CHUNK / PARTS) /* a complex tap takes two registers */
+#define MAX_SUMS   32 /* in one tile; a plain constant, so that the array becomes registers */
+#define VECS       (TILE_VECS / PARTS)
+#define ROWS       (TILE_ROWS * TILE_VECS / PARTS / VECS)
+#define THREE_ROWS (PARTS == 1 ? NINE_ROWS : ROWS)
+#define THREE_VECS (PARTS == 1 ? NINE_VECS : VECS)
+#define WIDE       8 /* tiles across: moving the last one back costs little */
+#define HAS_FIVE   (REAL && TILE_CHUNK >= 5) /* integers gain nothing */
+#define MAX_ROWS   16                        /* of the input that a tile of a square kernel meets */
 
 /* Kinds of tile: for any program, for lines, and for square kernels of so many rows. */
 enum { TILE = 0, LINE = 1, THREE = 3, FIVE = 5 };
@@ -232,7 +234,7 @@ INLINE void column(const int kind, const int tall, const int R, const filter *f,
     int64_t r = 0;
     UNROLL(2)
     for (int i = 0; i < 2; i++)
-        for (; r < height; r += steps[i]) {
+        for (; r < height && (i == 0 || tall != R); r += steps[i]) {
             const int64_t at = f->again ? begin(r, steps[i], height) : r;
             if (at + steps[i] > height) break;
             narrow(kind, steps[i], f, rows + at, j, y + at * f->y_pitch + j, n);
@@ -241,51 +243,71 @@ INLINE void column(const int kind, const int tall, const int R, const filter *f,
         narrow(kind, 1, f, rows + r, j, y + r * f->y_pitch + j, n);
 }
 
-/* Some rows: the columns that whole tiles of V vectors leave over, up to width. */
-INLINE void columns(const int kind, const int tall, const int R, const int V, const filter *f,
-                    const elem *const *rows, elem *y, int64_t height, int64_t width) {
-    if (overlaps(V, f, width)) return;
-    for (int64_t j = width / (V * VL) * (V * VL); j < width; j += VL) {
+/* Rows of y that tiles of R rows take: the last are moved back where that does no harm. */
+INLINE int64_t whole_rows(const int R, const filter *f, int64_t height) {
+    return f->again && height >= R ? height : height / R * R;
+}
+
+/* y by tiles of R rows x V vectors, rows that these leave over by tiles of one. */
+INLINE void bands(const int kind, const int R, const int V, const filter *f,
+                  const elem *const *rows, elem *y, int64_t height, int64_t width) {
+    const int64_t whole = whole_rows(R, f, height);
+    for (int64_t r = 0; r < whole; r += R) {
+        const int64_t at = begin(r, R, whole);
+        band(kind, R, V, f, rows + at, y + at * f->y_pitch, width);
+    }
+    for (int64_t r = whole; r < height; r++)
+        band(kind, 1, R * V / 2, f, rows + r, y + r * f->y_pitch, width);
+}
+
+/* Whether tiles of V vectors leave columns over. */
+INLINE int leaves(const int V, const filter *f, int64_t width) {
+    return width % (V * VL) && !overlaps(V, f, width);
+}
+
+/* Some rows: the columns that tiles of `vecs` vectors leave over. */
+INLINE void columns(const int kind, const int R, int vecs, const filter *f, const elem *const *rows,
+                    elem *y, int64_t height, int64_t width) {
+    for (int64_t j = width / (vecs * VL) * (vecs * VL); j < width; j += VL) {
         const int64_t at = f->again ? begin(j, VL, width) : j;
-        column(kind, tall, R, f, rows, at, y, height, width - at);
+        column(kind, TILE_TALL / PARTS, R, f, rows, at, y, height, width - at);
     }
 }
 
-/* The whole of y by tiles of R rows x V vectors, what these leave over by smaller ones. */
-INLINE void area(const int kind, const int R, const int V, const filter *f, const elem *const *rows,
-                 elem *y, int64_t height, int64_t width) {
-    int64_t r = 0;
-    for (; r < height; r += R) {
-        const int64_t at = f->again ? begin(r, R, height) : r;
-        if (at + R > height) break;
-        band(kind, R, V, f, rows + at, y + at * f->y_pitch, width);
-    }
-    if (r > height) r = height;
-    columns(kind, TILE_TALL / PARTS, R, V, f, rows, y, r, width);
-    for (; r < height; r++) {
-        band(kind, 1, R * V / 2, f, rows + r, y + r * f->y_pitch, width);
-        columns(kind, 1, 1, R * V / 2, f, rows + r, y + r * f->y_pitch, 1, width);
-    }
+/* A copy of what all tiles share, which no store can change, with the taps of 3x3 in registers. */
+INLINE filter own_copy(const int kind, const filter *given) {
+    filter f = *given;
+    UNROLL(9)
+    for (int i = 0; i < 9 && kind == THREE && PARTS == 1; i++)
+        f.nine[i] = held(set1(f.taps[i]));
+    return f;
 }
 
 /* Compilers hold more in registers where each kind of tile is a function of its own. */
 #define APART static __attribute__((noinline)) void
-
-APART any(filter f, const elem *const *rows, elem *y, int64_t height, int64_t width) {
-    area(TILE, ROWS, VECS, &f, rows, y, height, width);
-}
-
-APART three(filter f, const elem *const *rows, elem *y, int64_t height, int64_t width) {
-    UNROLL(9)
-    for (int i = 0; i < 9 && PARTS == 1; i++)
-        f.nine[i] = held(set1(f.taps[i]));
-    area(THREE, PARTS == 1 ? NINE_ROWS : ROWS, PARTS == 1 ? NINE_VECS : VECS, &f, rows, y, height,
-         width);
-}
-
-APART five(filter f, const elem *const *rows, elem *y, int64_t height, int64_t width) {
-    area(FIVE, ROWS, VECS, &f, rows, y, height, width);
-}
+#define AREA(name, kind, R, V)                                                                     \
+    APART name##_bands(const filter *given, const elem *const *rows, elem *y, int64_t height,      \
+                       int64_t width) {                                                            \
+        const filter f = own_copy(kind, given);                                                    \
+        bands(kind, R, V, &f, rows, y, height, width);                                             \
+    }                                                                                              \
+    APART name##_columns(const filter *given, int vecs, const elem *const *rows, elem *y,          \
+                         int64_t height, int64_t width) {                                          \
+        const filter f = own_copy(kind, given);                                                    \
+        columns(kind, R, vecs, &f, rows, y, height, width);                                        \
+    }                                                                                              \
+    static void name(const filter *f, const elem *const *rows, elem *y, int64_t height,            \
+                     int64_t width) {                                                              \
+        const int64_t whole = whole_rows(R, f, height);                                            \
+        const int last = (R) * (V) / 2;                                                            \
+        name##_bands(f, rows, y, height, width);                                                   \
+        if (whole && leaves(V, f, width)) name##_columns(f, V, rows, y, whole, width);             \
+        if (whole < height && leaves(last, f, width))                                              \
+            name##_columns(f, last, rows + whole, y + whole * f->y_pitch, height - whole, width);  \
+    }
+AREA(any, TILE, ROWS, VECS)
+AREA(three, THREE, THREE_ROWS, THREE_VECS)
+AREA(five, FIVE, ROWS, VECS)
 
 static void filter_tile(const filter_program *program, const void *taps, const void *bias,
                         const void *const *table, void *out, int64_t y_pitch, int64_t height,
@@ -293,11 +315,11 @@ static void filter_tile(const filter_program *program, const void *taps, const v
     const elem *const *rows = (const elem *const *)table;
     const filter f = make_filter(program, taps, bias, y_pitch, flags);
     if (is_square(program, flags, THREE))
-        three(f, rows, out, height, width);
+        three(&f, rows, out, height, width);
     else if (HAS_FIVE && is_square(program, flags, FIVE))
-        five(f, rows, out, height, width);
+        five(&f, rows, out, height, width);
     else
-        any(f, rows, out, height, width);
+        any(&f, rows, out, height, width);
 }
 
 static void filter_line(const filter_program *program, const void *taps, const void *bias,
