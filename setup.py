@@ -51,14 +51,15 @@ KERNELS |= {"present": FLOATS, "filter_present": FLOATS, "integer": ["f64"], "fo
 # Kernels whose products are rounded before they are added.
 ROUNDED = {"shifted": ["-ffp-contract=off"], "integer": ["-ffp-contract=off"]}
 
-# What a tier takes from the next lower one, for it would gain little: patterns of kernel_dtype.
+# What a tier takes from the next lower one, for it would gain little: patterns of kernel_dtype. Of a
+# dtype, filter and plane go together: they take the same blocks of taps.
 LOWER = {
     "sse2": ["*_u32", "*_u64", "*_c64", "*_c128"],
-    "avx512vl": ["pool_*", "*_u8", "*_u16", "*_u32", "*_b8", "fold_*", "integer_*"],
+    "avx512vl": ["pool_*", "*_u8", "*_u16", "*_u32", "*_u64", "*_b8", "fold_*", "integer_*"],
     "avx512": ["pool_*", "*_u8", "*_u16", "*_u32", "*_u64", "*_b8", "fold_*", "integer_*"],
 }
-LOWER["avx512vl"] += ["*_c64", "*_c128", "plane_u64", "channels_last_u64", "fused_*", "shifted_*"]
-LOWER["avx512"] += ["convert_*", "fourier_*"]
+LOWER["avx512vl"] += ["*_c64", "*_c128", "fused_*", "shifted_*", "box_*"]
+LOWER["avx512"] += ["convert_*", "fourier_*", "fused_*", "shifted_*", "box_*"]
 
 # Kernels spell out their vectors and unroll by themselves: more than -O2 takes up to three times as
 # long for nothing. With GCC alone -O3 pays for some: complex filters spill less, the shuffles of
