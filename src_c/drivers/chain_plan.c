@@ -10,12 +10,15 @@
 #define BLOCK_BYTES (224 << 10) /* of a loaded block: two of them fit in an L2 cache */
 #define ROWS_BYTES  (12 << 10)  /* of rows between two passes: some part of an L1 cache */
 #define ROWS_STEP   4           /* which all kernels take at once */
+#define LEAST_ROWS  8
 #define MOST_ROWS   256
 #define RUNS_BYTES  (1536 << 10) /* of three runs of rows */
 #define RUN_COLUMNS 256
 #define STRIP_BYTES (8 << 10)   /* of a row that is read in x: long enough for prefetching */
 #define LINE_BYTES  (64 << 10)  /* the same, where a rule joins its ends */
-#define FEW_ROWS    12          /* of a kernel: more of them would collide in the cache */
+#define FEW_ROWS    12          /* of x that begin in one set of an L1 cache: more would collide */
+#define NEAR_ROWS   64          /* of x whose pages are at hand */
+#define SETS        64          /* of an L1 cache, one line each */
 #define SLAB_BYTES  (256 << 10) /* of a slab */
 #define SLAB_ROW    1024        /* bytes of its rows */
 #define MOST_SLAB   16          /* planes between two moves */
@@ -249,6 +252,18 @@ static void size_slabs(chain_plan *plan) {
     cut(plan);
 }
 
+/* Whether the first pass can read its rows where they are in x, in a cache that holds them all. */
+static int can_read_rows(const chain_plan *plan) {
+    const int64_t rows = plan->c->pass[0].kernel[H], *step = plan->c->x_step;
+    int64_t begin[SETS] = {0}, most = 0;
+    if (plan->x_sample != PYCONVC_SAMPLE_AS_COMPUTED || step[3] != 1 || rows > NEAR_ROWS ||
+        chain_shares(&plan->c->pass[0]) == CHAIN_RUNS)
+        return 0;
+    for (int64_t r = 0; r < rows; r++)
+        most = max64(most, ++begin[(uint64_t)(r * step[2] * plan->bytes) / 64 % SETS]);
+    return most <= FEW_ROWS;
+}
+
 /* Rows are loaded as they are needed, or not at all, if the first of two passes goes by rows and the
  * second can have its ends from what that leaves. */
 static void choose_blocks(chain_plan *plan, int in_place) {
@@ -260,8 +275,7 @@ static void choose_blocks(chain_plan *plan, int in_place) {
         by_rows = has_ends(plan);
         if (!by_rows) plan->slab = 0;
     }
-    if (by_rows && plan->x_sample == PYCONVC_SAMPLE_AS_COMPUTED && c->x_step[3] == 1 &&
-        c->pass[0].kernel[H] <= FEW_ROWS) {
+    if (by_rows && can_read_rows(plan)) {
         if (!plan->slab) size_direct(plan);
         plan->direct = has_ends(plan);
     }
@@ -283,7 +297,7 @@ static void size_rows(chain_plan *plan) {
     plan->row = round_up(plan->lead + plan->block[W] + plan->halo[W] + lanes + EIGHT, line);
     if (plan->row * plan->bytes % 512 == 0) plan->row += line; /* rows apart in the cache */
     const int64_t rows = ROWS_BYTES / (plan->row * plan->bytes);
-    plan->rows = max64(ROWS_STEP, rows / ROWS_STEP * ROWS_STEP);
+    plan->rows = max64(LEAST_ROWS, rows / ROWS_STEP * ROWS_STEP);
 }
 
 static void size_buffers(chain_plan *plan) {
