@@ -9,9 +9,7 @@
 
 #define PIECE                                                                                      \
     (VEC_BYTES ? (int)(16 / sizeof(elem)) : 1) /* samples within which shuffles are cheap */
-#define TALL 2                                 /* rows of a tile */
-#define WIDE 2                                 /* its vectors */
-#define FOUR 4                                 /* rows of a tile of few pairs */
+#define FOUR 4                                 /* rows of a tile */
 #define FEW  4                                 /* so many pairs, spelled out */
 #define LONG 6                                 /* vectors of a tile of a line */
 
@@ -38,52 +36,48 @@ INLINE void put(const shared *s, elem *y, vec sum, int64_t left) {
 /* ---- around rows ------------------------------------------------------------------------------
  */
 
-/* A column of a tile: sums of its rows, and what the next pair takes above the first and below the
- * second. */
+/* A vector of each of four rows: their sums, and what their next pair takes above and below them,
+ * at places that go round. */
 typedef struct {
-    vec sum[TALL], above, below;
-} column;
+    vec sum[FOUR], above[FOUR], below[FOUR];
+} tile;
 
-/* A pair around two rows, its outer samples known. */
-INLINE void pair(const kind k, column *c, vec weight, vec above, vec below) {
-    c->sum[0] = c->sum[0] + weight * both(k, c->above, below);
-    c->sum[1] = c->sum[1] + weight * both(k, above, c->below);
-    c->above = above;
-    c->below = below;
+/* The next n pairs, a constant; `above` and `below` are the rows beyond those in the tile. */
+INLINE void pairs_around(const kind k, const int n, const elem *w, int64_t pitch, const elem *above,
+                         const elem *below, tile *t) {
+    UNROLL(8)
+    for (int i = 0; i < n; i++) {
+        const vec weight = set1(w[i]);
+        UNROLL(8)
+        for (int r = 0; r < FOUR; r++)
+            t->sum[r] = t->sum[r] +
+                        weight * both(k, t->above[(r + i) % FOUR], t->below[(r + FOUR - i) % FOUR]);
+        t->above[i] = load(above + i * pitch);
+        t->below[FOUR - 1 - i] = load(below - i * pitch);
+    }
 }
 
-/* Two rows of V vectors; V is a constant at every call. */
-INLINE void two_rows(const kind k, const int V, const shared *s, const elem *x, elem *y,
-                     int64_t left) {
+/* Four rows of a vector; a pair needs two samples that the one before it has not loaded. */
+INLINE void four_rows(const kind k, const shared *s, const elem *x, elem *y, int64_t left) {
     const int64_t pitch = s->pitch;
-    const elem *above = x - s->reach, *below = x + pitch + s->reach, *w = s->w + 1;
-    const vec first = set1(s->w[0]);
-    column c[WIDE];
+    const elem *above = x - s->reach, *below = x + s->reach, *w = s->w + 1;
+    tile t;
     UNROLL(8)
-    for (int v = 0; v < V; v++) {
-        c[v].sum[0] = load(x + v * VL) * first;
-        c[v].sum[1] = load(x + pitch + v * VL) * first;
-        c[v].above = load(above + v * VL);
-        c[v].below = load(below + v * VL);
+    for (int r = 0; r < FOUR; r++) {
+        t.sum[r] = load(x + r * pitch) * set1(s->w[0]);
+        t.above[r] = load(above + r * pitch);
+        t.below[r] = load(below + r * pitch);
     }
+    above += FOUR * pitch, below -= pitch;
     int64_t pairs = s->pairs;
-    for (; pairs > 1; pairs -= 2, w += 2) { /* two by two, so that no sample is moved */
-        const vec outer = set1(w[0]), inner = set1(w[1]);
-        above += pitch, below -= pitch;
-        UNROLL(8)
-        for (int v = 0; v < V; v++) {
-            pair(k, &c[v], outer, load(above + v * VL), load(below + v * VL));
-            pair(k, &c[v], inner, load(above + pitch + v * VL), load(below - pitch + v * VL));
-        }
-        above += pitch, below -= pitch;
-    }
+    for (; pairs >= FOUR; pairs -= FOUR, w += FOUR, above += FOUR * pitch, below -= FOUR * pitch)
+        pairs_around(k, FOUR, w, pitch, above, below, &t);
+    if (pairs == 1) pairs_around(k, 1, w, pitch, above, below, &t);
+    if (pairs == 2) pairs_around(k, 2, w, pitch, above, below, &t);
+    if (pairs == 3) pairs_around(k, 3, w, pitch, above, below, &t);
     UNROLL(8)
-    for (int v = 0; v < V; v++) {
-        if (pairs)
-            pair(k, &c[v], set1(w[0]), load(above + pitch + v * VL), load(below - pitch + v * VL));
-        put(s, y + v * VL, c[v].sum[0], left - v * VL);
-        put(s, y + s->y_pitch + v * VL, c[v].sum[1], left - v * VL);
-    }
+    for (int r = 0; r < FOUR; r++)
+        put(s, y + r * s->y_pitch, t.sum[r], left);
 }
 
 INLINE void one_row(const kind k, const shared *s, const elem *x, elem *y, int64_t left) {
@@ -108,8 +102,8 @@ INLINE weights load_weights(const shared *s, const int P) {
 }
 
 /* Four rows with P pairs, a constant: each sample is loaded once. */
-INLINE void four_rows(const kind k, const int P, const shared *s, const weights *w, const elem *x,
-                      elem *y, int64_t left) {
+INLINE void few_rows(const kind k, const int P, const shared *s, const weights *w, const elem *x,
+                     elem *y, int64_t left) {
     const int64_t pitch = s->pitch;
     vec row[FOUR + 2 * FEW];
     UNROLL(16)
@@ -131,8 +125,8 @@ INLINE void four_by_four(const kind k, const int P, const shared *s, const elem 
     int64_t j = 0;
     x -= s->reach;
     for (; j + VL <= width; j += VL)
-        four_rows(k, P, s, &w, x + j, y + j, VL);
-    if (j < width) four_rows(k, P, s, &w, x + j, y + j, width - j);
+        few_rows(k, P, s, &w, x + j, y + j, VL);
+    if (j < width) few_rows(k, P, s, &w, x + j, y + j, width - j);
 }
 
 INLINE void around_rows(const kind k, const shifted_job *job) {
@@ -141,22 +135,17 @@ INLINE void around_rows(const kind k, const shifted_job *job) {
     const elem *x = job->from[0];
     elem *y = job->y;
     int64_t r = 0;
-    for (; pairs <= FEW && r + FOUR <= height;
-         r += FOUR, x += FOUR * s.pitch, y += FOUR * s.y_pitch) {
+    for (; r + FOUR <= height; r += FOUR, x += FOUR * s.pitch, y += FOUR * s.y_pitch) {
         if (pairs == 1) four_by_four(k, 1, &s, x, y, width);
         if (pairs == 2) four_by_four(k, 2, &s, x, y, width);
         if (pairs == 3) four_by_four(k, 3, &s, x, y, width);
         if (pairs == 4) four_by_four(k, 4, &s, x, y, width);
+        for (int64_t j = 0; pairs > FEW && j < width; j += VL)
+            four_rows(k, &s, x + j, y + j, width - j);
     }
-    for (; r + TALL <= height; r += TALL, x += TALL * s.pitch, y += TALL * s.y_pitch) {
-        int64_t j = 0;
-        for (; j + WIDE * VL <= width; j += WIDE * VL)
-            two_rows(k, WIDE, &s, x + j, y + j, WIDE * VL);
-        for (; j < width; j += VL)
-            two_rows(k, 1, &s, x + j, y + j, width - j);
-    }
-    for (int64_t j = 0; r < height && j < width; j += VL)
-        one_row(k, &s, x + j, y + j, width - j);
+    for (; r < height; r++, x += s.pitch, y += s.y_pitch)
+        for (int64_t j = 0; j < width; j += VL)
+            one_row(k, &s, x + j, y + j, width - j);
 }
 
 /* ---- along a line -----------------------------------------------------------------------------
