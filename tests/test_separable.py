@@ -162,6 +162,14 @@ def rank_is_one(w):
     return True
 
 
+@pytest.mark.parametrize("power", [-0.7, -0.51, 0.4, 0.7])
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_products_of_any_size(dtype, power):
+    """Products of two taps overflow or vanish; the kernel is one all the same."""
+    size = float(np.finfo(dtype).max) ** power
+    assert_factors((outer([np.hamming(7), np.hamming(8)]) * size).astype(dtype))
+
+
 @pytest.mark.parametrize("dtype", FLOATING, ids=str)
 def test_nearly_a_product(dtype):
     w = outer([np.hanning(9)[1:-1], np.hamming(8)]).astype(dtype)

@@ -328,11 +328,17 @@ static void filter_line(const filter_program *program, const void *taps, const v
     const elem *const *rows = (const elem *const *)table;
     const filter f = make_filter(program, taps, bias, y_pitch, flags);
     const int R = LINE_ROWS / PARTS;
+    /* A whole tile that is moved back takes less than two of 4 rows, which wait for their sums. */
+    const int moved = f.again && width >= R * VL && width % (R * VL) > 4 * VL;
     for (int64_t r = 0; r < height; r++) {
         elem *y = (elem *)out + r * y_pitch;
         int64_t j = 0;
-        for (; j + R * VL <= width; j += R * VL)
-            tile(LINE, R, 1, &f, rows + r, j, y + j, 0, flags);
+        for (;;) {
+            for (; j + R * VL <= width; j += R * VL)
+                tile(LINE, R, 1, &f, rows + r, j, y + j, 0, flags);
+            if (!moved || j == width) break;
+            j = width - R * VL;
+        }
         while (j < width && (j + 4 * VL <= width || (f.again && width >= 4 * VL))) {
             const int64_t at = f.again ? begin(j, 4 * VL, width) : j;
             tile(LINE, 4, 1, &f, rows + r, at, y + at, 0, flags);
