@@ -231,3 +231,24 @@ def test_few_and_many_missing(shape, taps, dtype):
     want = reference.signal.convolve(*wide, "same", mask=None, min_weight=0.2)
     np.testing.assert_array_equal(np.isnan(y), np.isnan(want))
     np.testing.assert_allclose(y, want, rtol=0, atol=200 * np.finfo(dtype).eps * w.sum())
+
+
+@pytest.mark.parametrize("dtype", cases.FLOATS)
+@pytest.mark.parametrize("min_weight", [0, 0.4])
+def test_what_else_is_missing_changes_no_bit(dtype, min_weight):
+    """Of 3x3 taps: vectors that lack something are computed again, or all where many do."""
+    x, w = cases.random((100, 400), dtype), np.abs(cases.random((3, 3), dtype, 1))
+    rng = np.random.default_rng(0)
+    x[rng.random(x.shape) < 0.01] = np.nan
+    much = x.copy()
+    much[:, 200:][rng.random((100, 200)) < 0.8] = np.nan
+    few, many = (
+        signal.convolve(a, w, "same", "direct", nan_policy="omit", min_weight=min_weight)
+        for a in (x, much)
+    )
+    np.testing.assert_array_equal(few[:, :198], many[:, :198])
+    for a, y in ((x, few), (much, many)):
+        wide = a.astype(np.float64), w.astype(np.float64)
+        want = reference.signal.convolve(*wide, "same", mask=None, min_weight=min_weight)
+        np.testing.assert_array_equal(np.isnan(y), np.isnan(want))
+        np.testing.assert_allclose(y, want, rtol=0, atol=20 * np.finfo(dtype).eps * w.sum())

@@ -7,7 +7,8 @@
  * before. What is shows in the sums, which are NaN; then the piece is computed again: the input of a
  * block of taps is turned into what is there, with 0 for what is missing, and 1 or 0 for whether it
  * is, which the nearest cache holds, and both are filtered. Kernels with images rather sum what is
- * lost: sample by sample (lost.h) where few are missing.
+ * lost: sample by sample (lost.h) where few are missing. Kernels of 3x3 taps have tiles of both sums
+ * (nine.h), which also compute single vectors again.
  *
  * Sums of samples and of sizes run in the order of the program, sums of counts are exact, so the way
  * a piece is computed never changes a bit.
@@ -18,8 +19,7 @@
 #include "present.h"
 
 #define TILE_LINES 36 /* of y in a piece, at most: whole tiles */
-#define LOW_LINES                                                                                  \
-    12 /* the same where nothing is searched: turned lines stay in the nearest cache */
+#define LOW_LINES  12 /* the same where nothing is searched: the nearest cache holds turned lines */
 #define LINE_LINES 4
 #define TILE_PIECE ((int64_t)(768 / sizeof(elem))) /* elements of a line of y in it */
 #define LINE_PIECE (2 * TILE_PIECE)
@@ -29,6 +29,7 @@
 #define POINTERS   1024                            /* of a piece that is filtered as it is */
 
 #include "lost.h"
+#include "nine.h"
 
 /* Of turned input: */
 #define MOST_LINES  (TILE_LINES + 12)
@@ -47,8 +48,9 @@ typedef struct {
     const filter_present *present;
     const elem *taps, *bias;
     filter_fn *kernel;
-    int line;
+    int line, is_3x3;
     int64_t height, width, pitch; /* of a piece; elements of a turned line */
+    nine nine;
     const void *x_rows[MOST_LINES], *valid_rows[MOST_LINES], *as_it_is[POINTERS];
     elem x[ROOM] __attribute__((aligned(64))), valid[ROOM] __attribute__((aligned(64)));
     elem lost[(TILE_LINES + TALL) * TILE_PIECE + VL], size[TILE_LINES * TILE_PIECE + VL];
@@ -254,81 +256,6 @@ INLINE void scale_by_count(const int sized, const pieces *p, const piece *at) {
     }
 }
 
-/* ---- 3x3 taps ----------------------------------------------------------------------------------
- */
-
-#define ACROSS 4 /* vectors of a tile */
-#define RING   4 /* lines: those of an output, and one that is being written */
-
-/* The taps and their sizes in every element of a vector, by rows; lines of turned input. */
-typedef struct {
-    vec tap[9], size[9], bias;
-    scale_limits by;
-    elem x[RING][TILE_PITCH] __attribute__((aligned(64)));
-    elem valid[RING][TILE_PITCH] __attribute__((aligned(64)));
-} nine;
-
-/* V vectors of a line of y; the sums have the order of filter.c's tile for such taps. */
-INLINE void tile_3x3(const int V, const nine *n, int64_t r, int64_t j, elem *y, int64_t width) {
-    vec sum[ACROSS], weight[ACROSS];
-    UNROLL(4)
-    for (int v = 0; v < V; v++)
-        sum[v] = n->bias, weight[v] = set1(0);
-    UNROLL(3)
-    for (int i = 0; i < 3; i++) {
-        const elem *x = n->x[(r + i) % RING] + j, *valid = n->valid[(r + i) % RING] + j;
-        UNROLL(3)
-        for (int c = 0; c < 3; c++) {
-            const vec tap = n->tap[i * 3 + c], size = n->size[i * 3 + c];
-            UNROLL(4)
-            for (int v = 0; v < V; v++) {
-                sum[v] = madd(sum[v], tap, load(x + v * VL + c));
-                weight[v] = madd(weight[v], size, load(valid + v * VL + c));
-            }
-        }
-    }
-    UNROLL(4)
-    for (int v = 0; v < V; v++) {
-        const vec out = scaled(sum[v], weight[v], &n->by);
-        if (width < VL)
-            store_part(y + j + v * VL, out, width);
-        else
-            store(y + j + v * VL, out);
-    }
-}
-
-/* The commonest kernel. */
-static int is_3x3(const pieces *p) {
-    const filter_block *b = p->program->blocks;
-    return !p->line && p->program->count == 1 && b->length == 3 && b->columns == 3 && b->step == 1;
-}
-
-/* A piece with 3x3 taps; returns whether something was missing. */
-static int filter_3x3(const pieces *p, const piece *at) {
-    const filter_block *b = p->program->blocks;
-    const elem *const *rows = at->rows + b->row;
-    const int64_t right = b->column + at->right, width = at->width, lines = at->height + 2;
-    nine n = {.bias = set1(p->bias ? *p->bias : 0), .by = limits_of(&p->present->by_size)};
-    flags missing = {0};
-    for (int i = 0; i < 9; i++) {
-        n.tap[i] = set1(p->taps[i % 3 * 3 + i / 3]);
-        n.size[i] = set1(p->taps[p->present->sizes + i % 3 * 3 + i / 3]);
-    }
-    for (int64_t row = 0; row < lines + 1; row++) {
-        if (row < lines)
-            missing |= turn(THERE, rows[row] + right, ahead(rows, row, lines) + right, width + 2,
-                            n.x[row % RING], n.valid[row % RING]);
-        if (row < 3) continue;
-        elem *y = at->y + (row - 3) * at->y_pitch;
-        int64_t j = 0;
-        for (; j + ACROSS * VL <= width; j += ACROSS * VL)
-            tile_3x3(ACROSS, &n, row - 3, j, y, VL);
-        for (; j < width; j += VL)
-            tile_3x3(1, &n, row - 3, j, y, width - j);
-    }
-    return any(missing);
-}
-
 /* ---- pieces ------------------------------------------------------------------------------------
  */
 
@@ -363,7 +290,6 @@ static int has_nan(const piece *at) {
 /* Returns whether something was missing. */
 static int filter_by_size(pieces *p, const piece *at) {
     const sums both = {1, THERE, p->present->sizes, p->size};
-    if (is_3x3(p)) return filter_3x3(p, at);
     const int missing = add_up(p, at, both);
     scale_by_size(p, at);
     return missing;
@@ -412,9 +338,34 @@ static int filter_by_count(pieces *p, const piece *at) {
     return 1;
 }
 
+/* 3x3 taps: the commonest kernel. */
+static int is_3x3(const filter_program *program, int line) {
+    const filter_block *b = program->blocks;
+    return !line && program->count == 1 && b->length == 3 && b->columns == 3 && b->step == 1;
+}
+
+static void filter_3x3(pieces *p, const piece *at) {
+    const filter_block *b = p->program->blocks;
+    const nine_piece piece = {at->rows + b->row, at->y,     at->y_pitch,
+                              at->height,        at->width, at->right + b->column};
+    if (!nine_lacks_much(&piece) && filter_whole(p, at))
+        nine_mend(p->nine, piece);
+    else
+        nine_fill(p->nine, piece);
+}
+
 static int filter_piece(pieces *p, const piece *at, int expected) {
     if (!expected && filter_whole(p, at) && !has_nan(at)) return 0;
     return p->present->images ? filter_by_count(p, at) : filter_by_size(p, at);
+}
+
+static void open_3x3(pieces *p) {
+    const elem *taps = p->taps, *sizes = taps + p->present->sizes;
+    p->height = NINE_LINES, p->width = NINE_PIECE;
+    p->nine.bias = set1(p->bias ? *p->bias : 0);
+    p->nine.by = limits_of(&p->present->by_size);
+    for (int i = 0; i < 9; i++)
+        p->nine.tap[i] = set1(taps[i]), p->nine.size[i] = set1(sizes[i]);
 }
 
 static void open_pieces(pieces *p, const filter_program *program, int line, const elem *taps,
@@ -424,10 +375,12 @@ static void open_pieces(pieces *p, const filter_program *program, int line, cons
     p->taps = taps, p->bias = bias;
     p->kernel = line ? o->plain->line : o->plain->tile;
     p->line = line;
-    const int rows = o->plain->tile_rows, lines = o->images || is_3x3(p) ? TILE_LINES : LOW_LINES;
+    const int rows = o->plain->tile_rows, lines = o->images ? TILE_LINES : LOW_LINES;
     p->height = line ? LINE_LINES : lines / rows * rows;
     p->width = line ? LINE_PIECE : TILE_PIECE;
     p->pitch = line ? LINE_PITCH : TILE_PITCH;
+    p->is_3x3 = is_3x3(program, line);
+    if (p->is_3x3) open_3x3(p);
     for (int64_t l = 0; l < MOST_LINES; l++) {
         p->x_rows[l] = p->x + l * p->pitch;
         p->valid_rows[l] = p->valid + l * p->pitch;
@@ -445,7 +398,10 @@ static void filter(const filter_program *program, int line, const elem *taps, co
             const int64_t lines = height - r < p.height ? height - r : p.height;
             const int64_t count = width - j < p.width ? width - j : p.width;
             const piece at = {(const elem *const *)table + r, j, lines, count, y + j, y_pitch};
-            expected = filter_piece(&p, &at, expected);
+            if (p.is_3x3)
+                filter_3x3(&p, &at);
+            else
+                expected = filter_piece(&p, &at, expected);
         }
 }
 

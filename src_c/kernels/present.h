@@ -90,5 +90,5 @@ INLINE scale_limits limits_of(const present_scale *by) {
 
 INLINE vec scaled(vec sum, vec weight, const scale_limits *by) {
     const vec factor = choose(test(weight >= by->full), set1(1), by->total / weight);
-    return sum * choose(test(weight > by->below), factor, set1((elem)NAN));
+    return vec_of(bits_of(sum * factor) | test(weight <= by->below)); /* all bits set: NaN */
 }
