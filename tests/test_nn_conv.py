@@ -180,6 +180,36 @@ def test_same_bits_for_any_number_of_workers(groups, dtype):
     np.testing.assert_array_equal(nn.conv2d(x[2:], w, *arguments, workers=2), want[2:])
 
 
+# Long sums, whose pixels are read one by one: from tiles with a stride, from x where regions meet
+# all of their taps, from planes that collide, of a last block that lacks a channel, of several
+# bands and depths.
+LONG_SUMS = [
+    ((2, 33, 25, 23), (47, 33, 3, 3), {"stride": 2, "padding": 1}),
+    ((1, 32, 26, 31), (16, 32, 3, 3), {"stride": (2, 3), "padding": (3, 0), "dilation": (1, 2)}),
+    ((2, 40, 25, 25), (32, 40, 3, 3), {"padding": 9, "dilation": 9}),
+    ((1, 64, 32, 32), (48, 64, 2, 2), {"stride": 2}),
+    ((1, 96, 700), (64, 96, 5), {"padding": 3, "stride": 2}),
+    ((1, 24, 7, 9, 20), (32, 12, 3, 3, 3), {"padding": 1, "stride": (1, 2, 1), "groups": 2}),
+]
+
+
+@pytest.mark.parametrize("mode", MODES)
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+@pytest.mark.parametrize(("x_shape", "w_shape", "options"), LONG_SUMS, ids=str)
+def test_long_sums(x_shape, w_shape, options, dtype, mode):
+    x, w = cases.random(x_shape, dtype), cases.random(w_shape, dtype, 1)
+    bias = cases.random(w_shape[:1], dtype, 2)
+    options = {**options, "padding_mode": mode}
+    got, want = (
+        cases.of_rank(module, "conv", x.ndim - 2)(x, w, bias, **options)
+        for module in (nn, reference)
+    )
+    cases.assert_same(got, want, terms=w[0].size)
+    conv = cases.of_rank(nn, "conv", x.ndim - 2)
+    np.testing.assert_array_equal(conv(x[-1:], w, bias, **options, workers=3), got[-1:])
+    np.testing.assert_array_equal(nn.plan(x_shape, w, bias, **options)(x), got)
+
+
 # Channels, space, taps: many planes for a task, one, bands of one, depths, lines.
 PLANES = [
     (40, (7, 7), (3, 3), {"padding": 1}),
@@ -210,7 +240,7 @@ def test_depthwise_layers(channels, space, taps, options, dtype, mode):
 
 
 # Shapes of x and w: panels of a 1x1 kernel, planes that collide, rows by phases, Winograd's tiles,
-# flat tiles, a depth in one pass and in several, lines, groups.
+# flat tiles, a depth in one pass and in several, lines, groups, pixels apart.
 DENSE = [
     ((2, 96, 9, 11), (100, 96, 1, 1), {}),
     ((1, 300, 3, 3), (64, 300, 1, 1), {}),
@@ -222,6 +252,7 @@ DENSE = [
     ((1, 2, 9, 300, 300), (3, 2, 7, 1, 1), {"padding": (3, 0, 0)}),
     ((2, 40, 75), (6, 40, 5), {"padding": "same", "dilation": 3}),
     ((1, 12, 10, 10), (12, 4, 3, 3), {"groups": 3, "padding": 1}),
+    ((2, 33, 25, 23), (47, 33, 3, 3), {"stride": 2, "padding": 1}),
 ]
 
 

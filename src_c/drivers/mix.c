@@ -69,7 +69,7 @@ static size_t lay_out(const mix_plan *plan, char *base, scratch *s) {
     s->rows = carve(&a, rows * plan->bytes);
     if (!plan->across) return (size_t)a.bytes;
     const int64_t pixels = plan->rows * plan->columns;
-    s->panels = carve(&a, pixels * taps_at_once(plan) * plan->bytes);
+    s->panels = carve(&a, plan->apart ? 0 : pixels * taps_at_once(plan) * plan->bytes);
     s->sums = carve(&a, channels * pixels * plan->bytes);
     s->bias = carve(&a, channels * plan->bytes);
     s->weights = carve(&a, weights_bytes(plan));
@@ -171,15 +171,25 @@ static void pack_panels(const mix_plan *plan, const task *t, const char *x, char
         copy_panels(plan, t, x, bytes, to);
 }
 
+/* What a task is to its tile. */
+static tile_place in_tile(const mix_plan *plan, const tile_place *at) {
+    tile_place in = *at;
+    in.row *= plan->tile_step[H];
+    in.rows = mix_in_tile(plan, H, at->rows);
+    in.column *= plan->tile_step[W];
+    in.columns = mix_in_tile(plan, W, at->columns);
+    return in;
+}
+
 static void set_input(const job *j, const task *t, char *tile, mix_job *m) {
     const mix_plan *plan = j->plan;
     const pyconvc_problem *p = &plan->p;
     if (plan->in_place) {
         const int64_t at = t->at.image * p->x_step[0] + t->at.group * p->x_step[1] +
                            t->at.first_plane / p->kernel[D] * p->x_step[2] +
-                           t->at.depth * p->stride[D] * p->x_step[3] +
-                           t->at.row * p->stride[H] * p->x_step[4] +
-                           t->at.column * p->stride[W] * p->x_step[5];
+                           (t->at.depth * p->stride[D] - p->pad_before[D]) * p->x_step[3] +
+                           (t->at.row * p->stride[H] - p->pad_before[H]) * p->x_step[4] +
+                           (t->at.column * p->stride[W] - p->pad_before[W]) * p->x_step[5];
         m->x = j->x + at * plan->bytes;
         m->row_step = p->stride[H] * p->x_step[4] * plan->parts;
         if (!plan->panels) return;
@@ -187,9 +197,10 @@ static void set_input(const job *j, const task *t, char *tile, mix_job *m) {
         m->x = tile;
         m->panel = panel_pitch(plan) * plan->parts;
     } else {
-        tile_pack(t->tile, &t->at, j->x, tile);
+        const tile_place at = in_tile(plan, &t->at);
+        tile_pack(t->tile, &at, j->x, tile);
         m->x = tile;
-        m->row_step = t->tile->row_pitch * plan->parts;
+        m->row_step = plan->tile_step[H] * t->tile->row_pitch * plan->parts;
     }
 }
 
@@ -296,39 +307,53 @@ static void add_chunk(const mix_plan *plan, across_job *a, const char *w, int64_
     plan->across->across(a);
 }
 
+/* A block, whose weights lie at w: chunk by chunk, of which so many channels are left. */
+static void add_chunks(const mix_plan *plan, across_job *a, const char *w, int64_t channels,
+                       scratch *s) {
+    const int64_t step = plan->weights ? plan->block * plan->bytes : plan->bytes;
+    for (a->first = 0; a->first < a->count; a->first += a->chunk, a->accumulate = 1) {
+        a->chunk = min64(plan->chunk, a->count - a->first);
+        add_chunk(plan, a, w + a->first * step, channels, s);
+    }
+}
+
 /* A pass, block by block. */
 static void add_across(const mix_plan *plan, const task *t, const mix_job *m, scratch *s) {
-    const int64_t pixels = t->at.rows * t->at.columns, block = plan->block * plan->bytes,
-                  step = plan->weights ? block : plan->bytes;
+    const int64_t pixels = t->at.rows * t->at.columns, block = plan->block * plan->bytes;
     across_job a = {.taps = m->taps,
                     .count = m->count,
                     .x = m->x,
                     .row_step = m->row_step,
-                    .column_step = plan->in_place ? plan->p.stride[W] * plan->p.x_step[5] : 1,
+                    .column_step =
+                        plan->in_place ? plan->p.stride[W] * plan->p.x_step[5] : plan->tile_step[W],
                     .height = t->at.rows,
                     .width = t->at.columns,
                     .panels = s->panels};
-    plan->across->pack(&a);
+    if (!plan->apart) plan->across->pack(&a);
     for (int64_t i = 0; i * plan->block < t->channels; i++) {
-        const char *w = (const char *)m->w + i * m->block_step * plan->bytes;
+        a.w = (const char *)m->w + i * m->block_step * plan->bytes;
         a.bias = m->bias ? s->bias + i * block : NULL;
         a.sums = s->sums + i * pixels * block;
         a.accumulate = m->flags & FILTER_ACCUMULATE;
-        for (a.first = 0; a.first < a.count; a.first += a.chunk, a.accumulate = 1) {
-            a.chunk = min64(plan->chunk, a.count - a.first);
-            add_chunk(plan, &a, w + a.first * step, t->channels - i * plan->block, s);
-        }
+        if (plan->apart)
+            plan->across->apart(&a);
+        else
+            add_chunks(plan, &a, a.w, t->channels - i * plan->block, s);
     }
 }
 
 /* Their sums to y, or to rows of outputs. */
 static void turn_out(const mix_plan *plan, const task *t, const scratch *s, const mix_job *m) {
     const int64_t pixels = t->at.rows * t->at.columns,
-                  pixel = plan->y_in_place ? plan->p.y_step[5] : 1;
+                  pixel = plan->y_in_place ? plan->p.y_step[5] : 1,
+                  at_once = m->y_pitch == t->at.columns * pixel ? pixels : t->at.columns;
     for (int64_t k = 0; k < t->channels; k += plan->block)
-        plan->outer->finish(s->sums + k * pixels * plan->bytes, plan->block, pixels,
-                            min64(plan->block, t->channels - k),
-                            (char *)m->y + k * m->y_channel * plan->bytes, pixel, m->y_channel);
+        for (int64_t i = 0; i < pixels; i += at_once)
+            plan->outer->finish(s->sums + (k * pixels + i * plan->block) * plan->bytes, plan->block,
+                                at_once, min64(plan->block, t->channels - k),
+                                (char *)m->y + (k * m->y_channel + i / t->at.columns * m->y_pitch) *
+                                                   plan->bytes,
+                                pixel, m->y_channel);
 }
 
 static void do_task(const void *context, int64_t index, void *memory) {

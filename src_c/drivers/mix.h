@@ -14,6 +14,9 @@
  * meet is packed tap by tap, from x itself where no output meets its edge. Weights are turned for
  * that, block by block and a chunk of taps at a time, each while the one before is used.
  *
+ * They are lanes too where sums are long: each pixel is then read from where it lies, be it in x or in
+ * a tile, in which lines need no phases and no lane is left empty.
+ *
  * Where channels lie side by side in memory, tiles and panels are turned as they are packed, and
  * outputs as they are copied to y.
  *
@@ -48,13 +51,16 @@ typedef struct {
     pyconvc_problem p;
     const mix_kernels *kernels;
     const across_kernels *across; /* output channels are lanes; NULL: pixels are */
-    const outer_kernels *outer;   /* turns what these read and write */
+    int apart;                    /* these take each pixel from where it lies */
+    const outer_kernels *outer;   /* turns what they read and write */
     int64_t bytes, parts;
     int64_t block; /* output channels whose weights are packed together */
 
     mix_axis axis[PYCONVC_RANK];
-    tile_shape *tiles; /* one for each region of the width */
-    int in_place;      /* x itself is the tile, or panels of it are */
+    tile_shape *tiles;               /* one for each region of the width */
+    pyconvc_problem tiled;           /* what they are made for */
+    int64_t tile_step[PYCONVC_RANK]; /* its outputs from one of p's to the next */
+    int in_place;                    /* x itself is the tile, or panels of it are */
     int panels;
     int flat;       /* the rows of a task are one line of outputs */
     int y_in_place; /* y has the lines that the kernel writes */
@@ -77,6 +83,11 @@ typedef struct {
     int workers; /* for whom tasks are sized; any number may run them */
     double work; /* as parallel_workers takes it */
 } mix_plan;
+
+/* Outputs of the tiles' problem that so many of an axis span. */
+static inline int64_t mix_in_tile(const mix_plan *plan, int axis, int64_t outputs) {
+    return (outputs - 1) * plan->tile_step[axis] + 1;
+}
 
 /* Whether this method suits the problem. */
 int mix_suits(const pyconvc_problem *p);

@@ -25,6 +25,8 @@
 #define ACROSS_PIXELS    200  /* up to which output channels may be lanes */
 #define ACROSS_TAPS      128  /* whose weights, for a block of these, stay near */
 #define ACROSS_WORK      0.95 /* of that with pixels as lanes: what theirs must come down to */
+#define APART_TAPS       256  /* of an output, from which on pixels may be apart */
+#define APART_WORK       1.05 /* as ACROSS_WORK */
 #define LEAST_CHANNELS   3
 #define COPY_CHANNELS    13   /* output channels for which planes that collide are copied */
 #define FEW_PIXELS       100  /* for which weights are not packed */
@@ -60,10 +62,12 @@ static int reads_in_place(const pyconvc_problem *p, int64_t lanes) {
     return p->stride[W] == 1 && (p->x_step[5] == 1 || p->x_step[2] == 1) && p->output[W] >= lanes;
 }
 
-/* Whether outputs meet only samples of x, so that these may be read in their places. */
-static int is_inside(const pyconvc_problem *p) {
+/* Whether outputs meet only samples of x, or have no taps for others, so that these may be read in
+ * their places. */
+static int is_inside(const mix_plan *plan) {
+    const pyconvc_problem *p = &plan->p;
     for (int a = 0; a < PYCONVC_RANK; a++)
-        if (p->pad_before[a] || p->pad_after[a]) return 0;
+        if (plan->axis[a].region_count == 1 && (p->pad_before[a] || p->pad_after[a])) return 0;
     return 1;
 }
 
@@ -82,6 +86,14 @@ static int reads_panels(const pyconvc_problem *p) {
     return p->output[D] * p->output[H] == 1 && p->channels_out >= PANEL_CHANNELS &&
            (planes_collide(p) ||
             p->channels_out * p->channels_in * pyconvc_sample_bytes(p->dtype) >= PANEL_WEIGHTS);
+}
+
+static int has_few_pixels(const pyconvc_problem *p) {
+    return p->output[D] * p->output[H] * p->output[W] <= FEW_PIXELS;
+}
+
+static int64_t taps_of_output(const pyconvc_problem *p) {
+    return p->channels_in * p->kernel[D] * p->kernel[H] * p->kernel[W];
 }
 
 static int64_t largest(const mix_axis *axis) {
@@ -104,6 +116,11 @@ static int flat_pays(const mix_plan *plan) {
     }
     const double saved = wasted / 2 * (double)(p->kernel[H] * p->kernel[W] * p->channels_out);
     return saved > copies * (COPY_ROW + COPY_SAMPLE * (double)plan->columns);
+}
+
+/* Samples of a plane of the first tile, for so many rows of outputs. */
+static int64_t plane_of_tile(const mix_plan *plan, int64_t rows) {
+    return tile_plane(plan->tiles, mix_in_tile(plan, H, rows), mix_in_tile(plan, W, plan->columns));
 }
 
 /* Bytes of the cache lines that n pieces of `bytes` meet, each `step` bytes after the one before.
@@ -169,8 +186,7 @@ static void size_pass(mix_plan *plan) {
     plan->channels_at_once = ceil_div(p->channels_in, passes);
     plan->depth_at_once = p->kernel[D];
     while (plan->depth_at_once > 1 && plan->channels_at_once == 1 && !plan->in_place &&
-           plan->depth_at_once * tile_plane(plan->tiles, 1, plan->columns) * plan->bytes >
-               TILE_MOST)
+           plan->depth_at_once * plane_of_tile(plan, 1) * plan->bytes > TILE_MOST)
         plan->depth_at_once = ceil_div(plan->depth_at_once, 2);
     plan->group = whole ? ceil_div(pixels, lanes) + largest(&plan->axis[H]) : tile;
     while (!whole &&
@@ -219,6 +235,16 @@ static void size_across(mix_plan *plan) {
     plan->depth_at_once = p->kernel[D];
 }
 
+/* Where pixels are apart: so many that what a tile meets, and the weights of a block, stay near. */
+static void size_apart(mix_plan *plan) {
+    const pyconvc_problem *p = &plan->p;
+    const double taps = (double)(p->kernel[D] * p->kernel[H] * p->kernel[W]) * taps_met(plan, D) *
+                        taps_met(plan, H) * taps_met(plan, W);
+    const int64_t passes = ceil_div(p->channels_in, max64(1, (int64_t)(ACROSS_TAPS / taps)));
+    plan->channels_at_once = ceil_div(p->channels_in, passes);
+    plan->depth_at_once = p->kernel[D];
+}
+
 static int64_t planes_at_once(const mix_plan *plan) {
     return plan->channels_at_once * plan->depth_at_once;
 }
@@ -235,9 +261,7 @@ static void size_columns(mix_plan *plan) {
 /* Whether the lines of a task's outputs lie in y as the kernel writes them. */
 static int writes_in_place(const mix_plan *plan) {
     const pyconvc_problem *p = &plan->p;
-    if (plan->across)
-        return (p->y_step[5] == 1 || p->y_step[2] == 1) &&
-               (p->output[H] == 1 || p->y_step[4] == p->output[W] * p->y_step[5]);
+    if (plan->across) return p->y_step[5] == 1 || p->y_step[2] == 1;
     if (p->y_step[5] != 1) return 0;
     return !plan->flat ||
            (plan->axis[W].region_count == 1 && (p->output[H] == 1 || p->y_step[4] == p->output[W]));
@@ -250,8 +274,7 @@ static void size_rows(mix_plan *plan) {
         rows =
             max64(1, min64(rows, OUTPUT_BYTES / (p->channels_out * plan->columns * plan->bytes)));
     while (rows > 1 && !plan->in_place &&
-           planes_at_once(plan) * tile_plane(plan->tiles, rows, plan->columns) * plan->bytes >
-               TILE_BYTES)
+           planes_at_once(plan) * plane_of_tile(plan, rows) * plan->bytes > TILE_BYTES)
         rows--;
     plan->rows = rows;
 }
@@ -310,31 +333,42 @@ static pyconvc_status size_tasks(mix_plan *plan) {
     return PYCONVC_OK;
 }
 
+/* Where pixels are apart, lines need no stride unless that leaves something out. */
+static void find_tiled(mix_plan *plan) {
+    plan->tiled = plan->p;
+    for (int a = 0; a < PYCONVC_RANK; a++) {
+        const int apart =
+            a != D && plan->apart && phases_find(&plan->p, a, 0).count == plan->p.stride[a];
+        plan->tile_step[a] = apart ? plan->p.stride[a] : 1;
+        plan->tiled.stride[a] /= plan->tile_step[a];
+    }
+}
+
 static pyconvc_status make_tiles(mix_plan *plan) {
     const int64_t count = plan->axis[W].region_count;
     plan->tiles = calloc((size_t)count, sizeof *plan->tiles);
     if (!plan->tiles) return PYCONVC_NO_MEMORY;
     const int64_t lanes = plan->across ? 1 : plan->kernels->lanes;
-    plan->tiles[0] = tile_make(&plan->p, lanes, 0);
+    find_tiled(plan);
+    plan->tiles[0] = tile_make(&plan->tiled, lanes, 0);
     plan->flat = !plan->in_place && !plan->across && plan->columns == largest(&plan->axis[W]) &&
                  flat_pays(plan);
     for (int64_t i = 0; i < count; i++)
-        plan->tiles[i] = tile_make(&plan->p, lanes, plan->flat);
+        plan->tiles[i] = tile_make(&plan->tiled, lanes, plan->flat);
     return PYCONVC_OK;
 }
 
 static void size_tiles(mix_plan *plan) {
     for (int64_t i = 0; i < plan->axis[W].region_count; i++)
-        tile_size(plan->tiles + i, plan->rows,
-                  min64(plan->columns, plan->axis[W].regions[i].count));
+        tile_size(plan->tiles + i, mix_in_tile(plan, H, plan->rows),
+                  mix_in_tile(plan, W, min64(plan->columns, plan->axis[W].regions[i].count)));
 }
 
 /* Weights are read as they lie where an image (not the batch, which may change no bit) is so small
  * that packing them would take long. */
 static int reads_weights_in_place(const mix_plan *plan) {
     const pyconvc_problem *p = &plan->p;
-    return p->output[D] * p->output[H] * p->output[W] <= FEW_PIXELS && !p->conjugate &&
-           p->channels_out % plan->block == 0;
+    return has_few_pixels(p) && !p->conjugate && p->channels_out % plan->block == 0;
 }
 
 /* Whether all outputs meet all taps of the axis. */
@@ -361,21 +395,36 @@ static int lies_across(const mix_plan *plan, const across_kernels *across, int a
            (again || weights_in_order(p));
 }
 
+/* Whether they are so, each pixel read from where it lies: sums must be long enough to repay their
+ * turning, and lines of x that may be read in their places are better lanes. */
+static int reads_apart(const mix_plan *plan, const across_kernels *across) {
+    const pyconvc_problem *p = &plan->p;
+    return across && taps_of_output(p) >= APART_TAPS && !has_few_pixels(p) &&
+           !reads_in_place(p, plan->kernels->lanes) &&
+           (double)round_up(p->channels_out, across->channels) <=
+               APART_WORK * (double)round_up(p->channels_out, plan->kernels->channels);
+}
+
 /* What lanes are, and what is read in its place. */
 static void find_form(mix_plan *plan, int again) {
     const pyconvc_problem *p = &plan->p;
     const across_kernels *across = pyconvc_kernels()->across[p->dtype];
     if (lies_across(plan, across, again)) plan->across = across;
+    if (!plan->across && reads_apart(plan, across)) {
+        plan->across = across;
+        plan->apart = 1;
+    }
     plan->block = plan->across ? across->channels : plan->kernels->channels;
-    plan->in_place = plan->across ? is_inside(p) : reads_in_place(p, plan->kernels->lanes);
+    plan->in_place = plan->across ? is_inside(plan) : reads_in_place(p, plan->kernels->lanes);
     plan->panels = !plan->across && plan->in_place && reads_panels(p);
-    if (!plan->panels && !plan->across && (planes_collide(p) || p->x_step[5] != 1))
+    if (plan->apart ? planes_collide(p)
+                    : !plan->panels && !plan->across && (planes_collide(p) || p->x_step[5] != 1))
         plan->in_place = 0;
 }
 
 static pyconvc_status make(mix_plan *plan, const void *w, int again, const pyconvc_run *run) {
     const pyconvc_problem *p = &plan->p;
-    const int64_t taps = p->channels_in * p->kernel[D] * p->kernel[H] * p->kernel[W];
+    const int64_t taps = taps_of_output(p);
     plan->bytes = pyconvc_sample_bytes(p->dtype);
     plan->parts = parts_of(p->dtype);
     plan->p.conjugate &= plan->parts == 2;
@@ -393,7 +442,9 @@ static pyconvc_status make(mix_plan *plan, const void *w, int again, const pycon
     else
         size_columns(plan);
     if ((status = make_tiles(plan))) return status;
-    if (plan->across)
+    if (plan->apart)
+        size_apart(plan);
+    else if (plan->across)
         size_across(plan);
     else if (!plan->panels)
         size_pass(plan);
@@ -401,7 +452,7 @@ static pyconvc_status make(mix_plan *plan, const void *w, int again, const pycon
     size_rows(plan);
     if ((status = size_tasks(plan))) return status;
     size_tiles(plan);
-    if (again || !(plan->across || reads_weights_in_place(plan)))
+    if (again || plan->apart || !(plan->across || reads_weights_in_place(plan)))
         status = mix_pack_weights(plan, w, run);
     return status ? status : mix_place_taps(plan);
 }

@@ -11,6 +11,9 @@
  * of its own. No lane is lost on the last pixels: some tiles take one pixel less where they do not
  * come out even.
  *
+ * Where there are many pixels, those of a tile meet lines that the tile before has brought near: they
+ * are read where they lie, whatever the stride, and the tap says where its weights are.
+ *
  * Weights lie by output channel and have to be turned for this, which with so few pixels takes long.
  * Those of the next block are turned meanwhile, two samples a tap: multiplications leave the ports
  * for loads and stores half idle.
@@ -76,6 +79,13 @@ INLINE void add_some(const int P, const int turning, int64_t taps, const elem *x
     }
 }
 
+/* What vector i of a tile's sums begins with. */
+INLINE vec begin(const across_job *job, const elem *sums, int i) {
+    return job->accumulate ? load(sums + i * VL)
+           : job->bias     ? load((const elem *)job->bias + i % OUTER_VECS * VL)
+                           : set1(0);
+}
+
 /* The sums of P pixels. */
 INLINE void add_taps(const int P, const across_job *job, const elem *x, elem *sums,
                      int64_t channel) {
@@ -85,9 +95,7 @@ INLINE void add_taps(const int P, const across_job *job, const elem *x, elem *su
     vec acc[MOST * OUTER_VECS];
     UNROLL(48)
     for (int i = 0; i < P * OUTER_VECS; i++)
-        acc[i] = job->accumulate ? load(sums + i * VL)
-                 : job->bias     ? load((const elem *)job->bias + i % OUTER_VECS * VL)
-                                 : set1(0);
+        acc[i] = begin(job, sums, i);
     if (channel < job->next.channels) {
         const int64_t half = job->chunk / AHEAD;
         for (int i = 0; i < AHEAD; i++, from += job->next.step, to++)
@@ -100,11 +108,43 @@ INLINE void add_taps(const int P, const across_job *job, const elem *x, elem *su
         store(sums + i * VL, acc[i]);
 }
 
+/* The sums of P pixels that are read where they lie. */
+INLINE void add_apart(const int P, const across_job *job, const elem *const *at, elem *sums) {
+    const elem *x[MOST];
+    vec acc[MOST * OUTER_VECS];
+    UNROLL(12)
+    for (int p = 0; p < P; p++)
+        x[p] = at[p];
+    UNROLL(48)
+    for (int i = 0; i < P * OUTER_VECS; i++)
+        acc[i] = begin(job, sums, i);
+    const mix_tap *tap = job->taps, *end = tap + job->count;
+    for (; tap < end; tap++) {
+        const elem *w = (const elem *)job->w + tap->w;
+        const int64_t offset = tap->x;
+        vec v[OUTER_VECS];
+        UNROLL(4)
+        for (int n = 0; n < OUTER_VECS; n++)
+            v[n] = load(w + n * VL);
+        UNROLL(12)
+        for (int p = 0; p < P; p++) {
+            const vec s = set1(x[p][offset]);
+            UNROLL(4)
+            for (int n = 0; n < OUTER_VECS; n++)
+                acc[p * OUTER_VECS + n] = madd(acc[p * OUTER_VECS + n], s, v[n]);
+        }
+    }
+    UNROLL(48)
+    for (int i = 0; i < P * OUTER_VECS; i++)
+        store(sums + i * VL, acc[i]);
+}
+
 /* Functions of their own for each number of pixels, as in mix.c. */
 typedef struct {
     void (*gather)(const across_job *job, const elem *const *at, elem *to);
     void (*copy)(const across_job *job, const elem *x, elem *to);
     void (*add)(const across_job *job, const elem *x, elem *sums, int64_t channel);
+    void (*add_apart)(const across_job *job, const elem *const *at, elem *sums);
 } tile;
 
 #define TILE(n)                                                                                    \
@@ -117,6 +157,9 @@ typedef struct {
     }                                                                                              \
     static void add##n(const across_job *job, const elem *x, elem *sums, int64_t channel) {        \
         add_taps(PIXELS##n, job, x, sums, channel);                                                \
+    }                                                                                              \
+    static void apart##n(const across_job *job, const elem *const *at, elem *sums) {               \
+        add_apart(PIXELS##n, job, at, sums);                                                       \
     }
 TILE(1)
 TILE(2)
@@ -132,7 +175,7 @@ TILE(11)
 TILE(12)
 
 #define LINE(n)                                                                                    \
-    { gather##n, copy##n, add##n }
+    { gather##n, copy##n, add##n, apart##n }
 static const tile tiles[MOST + 1] = {{0},      LINE(1),  LINE(2), LINE(3), LINE(4),
                                      LINE(5),  LINE(6),  LINE(7), LINE(8), LINE(9),
                                      LINE(10), LINE(11), LINE(12)};
@@ -187,8 +230,27 @@ static void across(const across_job *job) {
     }
 }
 
+static void across_apart(const across_job *job) {
+    const tiling t = cut(job);
+    const elem *row = job->x;
+    elem *sums = job->sums;
+    for (int64_t i = 0, j = 0; i < t.count; i++) {
+        const int64_t pixels = t.pixels + (i < t.larger);
+        const elem *at[OUTER_COLS];
+        for (int64_t p = 0; p < pixels; p++) {
+            at[p] = row + j * job->column_step;
+            if (++j < job->width) continue;
+            j = 0;
+            row += job->row_step;
+        }
+        tiles[pixels].add_apart(job, at, sums);
+        sums += pixels * CHANNELS;
+    }
+}
+
 const across_kernels NAME(across) = {.pack = pack,
                                      .across = across,
+                                     .apart = across_apart,
                                      .lanes = VL,
                                      .channels = CHANNELS,
                                      .pixels = OUTER_COLS,

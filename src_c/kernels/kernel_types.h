@@ -252,7 +252,8 @@ typedef struct {
  *
  * with C the table's channels; the order of summation is that of mix. `pack` brings what all `count`
  * taps meet of x to panels, count * height * width elements; `across` reads
- * them, once for each C channels. The caller grants: x readable where it is met, bias for C
+ * them, once for each C channels. `apart` takes all taps from x itself, with tap t's weights at w + taps[t].w
+ * instead. The caller grants: x readable where it is met, bias for C
  * channels; with `next`, channels and chunk multiples of the table's `ahead`, and for as many
  * channels a tile of so many of the table's pixels. */
 typedef struct {
@@ -272,6 +273,7 @@ typedef struct {
 typedef struct {
     void (*pack)(const across_job *job);
     void (*across)(const across_job *job);
+    void (*apart)(const across_job *job);
     int32_t lanes, channels, pixels, ahead; /* samples in a vector; C */
 } across_kernels;
 
