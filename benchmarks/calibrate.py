@@ -3,7 +3,8 @@
     python benchmarks/calibrate.py
 
 For every tier that this processor runs: multiply-adds per nanosecond of one worker, by dtype, in an
-11x11 filter; and nanoseconds for a pass over a float32 sample with one tap. Paste the result into
+11x11 filter; nanoseconds for a pass over a float32 sample with one tap; and what passes of the
+separable method cost, from 9x9 and 41x41 filters of float32 and float64. Paste the result into
 `pyconvc/_choose.py`. `calibrate_fft.py` does the same for the transforms.
 """
 
@@ -36,7 +37,29 @@ def measure():
     x = np.ones((2048, 2048), "f4")
     y = np.empty_like(x)
     copy = best(lambda: _core.correlate(x, x[:1, :1], y))
-    print(repr(rates), f"{1e9 * copy / x.size:.2g}", sep="\t")
+    print(repr(rates), f"{1e9 * copy / x.size:.2g}", repr(pass_costs(rates)), sep="\t")
+
+
+def pass_ns(name, taps):
+    """Nanoseconds of the separable method for a sample and axis."""
+    from pyconvc import signal
+
+    x, w = (
+        np.ones((1024, 1024), name),
+        np.multiply.outer(*[np.arange(1, taps + 1).astype(name)] * 2),
+    )
+    y = np.empty_like(x)
+    return 1e9 * best(lambda: signal.convolve(x, w, "same", "separable", out=y)) / (2 * x.size)
+
+
+def pass_costs(rates):
+    """Direct products for a tap, and nanoseconds for a byte of a sample: means over dtypes."""
+    found = []
+    for name in ("f4", "f8"):
+        few, many = pass_ns(name, 9), pass_ns(name, 41)
+        tap = (many - few) / (41 - 9)
+        found.append((tap * rates[name], (few - 9 * tap) / np.dtype(name).itemsize))
+    return tuple(float(f"{sum(costs) / len(costs):.2g}") for costs in zip(*found, strict=True))
 
 
 def main():
@@ -48,11 +71,12 @@ def main():
         environment = {**os.environ, "PYCONVC_ISA": tier}
         command = [sys.executable, __file__, "measure"]
         run = subprocess.run(command, env=environment, capture_output=True, text=True, check=True)
-        rates, copy = run.stdout.strip().split("\t")
+        rates, copy, costs = run.stdout.strip().split("\t")
         print(f'    "{tier}": {rates},')
         passes.append(float(copy))
     print("}")
     print(f"SAMPLE_NS = {min(passes)}")
+    print(f"PASS_COSTS = {costs}  # of the last tier")
 
 
 if __name__ == "__main__":

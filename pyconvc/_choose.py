@@ -71,7 +71,8 @@ UNMEASURED = (
 )
 FFT_GAIN = 1.2  # by how much fft must be faster: it has fewer digits and gains less from threads
 SAMPLE_NS = 0.16  # one pass over a sample of the output, whatever the kernel
-CALL_NS = {"separable": 1.5e5, "fft": 6e4}  # what Python takes more than for the direct method
+PASS_COSTS = 1.4, 0.07  # of a separable pass: direct products for a tap, ns for a byte of a sample
+CALL_NS = {"separable": 1e5, "fft": 6e4}  # what Python takes more than for the direct method
 
 # Integers go through a float64 transform only where the largest possible sum leaves so many bits
 # for the transform's error, which then stays far below the half that rounding removes.
@@ -123,8 +124,8 @@ def weigh(f):
         return Choice(
             "direct", "so little work, or so few taps, that nothing else could be faster", seconds
         ), None
-    passes = 1e-9 * CALL_NS["separable"]
-    passes += sum(_direct_seconds(f, f.w.shape[a]) + 1e-9 * f.y.size for a in f.axes)
+    taps = [f.w.shape[a] for a in f.axes if f.w.shape[a] > 1]
+    passes = 1e-9 * CALL_NS["separable"] + sum(_pass_seconds(f, k) for k in taps)
     vectors = _methods.factors(f.w, f.axes) if passes < seconds["direct"] else None
     if vectors is not None:
         seconds["separable"] = passes
@@ -151,10 +152,12 @@ def _is_direct_unasked(f):
 
 
 def _direct_seconds(f, taps):
-    rates = DIRECT_RATE.get(_core.isa(), DIRECT_RATE[UNMEASURED])
-    dtype = f.x.dtype
-    key = dtype.str[1:] if dtype.kind in "fc" else str(dtype.itemsize)
-    return 1e-9 * f.y.size * (taps / rates[key] + SAMPLE_NS)
+    return 1e-9 * f.y.size * (taps / _rate(f.x.dtype) + SAMPLE_NS)
+
+
+def _pass_seconds(f, taps):
+    products, byte = PASS_COSTS
+    return 1e-9 * f.y.size * (products * taps / _rate(f.x.dtype) + byte * f.y.itemsize)
 
 
 def _refuse_fft(f, rival, seconds):
