@@ -10,7 +10,8 @@
  * vector apart in a single line, V = 1.
  *
  * Kernels of 3x3 and of 5x5 taps have tiles that are compiled for them: the rows that a band meets
- * are looked up once, and no program is read.
+ * are looked up once, and no program is read. Those of 3x3 taps in several planes have larger tiles
+ * than any program, for its blocks are all of three rows.
  *
  * The sum of an output runs over blocks in order, then over taps in order (of 3x3 taps over their
  * rows in order), whatever tile it falls in: tiling never changes a bit.
@@ -33,8 +34,9 @@
 #define HAS_FIVE   (REAL && TILE_CHUNK >= 5) /* integers gain nothing */
 #define MAX_ROWS   16                        /* of the input that a tile of a square kernel meets */
 
-/* Kinds of tile: for any program, for lines, and for square kernels of so many rows. */
-enum { TILE = 0, LINE = 1, THREE = 3, FIVE = 5 };
+/* Kinds of tile: for any program, for lines, for 3x3 taps in several planes, and for square kernels of
+ * so many rows. */
+enum { TILE = 0, LINE = 1, DEEP = 2, THREE = 3, FIVE = 5 };
 
 /* What all tiles of a call share. */
 typedef struct {
@@ -77,6 +79,16 @@ INLINE int is_square(const filter_program *program, int flags, int size) {
     const filter_block *b = program->blocks;
     return !(flags & FILTER_ACCUMULATE) && program->count == 1 && b->length == size &&
            b->columns == size && b->step == PARTS;
+}
+
+/* Whether a call is that of a kernel of 3x3 taps in each of several planes. */
+INLINE int is_deep(const filter_program *program) {
+    int deep = REAL && program->count > 1;
+    for (int64_t b = 0; deep && b < program->count; b++) {
+        const filter_block *block = &program->blocks[b];
+        deep = block->length == 3 && block->columns == 3 && block->step == PARTS;
+    }
+    return deep;
 }
 
 /* The rows that R rows of outputs meet; those of a square kernel from where its first column reads,
@@ -140,6 +152,19 @@ INLINE void blocks(sum *acc, const int line, const int R, const int V, const fil
     }
 }
 
+/* All blocks on the tile, which are of 3x3 taps. */
+INLINE void planes(sum *acc, const int R, const int V, const filter *f, const elem *const *rows,
+                   int64_t right) {
+    const elem *taps = f->taps;
+    for (int64_t b = 0; b < f->program->count; b++, taps += 9 * PARTS) {
+        const filter_block *block = &f->program->blocks[b];
+        UNROLL(3)
+        for (int c = 0; c < 3; c++)
+            step(acc, R, V, 3, 0, rows + block->row, block->column + right + c * PARTS,
+                 taps + c * 3 * PARTS);
+    }
+}
+
 /* All columns of a square kernel on the tile. */
 INLINE void square(sum *acc, const int size, const int R, const int V, const filter *f,
                    const elem *const *rows, int64_t right) {
@@ -169,6 +194,8 @@ INLINE void tile(const int kind, const int R, const int V, const filter *f, cons
         acc[k / PARTS].part[k % PARTS] = held(acc[k / PARTS].part[k % PARTS]);
     if (kind >= THREE)
         square(acc, kind, R, V, f, rows, right);
+    else if (kind == DEEP)
+        planes(acc, R, V, f, rows, right);
     else
         blocks(acc, kind == LINE, R, V, f, rows, right);
     UNROLL(32)
@@ -307,6 +334,7 @@ INLINE filter own_copy(const int kind, const filter *given) {
     }
 AREA(any, TILE, ROWS, VECS)
 AREA(three, THREE, THREE_ROWS, THREE_VECS)
+AREA(deep, DEEP, NINE_ROWS, NINE_VECS)
 AREA(five, FIVE, ROWS, VECS)
 
 static void filter_tile(const filter_program *program, const void *taps, const void *bias,
@@ -318,6 +346,8 @@ static void filter_tile(const filter_program *program, const void *taps, const v
         three(&f, rows, out, height, width);
     else if (HAS_FIVE && is_square(program, flags, FIVE))
         five(&f, rows, out, height, width);
+    else if (REAL && is_deep(program))
+        deep(&f, rows, out, height, width);
     else
         any(&f, rows, out, height, width);
 }
