@@ -9,6 +9,7 @@ where X is x extended by the boundary rule of each axis.
 """
 
 import math
+import sys
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -181,9 +182,9 @@ def _is_no_product(kernel):
     a, b, c, d = (float(kernel[i, j]) for i in (rows - 1, rows) for j in (columns - 1, columns))
     info = np.finfo(kernel.dtype)
     if min(abs(a), abs(b), abs(c), abs(d)) < info.tiny / info.eps:
-        return False  # rounded to fewer digits, perhaps
+        return False  # rounded to fewer digits, perhaps; so are products below the least number
     slack = 64 * float(info.eps)  # each tap within 4 eps, and roundings of the products
-    return abs(a * d - b * c) > slack * (abs(a * d) + abs(b * c))
+    return abs(a * d - b * c) > slack * (abs(a * d) + abs(b * c)) + sys.float_info.min
 
 
 def _lines(kernel, pivot):

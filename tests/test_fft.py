@@ -149,6 +149,11 @@ def test_seams_of_any_tiling(problem, block_bytes, choice, workers):
 SIDES = st.sampled_from(_tables.lengths(96))
 
 
+def forget_plans():
+    for kept in (_native._plan, _native._cheapest):
+        kept.cache_clear()
+
+
 @settings(deadline=None, max_examples=200)
 @given(problems(), SIDES, SIDES, st.sampled_from([0, 0.5]), st.integers(1, 5), st.booleans())
 def test_seams_of_any_tile(problem, rows, columns, fill, workers, keep):
@@ -156,9 +161,9 @@ def test_seams_of_any_tile(problem, rows, columns, fill, workers, keep):
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(_native, "_shapes", lambda *_: (np.array([[rows, columns]]), np.ones(1)))
         patch.setattr(_native, "SPECTRA_BYTES", 64 << 20 if keep else 0)
-        _native._cheapest.cache_clear()
+        forget_plans()
         check(*problem, fill=fill, workers=workers)
-    _native._cheapest.cache_clear()
+    forget_plans()
 
 
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
