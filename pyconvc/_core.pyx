@@ -5,6 +5,7 @@ Callers (the public modules, through _check) hand over arrays of one dtype that 
 argument may be and how an error reads is decided there, not here.
 """
 
+from libc.math cimport INFINITY
 from libc.string cimport memcpy
 from libc.stdint cimport int32_t, int64_t
 
@@ -914,23 +915,41 @@ def fourier(cnp.ndarray x, cnp.ndarray spectrum, cnp.ndarray y, *, tuple shape, 
 
 
 def loudest(cnp.ndarray x, tuple part, *, int workers=1):
-    """Largest magnitude of each part of the planes x (batch, height, width), as pyconvc_loudest has it."""
+    """(levels, softest, loudest): the largest magnitude of each part, as pyconvc_loudest has it, and their ends.
+
+    NaN is the loudest, and never the softest. None for what is not read: it takes lines and planes of float32 or
+    float64, or several of them, whose samples follow each other.
+    """
     cdef pyconvc_run run = _run_with(workers)
     cdef pyconvc_status status
-    cdef int64_t size[2]
-    cdef int64_t step[2]
-    cdef int64_t parts[2]
-    cdef int64_t batch = cnp.PyArray_DIM(x, 0)
+    cdef cnp.npy_intp counts[3]
+    cdef int64_t size[3]
+    cdef int64_t step[3]
+    cdef int64_t of[3]
+    cdef int rank = cnp.PyArray_NDIM(x), i, a
+    if not (cnp.PyArray_TYPE(x) in (cnp.NPY_FLOAT32, cnp.NPY_FLOAT64) and 1 <= rank <= 3 and _steps_fit(x)):
+        return None
+    for i in range(3):
+        a = rank - 3 + i
+        size[i] = cnp.PyArray_DIM(x, a) if a >= 0 else 1
+        step[i] = _step(x, a) if a >= 0 else 0
+        of[i] = part[a] if a >= 0 else 1
+        counts[i] = size[i] // max(1, of[i])
+    if of[0] > 1 or (size[2] > 1 and step[2] != 1):
+        return None
+    cdef cnp.ndarray to = cnp.PyArray_EMPTY(rank, counts + 3 - rank, cnp.PyArray_TYPE(x), False)
     cdef int dtype = _dtype_code(x)
     cdef void *source = cnp.PyArray_DATA(x)
-    parts[0], parts[1] = part
-    size[0], size[1] = cnp.PyArray_DIM(x, 1), cnp.PyArray_DIM(x, 2)
-    step[0], step[1] = _step(x, 0), _step(x, 1)
-    if not _steps_fit(x) or (size[1] > 1 and _step(x, 2) != 1):
-        raise ValueError("samples must follow each other along the width")
-    cdef cnp.ndarray to = np.empty((batch, size[0] // parts[0], size[1] // parts[1]), x.dtype)
     cdef void *target = cnp.PyArray_DATA(to)
     with nogil:
-        status = pyconvc_loudest(dtype, source, batch, size, step, parts, target, &run)
+        status = pyconvc_loudest(dtype, source, size[0], size + 1, step, of + 1, target, &run)
     _check_status(status)
-    return to
+    cdef double low = INFINITY, high = 0, level
+    cdef int64_t j
+    for j in range(to.size):
+        level = (<float *>target)[j] if dtype == PYCONVC_F32 else (<double *>target)[j]
+        if level < low:
+            low = level
+        if level > high or level != level:
+            high = level
+    return to, low, high

@@ -488,7 +488,7 @@ def test_loudest_of_each_part(axes, dtype, workers, strange):
     x = np.random.default_rng(len(shape)).standard_normal(shape).astype(dtype)
     if strange:
         x.flat[x.size // 3] = -strange
-    found = _safe._loudest(x, range(x.ndim), lengths, workers)
+    found, softest, loudest = _safe._levels(x, range(x.ndim), lengths, workers)
     ends = [range(0, max(1, n // k) * k, k) for n, k in zip(shape, lengths, strict=True)]
     for at in np.ndindex(found.shape):
         part = tuple(
@@ -496,6 +496,8 @@ def test_loudest_of_each_part(axes, dtype, workers, strange):
             for i, starts in zip(at, ends, strict=True)
         )
         np.testing.assert_array_equal(found[at], np.abs(x[part]).max())
+    np.testing.assert_array_equal(loudest, found.max())
+    assert softest == found.min() or np.isnan(found).any()
 
 
 def quiet_half(dtype):

@@ -69,10 +69,8 @@ def is_safe(x, w, *, axes=None, fft=None, boundary="constant", fill=0, workers=1
         return True
     w = _without_zero_ends(w, axes)
     lengths = [(w.shape[a] + 1) // 2 for a in axes]
-    taps = _loudest(w, axes, [-(-w.shape[a] // KERNEL_PARTS) for a in axes])
-    softest, top = _ends(taps)
-    heard = _loudest(x, axes, lengths, workers)
-    quietest, loudest = _ends(heard)
+    taps, softest, top = _levels(w, axes, [-(-w.shape[a] // KERNEL_PARTS) for a in axes])
+    heard, quietest, loudest = _levels(x, axes, lengths, workers)
     fill = float(abs(fill))
     loudest = loudest if fill <= loudest else fill  # NaN stays
     points = math.prod(fft or [x.shape[a] + w.shape[a] for a in axes])
@@ -103,11 +101,6 @@ def _limits(char):
     return float(limits.max), float(limits.tiny), 1 / math.sqrt(8 * float(limits.eps))  # eps is 2 u
 
 
-def _ends(levels):
-    """The smallest and the largest level."""
-    return float(np.minimum.reduce(levels, axis=None)), float(np.maximum.reduce(levels, axis=None))
-
-
 def _is_within(levels, peaks, ratio):
     """Whether all levels but zeros are at least their peak / ratio."""
     return bool(((levels == 0) | (levels >= peaks / ratio)).all())
@@ -130,24 +123,19 @@ def _without_zero_ends(w, axes):
     return w
 
 
-def _loudest(values, axes, lengths, workers=1):
-    """Largest absolute value in each part of the given lengths; the last parts take the rest."""
-    length_of = dict(zip(axes, lengths, strict=True))
-    parts = [min(length_of.get(a, 1), n) for a, n in enumerate(values.shape)]
-    if _is_planes(values, parts):
-        planes = values[(None,) * (3 - values.ndim)]
-        found = _core.loudest(planes, (1, *parts)[-2:], workers=workers)
-        counts = [n // part for n, part in zip(values.shape, parts, strict=True)]
-        return found.reshape(counts)
-    return _loudest_in_blocks(values, axes, lengths)
+def _levels(values, axes, lengths, workers=1):
+    """The largest absolute value in each part of the given lengths, and the ends of these levels.
 
-
-def _is_planes(values, parts):
-    """Whether these are planes or lines of real numbers as the C library reads them."""
-    if values.dtype.kind != "f" or values.ndim > 3 or any(part > 1 for part in parts[:-2]):
-        return False
-    along = values.shape[-1] == 1 or values.strides[-1] == values.itemsize
-    return along and _core.canonical(values) is values
+    The last parts take the rest.
+    """
+    parts = [1] * values.ndim
+    for a, length in zip(axes, lengths, strict=True):
+        parts[a] = min(length, values.shape[a])
+    found = _core.loudest(values, tuple(parts), workers=workers)
+    if found is None:
+        levels = _loudest_in_blocks(values, axes, lengths)
+        found = levels, float(levels.min()), float(levels.max())
+    return found
 
 
 def _loudest_in_blocks(values, axes, lengths):
