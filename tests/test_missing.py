@@ -213,9 +213,18 @@ def test_pieces_that_lack_something_between_those_that_do_not(shape, taps, dtype
 
 
 @pytest.mark.parametrize("dtype", cases.FLOATS)
-@pytest.mark.parametrize(("shape", "taps"), [((150, 500), (9, 8)), ((9, 60, 130), (2, 7, 7))])
+@pytest.mark.parametrize(
+    ("shape", "taps"),
+    [
+        ((150, 500), (9, 8)),
+        ((60, 500), (3, 46)),
+        ((9, 60, 130), (2, 7, 7)),
+        ((9, 60, 130), (3, 3, 3)),
+        ((9, 60, 300), (5, 4, 5)),
+    ],
+)
 def test_few_and_many_missing(shape, taps, dtype):
-    """Large kernels lose what is missing sample by sample, or tap by tap."""
+    """Kernels lose what is missing sample by sample, or tap by tap."""
     x, size = cases.random(shape, dtype), np.abs(cases.random(taps, dtype, 1))
     w = size * np.exp(-sum(i**2 for i in np.ix_(*[np.linspace(-3, 3, n) for n in taps])))
     w = w.astype(dtype)

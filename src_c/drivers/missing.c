@@ -95,37 +95,30 @@ typedef struct {
 
 static void reach_tap(void *context, int64_t row, int64_t column) {
     filter_present *present = ((imager *)context)->present;
+    const int64_t last = max64(present->first + present->reach, column);
     present->last_row = max64(present->last_row, row);
     present->first = min64(present->first, column);
-    present->last = max64(present->last, column);
-}
-
-/* Lines of an image: room for the longest run. */
-static int64_t image_lines(const filter_plan *plan) {
-    return ceil_div(plan->p->kernel[H], plan->classes) + 2 * (FILTER_PRESENT_TALL - 1);
+    present->reach = last - present->first;
 }
 
 static void put_count(void *context, int64_t row, int64_t column) {
     imager *m = context;
     const int64_t rows = m->plan->rows_per_class, bytes = m->plan->bytes;
-    const int64_t line = row / rows * image_lines(m->plan) + FILTER_PRESENT_TALL - 1 + row % rows;
-    const int64_t at = 2 * m->plan->kernels->lanes - 1 + m->present->last - column;
+    const int64_t line = row / rows * m->present->runs[0].rows + row % rows;
+    const int64_t at = m->present->first + m->present->reach - column;
     memcpy(m->image + (line * FILTER_PRESENT_PITCH + at) * bytes, m->count, (size_t)bytes);
     m->count += bytes;
 }
 
 static int has_images(const filter_plan *plan, const filter_present *present) {
-    const int64_t rows = present->runs[0].rows, reach = present->last - present->first;
-    return !plan->use_line && rows <= FILTER_PRESENT_ROWS &&
-           rows * (reach + 1) >= FILTER_PRESENT_LEAST &&
-           reach + 2 * plan->kernels->lanes <= FILTER_PRESENT_REACH;
+    return !plan->use_line && present->runs[0].rows <= FILTER_PRESENT_ROWS &&
+           present->reach < FILTER_PRESENT_REACH;
 }
 
 static pyconvc_status add_images(filter_plan *plan, filter_present *present) {
     const int64_t runs = plan->planes * plan->classes, rows = plan->p->kernel[H];
-    const int64_t image = image_lines(plan) * FILTER_PRESENT_PITCH * plan->bytes;
     imager m = {plan, present, NULL, plan->taps + present->counts * plan->bytes};
-    present->first = INT64_MAX;
+    present->first = plan->blocks[0].column;
     for_taps(plan, reach_tap, &m);
     filter_present_run *run = calloc((size_t)runs, sizeof *run);
     present->runs = run;
@@ -135,6 +128,7 @@ static pyconvc_status add_images(filter_plan *plan, filter_present *present) {
         run[i] = (filter_present_run){i * plan->rows_per_class,
                                       ceil_div(rows - i % plan->classes, plan->classes), NULL};
     if (!has_images(plan, present)) return PYCONVC_OK;
+    const int64_t image = run[0].rows * FILTER_PRESENT_PITCH * plan->bytes; /* of the longest */
     present->images = m.image = calloc((size_t)runs, (size_t)image);
     if (!m.image) return PYCONVC_NO_MEMORY;
     for_taps(plan, put_count, &m);

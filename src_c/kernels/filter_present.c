@@ -4,11 +4,11 @@
  * kernel_types.h), by the kernels that take all samples.
  *
  * A piece of y is first filtered as if nothing were missing, unless something was in the piece
- * before. What is shows in the sums, which are NaN; then the piece is computed again: the input of a
- * block of taps is turned into what is there, with 0 for what is missing, and 1 or 0 for whether it
- * is, which the nearest cache holds, and both are filtered. Kernels with images rather sum what is
- * lost: sample by sample (lost.h) where few are missing. Kernels of 3x3 taps have tiles of both sums
- * (nine.h), which also compute single vectors again.
+ * before. What is shows in the sums, which are NaN; then the piece is computed again, from input that
+ * is turned into what is there, with 0 for what is missing. Kernels with images sum what is lost,
+ * sample by sample (lost.h) where few are missing. Else the input is also turned into 1 or 0 for
+ * whether it is there, or lost, and both are filtered, a block of taps at a time. Kernels of 3x3 taps
+ * have tiles of both sums (nine.h), which also compute single vectors again.
  *
  * Sums of samples and of sizes run in the order of the program, sums of counts are exact, so the way
  * a piece is computed never changes a bit.
@@ -32,8 +32,8 @@
 #include "nine.h"
 
 /* Of turned input: */
-#define MOST_LINES  (TILE_LINES + 12)
-#define TILE_PITCH  (TILE_PIECE + SPAN + VL)
+#define MOST_LINES  80
+#define TILE_PITCH  (TILE_PIECE + MOST(SPAN, REACH) + VL)
 #define LINE_PITCH  (LINE_PIECE + SPAN + LINE_CHUNK * VL)
 #define MOST_BLOCKS 16
 #define MOST(a, b)  ((a) > (b) ? (a) : (b))
@@ -51,10 +51,12 @@ typedef struct {
     int line, is_3x3;
     int64_t height, width, pitch; /* of a piece; elements of a turned line */
     nine nine;
-    const void *x_rows[MOST_LINES], *valid_rows[MOST_LINES], *as_it_is[POINTERS];
+    int64_t lines;      /* of the input that such a piece meets */
+    int64_t lost_pitch; /* elements of a line of weights */
+    double most_lost; /* samples, counted once for each run that meets them, while these are few */
+    const void *x_rows[MOST_LINES], *valid_rows[MOST_LINES], *table[POINTERS];
     elem x[ROOM] __attribute__((aligned(64))), valid[ROOM] __attribute__((aligned(64)));
-    elem lost[(TILE_LINES + TALL) * TILE_PIECE + VL], size[TILE_LINES * TILE_PIECE + VL];
-    bit_line missing[BITS_LINES];
+    elem lost[TILE_LINES * LOST_PITCH], size[TILE_LINES * LOST_PITCH];
 } pieces;
 
 /* A piece: `right` of the row pointers, height x width of y. */
@@ -144,7 +146,7 @@ static void add_part(pieces *p, part *t, const piece *at, sums *s, int several) 
         p->kernel(&program, t->taps, p->bias, p->x_rows, at->y, at->y_pitch, at->height, at->width,
                   s->how);
     if (s->kind != NOTHING)
-        p->kernel(&program, t->taps + s->behind, NULL, p->valid_rows, s->weight, p->width,
+        p->kernel(&program, t->taps + s->behind, NULL, p->valid_rows, s->weight, p->lost_pitch,
                   at->height, at->width, s->how);
     s->how = FILTER_ACCUMULATE;
     t->count = 0;
@@ -201,7 +203,7 @@ static void scale_by_size(const pieces *p, const piece *at) {
     const scale_limits limits = limits_of(&p->present->by_size);
     for (int64_t r = 0; r < at->height; r++) {
         elem *y = at->y + r * at->y_pitch;
-        const elem *size = p->size + r * p->width;
+        const elem *size = p->size + r * p->lost_pitch;
         int64_t j = 0;
         for (; j + VL <= at->width; j += VL)
             store(y + j, scaled(load(y + j), load(size + j), &limits));
@@ -226,7 +228,7 @@ static int too_much(const pieces *p, const piece *at) {
     const scaling s = make_scaling(p->present);
     flags much = {0};
     for (int64_t r = 0; r < at->height; r++) {
-        const elem *lost = p->lost + r * p->width;
+        const elem *lost = p->lost + p->present->reach + r * LOST_PITCH;
         int64_t j = 0;
         for (; j + VL <= at->width; j += VL)
             much |= test(load(lost + j) > s.most);
@@ -245,7 +247,8 @@ INLINE void scale_by_count(const int sized, const pieces *p, const piece *at) {
     const scaling s = make_scaling(p->present);
     for (int64_t r = 0; r < at->height; r++) {
         elem *y = at->y + r * at->y_pitch;
-        const elem *lost = p->lost + r * p->width, *size = p->size + r * p->width;
+        const elem *lost = p->lost + p->present->reach + r * LOST_PITCH,
+                   *size = p->size + r * LOST_PITCH;
         int64_t j = 0;
         for (; j + VL <= at->width; j += VL)
             store(y + j, by_count(sized, &s, load(y + j), load(lost + j), size + j));
@@ -264,9 +267,8 @@ static int filter_whole(pieces *p, const piece *at) {
     const int64_t rows = p->present->last_row + at->height;
     if (rows > POINTERS) return 0;
     for (int64_t i = 0; i < rows; i++)
-        p->as_it_is[i] = at->rows[i] + at->right;
-    p->kernel(p->program, p->taps, p->bias, p->as_it_is, at->y, at->y_pitch, at->height, at->width,
-              0);
+        p->table[i] = at->rows[i] + at->right;
+    p->kernel(p->program, p->taps, p->bias, p->table, at->y, at->y_pitch, at->height, at->width, 0);
     return 1;
 }
 
@@ -295,40 +297,51 @@ static int filter_by_size(pieces *p, const piece *at) {
     return missing;
 }
 
-enum { NONE, FEW, MANY };
-
-/* How many samples are missing; if few, `lost` has the counts that they take. */
-static int search(pieces *p, const piece *at) {
+/* Whether samples are missing that are more quickly summed by taps: every eighth line tells. */
+static int lacks_much(const pieces *p, const piece *at) {
     const filter_present *o = p->present;
-    const int64_t reach = o->last - o->first, count = at->width + reach;
-    int64_t missing = 0;
-    column c;
-    for (const filter_present_run *run = o->runs; run < o->runs + o->count; run++) {
-        const int64_t lines = at->height + run->rows - 1;
-        int64_t here = 0;
-        for (int64_t i = 0; i < lines; i++)
-            here += find(at->rows[run->row + i] + o->first + at->right, count, p->missing[i]);
-        if (!here) continue;
-        if (!few(run, reach + 1, lines * count, here)) return MANY;
-        if (!missing) memset(p->lost, 0, sizeof p->lost);
-        missing += here;
-        for (int64_t j = 0; j < at->width; j += WIDE) {
-            list(&c, p->missing, lines, j, reach);
-            take(&c, run, at->height, p->lost + j, p->width);
+    const int64_t right = o->first + at->right, count = at->width + o->reach;
+    int64_t missing = 0, lines = 0;
+    for (const filter_present_run *run = o->runs; run < o->runs + o->count; run++)
+        for (int64_t l = run->rows / 2; l < at->height + run->rows - 1; l += 8, lines++)
+            missing += count_missing(at->rows[run->row + l] + right, count);
+    return (double)missing * (double)p->lines > p->most_lost * (double)lines;
+}
+
+/* Turns all lines that a piece meets, and sums what their missing samples take from it; returns
+ * whether there are any. */
+static int hold(pieces *p, const piece *at) {
+    const filter_present *o = p->present;
+    const int64_t count = at->width + o->reach, vectors = (o->reach + VL) / VL;
+    elem *to = p->x;
+    uint64_t bits[WORDS];
+    int missing = 0;
+    for (const filter_present_run *run = o->runs; run < o->runs + o->count; run++)
+        for (int64_t l = 0; l < at->height + run->rows - 1; l++, to += TILE_PITCH) {
+            p->table[run->row + l] = to - o->first;
+            if (!turn_bits(at->rows[run->row + l] + o->first + at->right, count, to, bits))
+                continue;
+            if (!missing) clear_lost(at->height, count + vectors * VL, p->lost);
+            missing = 1;
+            take_line(vectors, bits, count, run, l, at->height, p->lost);
         }
-    }
-    return missing ? FEW : NONE;
+    return missing;
 }
 
 /* Returns whether something was missing. */
 static int filter_by_count(pieces *p, const piece *at) {
     const filter_present *o = p->present;
-    const int missing = search(p, at);
-    const sums samples = {1, missing == MANY ? LOST : NOTHING, o->counts, p->lost};
+    const sums samples = {1, LOST, o->counts, p->lost + o->reach};
     const sums sizes = {0, THERE, o->sizes, p->size};
-    if (missing == NONE && filter_whole(p, at)) return 0;
-    add_up(p, at, samples);
-    if (missing == NONE) return 0;
+    int missing = 1;
+    if (p->most_lost > 0 && !lacks_much(p, at)) {
+        missing = hold(p, at);
+        p->kernel(p->program, p->taps, p->bias, p->table, at->y, at->y_pitch, at->height, at->width,
+                  0);
+    } else {
+        missing = add_up(p, at, samples);
+    }
+    if (!missing) return 0;
     if (too_much(p, at)) {
         add_up(p, at, sizes);
         scale_by_count(1, p, at);
@@ -336,6 +349,22 @@ static int filter_by_count(pieces *p, const piece *at) {
         scale_by_count(0, p, at);
     }
     return 1;
+}
+
+/* The lines of a piece and of what it meets. What is lost is summed by taps at about two of them a
+ * cycle, by samples at about two cycles for each vector of an image. */
+static void open_images(pieces *p) {
+    const filter_present *o = p->present;
+    const int rows = o->plain->tile_rows;
+    const int64_t runs = o->count, high = o->runs[0].rows - 1;
+    const int64_t most = runs > 1 ? LOW_LINES : TILE_LINES, room = MOST_LINES / runs - high;
+    p->height = MOST((room < most ? room : most) / rows, 1) * rows;
+    p->lines = runs * (p->height + high);
+    const int fits = p->lines <= MOST_LINES && o->last_row + p->height <= POINTERS;
+    const double vectors = (double)((o->reach + VL) / VL),
+                 sums = (double)(p->height * p->width) / VL;
+    const double taps = (double)(runs * (high + 1) * (o->reach + 1));
+    p->most_lost = fits ? sums * taps / 2 / (2 * vectors * (double)(high + 1)) : 0;
 }
 
 /* 3x3 taps: the commonest kernel. */
@@ -375,11 +404,13 @@ static void open_pieces(pieces *p, const filter_program *program, int line, cons
     p->taps = taps, p->bias = bias;
     p->kernel = line ? o->plain->line : o->plain->tile;
     p->line = line;
-    const int rows = o->plain->tile_rows, lines = o->images ? TILE_LINES : LOW_LINES;
-    p->height = line ? LINE_LINES : lines / rows * rows;
+    const int rows = o->plain->tile_rows;
+    p->height = line ? LINE_LINES : LOW_LINES / rows * rows;
     p->width = line ? LINE_PIECE : TILE_PIECE;
     p->pitch = line ? LINE_PITCH : TILE_PITCH;
     p->is_3x3 = is_3x3(program, line);
+    p->lost_pitch = line ? LINE_PIECE : LOST_PITCH;
+    if (o->images) open_images(p);
     if (p->is_3x3) open_3x3(p);
     for (int64_t l = 0; l < MOST_LINES; l++) {
         p->x_rows[l] = p->x + l * p->pitch;

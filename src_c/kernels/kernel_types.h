@@ -63,16 +63,16 @@ typedef struct {
  * both in the order of the taps. `plain` are the kernels that take all samples, of the same tier.
  * Nothing is accumulated or streamed. The size of a tap lies `sizes` elements behind it.
  *
- * Large kernels have images, and weights in counts: sizes rounded to whole numbers so small in all
- * that their sums are exact in any order, `counts` elements behind the taps; `by_count` has their
- * total. Only where less than an eighth of a window's count is left, where rounding might show, do
+ * Kernels of tiles that do not reach far have images, and weights in counts: sizes rounded to whole
+ * numbers so small in all that their sums are exact in any order, `counts` elements behind the taps;
+ * `by_count` has their total. Only where less than an eighth of a window's count is left, where rounding might show, do
  * they take sizes.
  *
- * Kernel rows come in runs that meet the table from `row` on, row after row, from column first to
- * column last. A run's image has the counts of each of its rows from the last column to the first,
- * what a missing sample takes from the outputs that it would have met, amid zeros:
- * FILTER_PRESENT_TALL - 1 lines above and below, two vectors less one element on the left, in lines
- * of FILTER_PRESENT_PITCH. */
+ * Kernel rows come in runs that meet the table from `row` on, row after row, in columns first ..
+ * first + reach. A run's image has the counts of each of its rows from the last column to the first,
+ * what a missing sample takes from the outputs that it would have met, in lines of
+ * FILTER_PRESENT_PITCH, and zeros behind them.
+ */
 typedef struct {
     int64_t row, rows;
     const void *image;
@@ -82,16 +82,14 @@ struct filter_present {
     const filter_kernels *plain;
     int64_t sizes, counts;
     present_scale by_size, by_count;
-    int64_t last_row, first, last, count; /* of runs */
+    int64_t last_row, first, reach, count; /* of runs */
     const filter_present_run *runs;
     const void *images; /* NULL: none */
 };
 
-#define FILTER_PRESENT_PITCH 128
-#define FILTER_PRESENT_REACH 56 /* of columns and two vectors: with bits of a byte, a word */
+#define FILTER_PRESENT_PITCH 64
+#define FILTER_PRESENT_REACH 48
 #define FILTER_PRESENT_ROWS  48 /* of a run, at most */
-#define FILTER_PRESENT_LEAST 49 /* taps of a run that repay a search */
-#define FILTER_PRESENT_TALL  4  /* outputs below each other that take an image at a time */
 
 typedef struct {
     filter_fn *tile, *line;
