@@ -21,6 +21,9 @@
 #define CHANNELS       160       /* of y at once */
 #define Y_BYTES        (1 << 20) /* of y's samples in a band */
 #define ENOUGH_TASKS   8
+#define FOLDED_SAMPLE  1.4 /* cycles of folding a line of x, for each sample of a line of y, */
+#define FOLDED_DEPTH   120 /* and more where a band has one depth only */
+#define PART_PUT       68  /* of putting part of a vector in its place */
 #define CACHE_LINE     64
 
 enum { D, H, W };
@@ -147,10 +150,22 @@ static int lies_inside(const pyconvc_problem *p, int a) {
            (p->output[a] - 1) * p->stride[a] + (p->kernel[a] - 1) * p->dilation[a] < p->input[a];
 }
 
+/* Whether pairs cost less than folding though lines of y end in part of a vector, whose other lanes
+ * are summed for nothing: cycles of a line of x. */
+static int repays_lanes(const columns_plan *plan) {
+    const pyconvc_problem *p = plan->p;
+    const int64_t lanes = plan->outer->lanes, wide = p->output[W],
+                  empty = round_up(wide, lanes) - wide;
+    const double folding = FOLDED_SAMPLE * (double)wide + (p->output[D] > 1 ? FOLDED_DEPTH : 0),
+                 parts = PART_PUT + (double)(empty * p->channels_out) / (double)lanes;
+    return !empty || parts <= folding;
+}
+
 static int puts_pairs(const columns_plan *plan) {
     const pyconvc_problem *p = plan->p;
     return plan->outer->wide_pairs && plan->alone && keeps_apart(p, D) && lies_inside(p, D) &&
-           lies_inside(p, H) && lies_inside(p, W) && p->stride[W] == 2 && p->x_step[5] == 1;
+           lies_inside(p, H) && lies_inside(p, W) && p->stride[W] == 2 && p->x_step[5] == 1 &&
+           repays_lanes(plan);
 }
 
 static void size_bands(columns_plan *plan) {
