@@ -13,6 +13,8 @@
  * Sums of samples and of sizes run in the order of the program, sums of counts are exact, so the way
  * a piece is computed never changes a bit.
  */
+#include <stdlib.h>
+
 #include "kernel_types.h"
 #include "vec.h"
 
@@ -155,12 +157,13 @@ static void add_part(pieces *p, part *t, const piece *at, sums *s, int several) 
 /* Adds a block to the part, if the lines of both can be held. */
 static int joins(const pieces *p, part *t, const filter_block *block, int64_t height) {
     const int64_t last_row = block->row + (p->line ? 0 : block->length - 1);
-    const int64_t last = block->column + (block->columns - 1) * block->step +
-                         (p->line ? (block->length - 1) * VL : 0);
-    if (!t->count) *t = (part){t->taps, 0, block->row, last_row, block->column, last, {{0}}};
+    const int64_t far = block->column + (block->columns - 1) * block->step;
+    const int64_t first = far < block->column ? far : block->column; /* phases may go back */
+    const int64_t last = MOST(far, block->column) + (p->line ? (block->length - 1) * VL : 0);
+    if (!t->count) *t = (part){t->taps, 0, block->row, last_row, first, last, {{0}}};
     part both = {.first_row = block->row < t->first_row ? block->row : t->first_row,
                  .last_row = MOST(last_row, t->last_row),
-                 .first = block->column < t->first ? block->column : t->first,
+                 .first = first < t->first ? first : t->first,
                  .last = MOST(last, t->last)};
     const int64_t room = p->line ? SPAN + (LINE_CHUNK - 1) * VL : SPAN;
     /* The table has rows that no block meets, with nothing in them. */
@@ -181,7 +184,7 @@ static int add_up(pieces *p, const piece *at, sums s) {
     for (int64_t b = 0; b < p->program->count; b++) {
         filter_block block = p->program->blocks[b];
         const int32_t columns = block.columns;
-        const int64_t most = block.step ? 1 + SPAN / block.step : columns;
+        const int64_t most = block.step ? 1 + SPAN / llabs(block.step) : columns;
         for (int64_t c = 0; c < columns; c += most, block.column += most * block.step) {
             block.columns = (int32_t)(columns - c < most ? columns - c : most);
             if (!joins(p, &t, &block, at->height)) {
