@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: BSD-3-Clause
  * tiers.c -- every tier that runs here against the scalar one, through pyconvc.h alone: for
- * processors that Python is not at hand for (make neon).
+ * processors that Python is not at hand for (make neon), and for sanitizers (make sanitize).
  *
- * Random problems of all passes, pools, dtypes and boundary rules. Integers and maxima must have
- * the same bits; sums of floats of at most 1 may differ by 2 units of rounding a term. */
+ * Random problems of all passes, pools, chains, dtypes and boundary rules, some without samples that
+ * are missing. Integers and maxima must have the same bits; sums of floats of at most 1 may differ
+ * by 2 units of rounding a term. */
 #include <float.h>
 #include <math.h>
 #include <stdio.h>
@@ -61,6 +62,15 @@ static double part_at(int dtype, const void *a, size_t i) {
     return is_single(dtype) ? ((const float *)a)[i] : ((const double *)a)[i];
 }
 
+/* The larger of two errors, of which NaN is the largest. */
+static double worse(double a, double b) {
+    return a > b || isnan(a) ? a : b;
+}
+
+static double error_of(double got, double want) {
+    return isnan(got) && isnan(want) ? 0 : fabs(got - want);
+}
+
 static void compare(const char *tier, const char *pass, int dtype, const void *got,
                     const void *want, int64_t samples, int64_t terms) {
     const size_t bytes = bytes_of[dtype] * (size_t)samples;
@@ -69,7 +79,7 @@ static void compare(const char *tier, const char *pass, int dtype, const void *g
     int same = memcmp(got, want, bytes) == 0;
     if (!same && is_floating(dtype) && terms) {
         for (size_t i = 0; i < bytes / (is_single(dtype) ? 4 : 8); i++)
-            error = fmax(error, fabs(part_at(dtype, got, i) - part_at(dtype, want, i)));
+            error = worse(error, error_of(part_at(dtype, got, i), part_at(dtype, want, i)));
         same = error <= 2 * unit * (double)terms;
     }
     compared++;
@@ -174,6 +184,107 @@ static void compare_passes(int dtype) {
     free(bias);
 }
 
+/* ---- without missing samples */
+
+static void compare_missing(int dtype) {
+    int64_t samples[3];
+    pyconvc_problem p;
+    do
+        p = random_problem(dtype, samples);
+    while (p.groups > 1 || p.channels_in > 1 || p.channels_out > 1);
+    const int64_t taps = product(p.kernel, PYCONVC_RANK);
+    const int normalize = (int)up_to(0, 1);
+    void *x = new_array(dtype, samples[0]), *w = new_array(dtype, taps);
+    void *want = new_array(dtype, samples[2]), *got = new_array(dtype, samples[2]);
+    uint8_t *mask = new_array(PYCONVC_BOOL, samples[0]);
+    p.batch = 1;
+    for (int64_t i = 0, lost = up_to(1, 10); i < samples[0]; i++) {
+        mask[i] = up_to(0, 99) < lost;
+        if (up_to(0, 99) >= lost) continue;
+        if (is_single(dtype))
+            ((float *)x)[i] = NAN;
+        else
+            ((double *)x)[i] = NAN;
+    }
+    for (int64_t t = 0; t < taps && normalize; t++) /* of one sign */
+        if (is_single(dtype))
+            ((float *)w)[t] = fabsf(((float *)w)[t]);
+        else
+            ((double *)w)[t] = fabs(((double *)w)[t]);
+    /* Scaling by at most 5. */
+    const double least = normalize ? 0.2 : 0;
+    const int64_t outputs = product(p.output, PYCONVC_RANK);
+    check(pyconvc_isa_select("scalar"), "scalar");
+    check(pyconvc_correlate_present(&p, x, mask, w, least, normalize, want, &serial), "present");
+    for (int i = 1; pyconvc_isa_available(i); i++) {
+        check(pyconvc_isa_select(pyconvc_isa_available(i)), "select");
+        check(pyconvc_correlate_present(&p, x, mask, w, least, normalize, got, &shared), "present");
+        compare(pyconvc_isa_name(), "present", dtype, got, want, outputs, 10 * taps + 10);
+    }
+    free(x), free(w), free(want), free(got), free(mask);
+}
+
+/* ---- chains */
+
+#define TERMS 6
+
+/* Passes along an axis each, or the only one along all; the number of rounded terms in *terms. */
+static pyconvc_chain random_chain(int dtype, int64_t at[][3 * (2 * TERMS - 1)], void *const *w,
+                                  int64_t *terms) {
+    pyconvc_chain c = {.dtype = dtype, .x_sample = -1, .y_sample = -1, .batch = up_to(1, 2)};
+    const int first = (int)up_to(0, PYCONVC_RANK - 1), complex = dtype >= PYCONVC_C64;
+    int64_t product = 1, sum = 0;
+    c.passes = (int32_t)up_to(1, PYCONVC_RANK);
+    for (int a = 0; a < PYCONVC_RANK; a++)
+        c.size[a] = up_to(1, a == PYCONVC_RANK - 1 ? 150 : 20);
+    for (int i = 0; i < c.passes; i++) {
+        static const int kinds[] = {PYCONVC_SUM, PYCONVC_MEAN, PYCONVC_TERMS, PYCONVC_PAIRS};
+        pyconvc_pass *pass = &c.pass[i];
+        pass->kind = kinds[up_to(0, complex ? 1 : 3)];
+        pass->at = at[i], pass->w = w[i];
+        const int listed = pass->kind == PYCONVC_TERMS || pass->kind == PYCONVC_PAIRS;
+        for (int a = 0; a < PYCONVC_RANK; a++) {
+            const int along = a == (first + i) % PYCONVC_RANK || (listed && c.passes == 1);
+            pass->boundary[a] = (int32_t)up_to(PYCONVC_CONSTANT, PYCONVC_CIRCULAR);
+            pass->kernel[a] = along ? up_to(1, 20) : 1;
+            pass->pad[a] = up_to(0, pass->kernel[a] - 1);
+        }
+        pass->terms = listed ? up_to(1, TERMS) : 0;
+        for (int64_t t = 0; t < 2 * pass->terms - 1; t++)
+            for (int a = 0; a < PYCONVC_RANK; a++)
+                at[i][PYCONVC_RANK * t + a] = up_to(0, pass->kernel[a] - 1);
+        const int64_t n = pass->kernel[0] * pass->kernel[1] * pass->kernel[2];
+        product *= listed ? 2 * pass->terms : n;
+        sum += listed ? 2 * pass->terms : n;
+    }
+    *terms = product * sum;
+    contiguous(c.x_step + 1, PYCONVC_RANK, c.size);
+    c.x_step[0] = c.size[0] * c.x_step[1];
+    memcpy(c.y_step, c.x_step, sizeof c.y_step);
+    return c;
+}
+
+static void compare_chains(int dtype) {
+    int64_t at[PYCONVC_RANK][3 * (2 * TERMS - 1)], terms;
+    void *w[PYCONVC_RANK];
+    for (int i = 0; i < PYCONVC_RANK; i++)
+        w[i] = new_array(dtype, 20);
+    const pyconvc_chain c = random_chain(dtype, at, w, &terms);
+    const int64_t samples = c.batch * product(c.size, PYCONVC_RANK);
+    void *x = new_array(dtype, samples), *want = new_array(dtype, samples);
+    void *got = new_array(dtype, samples);
+    check(pyconvc_isa_select("scalar"), "scalar");
+    check(pyconvc_chain_run(&c, x, want, &serial), "chain");
+    for (int i = 1; pyconvc_isa_available(i); i++) {
+        check(pyconvc_isa_select(pyconvc_isa_available(i)), "select");
+        check(pyconvc_chain_run(&c, x, got, &shared), "chain");
+        compare(pyconvc_isa_name(), "chain", dtype, got, want, samples, 2 * terms + 2);
+    }
+    for (int i = 0; i < PYCONVC_RANK; i++)
+        free(w[i]);
+    free(x), free(want), free(got);
+}
+
 /* ---- pools */
 
 /* Averages without dilation: every window has a sample. */
@@ -243,6 +354,8 @@ int main(void) {
     for (int dtype = 0; dtype < PYCONVC_DTYPES; dtype++)
         for (int i = 0; i < PROBLEMS; i++) {
             compare_passes(dtype);
+            if (is_floating(dtype)) compare_chains(dtype);
+            if (dtype <= PYCONVC_F64) compare_missing(dtype);
             if (has_average(dtype)) compare_pools(dtype, PYCONVC_AVERAGE, 0);
             if (has_maximum(dtype)) compare_pools(dtype, PYCONVC_MAXIMUM, 0);
             if (has_index(dtype)) compare_pools(dtype, PYCONVC_MAXIMUM, 1);
