@@ -24,13 +24,14 @@ C_FILES = $(shell git ls-files 'src_c/*.c' 'src_c/*.h')
 
 AARCH64 = aarch64-linux-gnu
 
-.PHONY: help demo test neon style format docs bench readme-table performance clean
+.PHONY: help demo test neon sanitize style format docs bench readme-table performance clean
 .NOTPARALLEL:
 
 help:
 	@echo 'make demo          filter a real photograph, beside SciPy and OpenCV'
 	@echo 'make test          all tests; PYTEST_ARGS="-k stride" for some'
 	@echo 'make neon          the C library for AArch64, cross-compiled and run under qemu'
+	@echo 'make sanitize      the C library, compiled and run with sanitizers, which takes minutes'
 	@echo 'make style         check formatting and lint;  make format  mends formatting'
 	@echo 'make docs          docs/_build/html, warnings are errors'
 	@echo 'make bench         python -m pyconvc bench; BENCH_ARGS="--only 2-D --threads 1"'
@@ -65,6 +66,13 @@ neon:
 	CC=$(AARCH64)-gcc PYCONVC_MACHINE=aarch64 $(BIN)/python setup.py -q compare_tiers \
 		--build-temp build/neon --run-with 'qemu-aarch64 -L /usr/$(AARCH64)'
 endif
+
+# Fresh memory is full of NaN.
+sanitize:
+	$(PYTHON) -m venv --clear .venv-$@
+	$(PIP) install --upgrade setuptools Cython numpy scipy
+	CC=gcc $(BIN)/python setup.py -q compare_tiers --sanitize --build-temp build/sanitize \
+		--run-with 'env ASAN_OPTIONS=max_malloc_fill_size=2147483647:malloc_fill_byte=255'
 
 docs:
 	$(call install,'.[docs]')

@@ -72,6 +72,10 @@ BASE = ["-std=gnu11", "-g0", "-fvisibility=hidden", "-ffp-contract=fast", "-Wall
 # Predictive commoning carries loaded vectors from one pass of a tap loop to the next and spills the
 # taps.
 ONLY_GCC = "-fno-predictive-commoning"
+# For GCC's sanitizers, with which more optimization takes minutes a kernel. Python's own flags may
+# have signed numbers wrap.
+SANITIZE = ["-O1", "-g1", "-fno-wrapv", "-fno-omit-frame-pointer", "-fno-sanitize-recover"]
+SANITIZE += ["-fsanitize=address,undefined"]
 
 
 INCLUDES = [str(SRC / part) for part in (".", "include", "kernels", "isa", "drivers")]
@@ -110,6 +114,8 @@ class Build(build_ext):
     and those of the C library, which the core is linked with.
     """
 
+    sanitize = False
+
     def build_extensions(self):
         self.find_flags()
         units = [*map(self.own_unit, self.extensions), *self.units()]
@@ -135,6 +141,7 @@ class Build(build_ext):
         gcc = accepts(compiler, [ONLY_GCC])
         self.base = [*BASE, ONLY_GCC] if gcc else BASE
         self.optimize = OPTIMIZE_GCC if gcc else {}
+        self.last = SANITIZE if self.sanitize else []
         openmp = accepts(
             compiler,
             ["-fopenmp"],
@@ -193,7 +200,7 @@ class Build(build_ext):
                 output_dir=str(folder),
                 macros=macros,
                 include_dirs=list(includes),
-                extra_postargs=[*self.base, *flags],
+                extra_postargs=[*self.base, *flags, *self.last],
             )
         return str(target)
 
@@ -208,11 +215,14 @@ class CompareTiers(Build):
     user_options: ClassVar = [
         *Build.user_options,
         ("run-with=", None, "command that runs the program, such as an emulator"),
+        ("sanitize", None, "with GCC's sanitizers of addresses and of undefined behaviour"),
     ]
+    boolean_options: ClassVar = [*Build.boolean_options, "sanitize"]
 
     def initialize_options(self):
         super().initialize_options()
         self.run_with = ""
+        self.sanitize = False
 
     def build_extensions(self):
         objects = self.library()
@@ -220,10 +230,11 @@ class CompareTiers(Build):
             ["tests/tiers.c"],
             output_dir=self.build_temp,
             include_dirs=[str(SRC / "include")],
-            extra_postargs=[*self.base, "-O1"],
+            extra_postargs=[*self.base, "-O1", *self.last],
         )
         program = str(Path(self.build_temp, "tiers").absolute())
-        self.compiler.link_executable(objects, program, libraries=["m"], extra_postargs=self.openmp)
+        flags = [*self.openmp, *self.last]
+        self.compiler.link_executable(objects, program, libraries=["m"], extra_postargs=flags)
         subprocess.run([*shlex.split(self.run_with), program], check=True)
 
 
