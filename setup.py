@@ -40,6 +40,7 @@ KERNELS |= {
     "channels_last": ALL,
     "across": FLOATS,
     "plane_grad": FLOATS,
+    "group": FLOATS,
     "twin": FLOATS,
     "winograd": FLOATS,
     "pool_sum": [*FLOATS, "c64", "c128", "u64"],

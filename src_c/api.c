@@ -9,6 +9,7 @@
 #include "drivers/dot.h"
 #include "drivers/filter.h"
 #include "drivers/gather.h"
+#include "drivers/group.h"
 #include "drivers/missing.h"
 #include "drivers/mix.h"
 #include "drivers/twin.h"
@@ -120,6 +121,7 @@ pyconvc_status pyconvc_correlate(const pyconvc_problem *p, const void *x, const 
     if (run->workers < 1) return PYCONVC_BAD_PROBLEM;
     if (checked.winograd) return by_winograd(&checked, x, w, bias, y, run);
     if (channels_last_suits(&checked)) return channels_last_correlate(&checked, x, w, bias, y, run);
+    if (group_suits(&checked)) return group_correlate(&checked, x, w, bias, y, run);
     return mix_suits(&checked) ? by_mix(&checked, x, w, bias, y, run)
                                : by_filter(&checked, x, w, bias, y, run);
 }
@@ -202,7 +204,9 @@ pyconvc_status pyconvc_plan_make(const pyconvc_problem *p, const void *w, const 
     const pyconvc_problem *q = &made->problem;
     pyconvc_status status = pyconvc_complete(&made->problem);
     if (!status && !no_outputs(q))
-        made->method = q->winograd ? BY_WINOGRAD : mix_suits(q) ? BY_MIX : BY_CALL;
+        made->method = q->winograd                       ? BY_WINOGRAD
+                       : mix_suits(q) && !group_suits(q) ? BY_MIX
+                                                         : BY_CALL;
     if (made->method == BY_MIX) status = mix_plan_make(&made->by.mix, q, w, 1, run);
     if (made->method == BY_WINOGRAD) status = winograd_plan_make(&made->by.winograd, q, w, 1, run);
     if (status)
@@ -235,6 +239,7 @@ int64_t pyconvc_plan_workspace(const pyconvc_plan *plan) {
     if (plan->method == BY_MIX) return (int64_t)mix_scratch(&plan->by.mix);
     if (plan->method == BY_WINOGRAD) return (int64_t)winograd_scratch(&plan->by.winograd);
     if (no_outputs(&plan->problem)) return 0;
+    if (group_suits(&plan->problem)) return 0;
     if (channels_last_suits(&plan->problem)) return (int64_t)channels_last_scratch(&plan->problem);
     const pyconvc_status status = filter_plan_make(&filter, &plan->problem, plan->w, NULL, &run);
     const int64_t bytes = status ? 0 : (int64_t)filter_scratch(&filter);

@@ -80,6 +80,17 @@ def check_transposed(x_shape, w_shape, options, at_end):
     assert got.tobytes() == want.tobytes()
 
 
+def check_planes(width, padding, stride, channels, at_end):
+    """Planes that kernels read as they are, up to their edges."""
+    x = random((1, 2 * channels, 4, width), "f4")
+    w = random((2 * channels, channels, 3, 3), "f4", 1)
+    options = {"padding": padding, "stride": stride, "groups": 2, "method": "direct"}
+    want = nn.conv2d(x, w, **options)
+    fenced, out = (Fenced(a.nbytes).array(a.shape, "f4", at_end) for a in (x, want))
+    fenced[...] = x
+    assert nn.conv2d(fenced, w, **options, out=out).tobytes() == want.tobytes()
+
+
 def main():
     rooms = [Fenced(1 << 16) for _ in range(3)]
     for problem, dtype, at_end in itertools.product(problems(), DTYPES, (False, True)):
@@ -96,6 +107,11 @@ def main():
     for (name, layer), at_end in itertools.product(MANY_CHANNELS.items(), (False, True)):
         print("transposed", name, "at the end" if at_end else "at the start", flush=True)
         check_transposed(*layer, at_end)
+    for case in itertools.product(
+        (7, 8, 9, 15, 16, 17, 24, 33, 64), (0, 1), (1, 2), (1, 4), (False, True)
+    ):
+        print("planes", *case, flush=True)
+        check_planes(*case)
     print("done")
 
 

@@ -27,6 +27,78 @@ def test_sizes(kernel, steps, dtype):
         cases.assert_same(got, want, terms=x[:, 0].size, scale=np.abs(want).max())
 
 
+# Padding of each side, from what planes that are read as they are may have to what they may not.
+SIDES = [
+    ((1, 1), (1, 1)),
+    ((0, 0), (0, 0)),
+    ((0, 1), (0, 1)),
+    ((2, 0), (1, 0)),
+    ((1, 3), (2, 1)),
+]
+
+
+@pytest.mark.parametrize("padding", SIDES, ids=str)
+@pytest.mark.parametrize("stride", [1, 2])
+@pytest.mark.parametrize("dtype", ["float32", "float64", "complex64", "int16", "uint8", "bool"])
+def test_edges(dtype, stride, padding):
+    """Widths around one and two vectors, with 3 x 3 taps."""
+    for height, width in [(2, 64), (3, 7), (4, 8), (3, 9), (9, 13), (5, 16), (6, 17), (8, 35)]:
+        x, w = cases.random((2, 3, height, width), dtype), cases.random((6, 1, 3, 3), dtype, 1)
+        options = {"padding": padding, "stride": stride, "groups": 3}
+        bias = cases.random((6,), dtype, 2)
+        if height + sum(padding[0]) < 3:
+            continue
+        want = reference.conv2d(x, w, bias, **options)
+        cases.assert_same(nn.conv2d(x, w, bias, **options), want, terms=9)
+
+
+@pytest.mark.parametrize("padding", SIDES, ids=str)
+@pytest.mark.parametrize("flip", [False, True])
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+def test_groups_of_few_channels(dtype, flip, padding):
+    """Tiles side by side, one below the other, at either edge and at both; several blocks."""
+    for channels, outputs in [(4, 4), (3, 8), (8, 12), (2, 5)]:
+        for height, width in [(3, 8), (4, 9), (9, 24), (5, 31), (17, 50)]:
+            x = cases.random((2, 3 * channels, height, width), dtype)
+            w = cases.random((3 * outputs, channels, 3, 3), dtype, 1)
+            bias = cases.random((3 * outputs,), dtype, 2)
+            options = {"padding": padding, "groups": 3, "flip_filters": flip}
+            y = nn.conv2d(x, w, bias, **options, method="direct")
+            cases.assert_same(y, reference.conv2d(x, w, bias, **options), terms=w[0].size)
+            plan = nn.plan(x.shape, w, bias, **options, method="direct")
+            np.testing.assert_array_equal(plan(x), y)
+
+
+@pytest.mark.parametrize("channels", [1, 4])
+@pytest.mark.parametrize("stride", [1, 2])
+def test_bits_of_planes_as_they_are(channels, stride):
+    """Neither workers nor the batch nor the groups beside it change an output."""
+    x = cases.random((2, 16 * channels, 64, 72), "float32")
+    w = cases.random((16 * channels, channels, 3, 3), "float32", 1)
+    options = {"padding": 1, "stride": stride, "method": "direct"}
+    want = nn.conv2d(x, w, **options, groups=16, workers=1)
+    np.testing.assert_array_equal(nn.conv2d(x, w, **options, groups=16, workers=3), want)
+    part = slice(5 * channels, 7 * channels)
+    got = nn.conv2d(x[1:, part], w[part], **options, groups=2, workers=2)
+    np.testing.assert_array_equal(got[0], want[1, part])
+
+
+@pytest.mark.parametrize("channels", [1, 4])
+@pytest.mark.parametrize("stride", [1, 2])
+def test_edges_hide_nothing(channels, stride):
+    """What is not finite beside an edge is met there, and by no output beyond its taps."""
+    x = cases.random((1, 2 * channels, 9, 26), "float32")
+    x[0, 0, 0, 25] = x[0, 1, 8, 0] = np.inf
+    x[0, -1, 4, 25] = np.nan
+    w = cases.random((2 * channels, channels, 3, 3), "float32", 1)
+    w[0, 0, 1, 0] = np.inf
+    options = {"padding": 1, "stride": stride, "groups": 2}
+    got = nn.conv2d(x, w, **options, method="direct")
+    want = reference.conv2d(x, w, **options)
+    np.testing.assert_array_equal(np.isnan(got), np.isnan(want))
+    np.testing.assert_array_equal(np.isinf(got), np.isinf(want))
+
+
 @pytest.mark.parametrize("width", [3, 7, 8, 13])
 @pytest.mark.parametrize("taps", [3, 5, 7])
 @pytest.mark.parametrize("stride", [1, 2])

@@ -2,8 +2,6 @@
  * filter_planes.c -- see filter_planes.h. */
 #include "filter_planes.h"
 
-#include <string.h>
-
 #include "filter_task.h"
 #include "gather.h"
 
@@ -11,26 +9,6 @@
 #define WORKER_TASKS 8
 
 enum { D, H, W };
-
-static int is_zero(const unsigned char *fill) {
-    static const unsigned char zero[16];
-    return memcmp(fill, zero, sizeof zero) == 0;
-}
-
-/* Whether the kernel reads the planes as they are. */
-static int has_edges(const filter_plan *plan, int halves) {
-    const pyconvc_problem *p = plan->p;
-    const int64_t step = halves ? 2 : 1,
-                  after = step * (p->output[W] - 1) + 3 - p->pad_before[W] - p->input[W];
-    for (int a = H; a <= W; a++)
-        if (p->boundary[a] != PYCONVC_CONSTANT || p->kernel[a] != 3 || p->dilation[a] != 1 ||
-            p->stride[a] != step)
-            return 0;
-    return plan->plane->edges && plan->planes == 1 && p->kernel[D] == 1 && p->pad_before[D] == 0 &&
-           p->pad_after[D] <= 0 && is_zero(p->fill) && p->x_step[5] == 1 && p->y_step[5] == 1 &&
-           p->output[W] >= plan->plane->lanes && p->pad_before[W] >= 0 && p->pad_before[W] <= 1 &&
-           after <= 1;
-}
 
 /* Whether there are planes for all workers. */
 static int enough(const filter_plan *plan) {
@@ -45,7 +23,9 @@ int filter_planes_size(filter_plan *plan) {
     const int halves =
         plan->plane->halves && p->stride[W] == 2 && plan->phases.count == 2 && !plan->phases.by_tap;
     if (!planes_size(l, p, plan->plane, plan->plane->lanes, plan->plane->rows, halves)) return 0;
-    plan->edged = has_edges(plan, halves);
+    plan->edged = plan->plane->edges && plan->planes == 1 && p->stride[W] <= 2 &&
+                  (halves || p->stride[W] == 1) &&
+                  planes_have_edges(p, p->stride[W], plan->plane->lanes);
     plan->phases = l->phases;
     plan->band_rows = plan->edged && enough(plan) ? p->output[H] : l->band_rows;
     plan->bands = ceil_div(p->output[H], l->band_rows);
@@ -174,8 +154,7 @@ static void locate(const filter_plan *plan, int64_t index, filter_task *t, int64
 static void beside(const filter_job *j, const filter_task *t, int64_t groups, plane_job job) {
     const filter_plan *plan = j->plan;
     const pyconvc_problem *p = plan->p;
-    const plane_edges edges = {p->pad_before[H] - t->row * p->stride[H], p->pad_before[W],
-                               p->input[H], p->input[W]};
+    const plane_edges edges = planes_edges(p, t->row);
     job.edges = &edges;
     job.planes = groups;
     job.x_step = p->x_step[1];

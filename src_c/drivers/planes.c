@@ -2,6 +2,8 @@
  * planes.c -- see planes.h. */
 #include "planes.h"
 
+#include <string.h>
+
 #define SLOT_BYTES   (20 << 10) /* a slot, beside the lines of x and y that come and go: L1 */
 #define SLOTS_BYTES  (12 << 10) /* all slots, where there are several */
 #define ACROSS_BYTES (64 << 10) /* all slots, where they are packed together: some way into L2 */
@@ -81,6 +83,30 @@ int64_t planes_tap_row(const plane_layout *l, int64_t h) {
 
 int64_t planes_tap_column(const plane_layout *l, int64_t w) {
     return phases_tap(&l->phases, l->phase_pitch, w);
+}
+
+/* ---- planes as they are ------------------------------------------------------------------------
+ */
+
+static int is_zero(const unsigned char *fill) {
+    static const unsigned char zero[16];
+    return memcmp(fill, zero, sizeof zero) == 0;
+}
+
+int planes_have_edges(const pyconvc_problem *p, int64_t step, int64_t lanes) {
+    const int64_t beyond = step * (p->output[W] - 1) + 3 - p->pad_before[W] - p->input[W];
+    for (int a = H; a <= W; a++)
+        if (p->boundary[a] != PYCONVC_CONSTANT || p->kernel[a] != 3 || p->dilation[a] != 1 ||
+            p->stride[a] != step)
+            return 0;
+    return p->kernel[D] == 1 && p->pad_before[D] == 0 && p->pad_after[D] <= 0 && is_zero(p->fill) &&
+           p->x_step[5] == 1 && p->y_step[5] == 1 && p->output[W] >= lanes &&
+           p->pad_before[W] >= 0 && p->pad_before[W] <= 1 && beyond <= 1;
+}
+
+plane_edges planes_edges(const pyconvc_problem *p, int64_t row) {
+    return (plane_edges){p->pad_before[H] - row * p->stride[H], p->pad_before[W], p->input[H],
+                         p->input[W]};
 }
 
 /* ---- what depends on the band alone ------------------------------------------------------------

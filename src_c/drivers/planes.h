@@ -42,6 +42,12 @@ static inline int64_t planes_rows_of_set(const plane_layout *l, int64_t rows, in
 int64_t planes_tap_row(const plane_layout *l, int64_t h);
 int64_t planes_tap_column(const plane_layout *l, int64_t w);
 
+/* Whether 3 x 3 kernels with a stride of `step` along both axes meet planes that kernels may read as
+ * they are, if vectors of outputs have so many lanes; and their edges for the outputs from a row on.
+ */
+int planes_have_edges(const pyconvc_problem *p, int64_t step, int64_t lanes);
+plane_edges planes_edges(const pyconvc_problem *p, int64_t row);
+
 /* Which outputs a task computes: rows of one depth of an image. */
 typedef struct {
     int64_t image, depth, row, rows;

@@ -34,6 +34,9 @@ PYCONVC_FOR_ACROSS(DECLARE_ACROSS)
 #define DECLARE_PLANE_GRAD(dtype, DTYPE) extern const plane_grad_kernels KERNELS(plane_grad, dtype);
 PYCONVC_FOR_PLANE_GRAD(DECLARE_PLANE_GRAD)
 
+#define DECLARE_GROUP(dtype, DTYPE) extern const group_kernels KERNELS(group, dtype);
+PYCONVC_FOR_GROUPS(DECLARE_GROUP)
+
 #define DECLARE_TWIN(dtype, DTYPE) extern const twin_kernels KERNELS(twin, dtype);
 PYCONVC_FOR_TWINS(DECLARE_TWIN)
 
@@ -71,6 +74,8 @@ const kernel_table *CAT(pyconvc_table_, PYCONVC_TIER)(void) {
 #define FILL_PLANE_GRAD(dtype, DTYPE)                                                              \
     table.plane_grad[PYCONVC_##DTYPE] = &KERNELS(plane_grad, dtype);
     PYCONVC_FOR_PLANE_GRAD(FILL_PLANE_GRAD)
+#define FILL_GROUP(dtype, DTYPE) table.group[PYCONVC_##DTYPE] = &KERNELS(group, dtype);
+    PYCONVC_FOR_GROUPS(FILL_GROUP)
 #define FILL_TWIN(dtype, DTYPE) table.twin[PYCONVC_##DTYPE] = &KERNELS(twin, dtype);
     PYCONVC_FOR_TWINS(FILL_TWIN)
 #define FILL_POOL(stem, op, dtype, DTYPE)                                                          \

@@ -10,6 +10,7 @@
 #include "chain_types.h"
 #include "dtypes.h"
 #include "fourier_types.h"
+#include "group_types.h"
 #include "pool_types.h"
 #include "present_types.h"
 #include "twin_types.h"
@@ -100,15 +101,15 @@ typedef struct {
  * column: [b.column + c * b.step + x_column * j]. They are computed for `planes` planes, whose x, y,
  * taps and bias lie so many elements apart. The caller grants: block lengths within tile_chunk, so
  * that sums have the order of tile's; x readable in `rows` output rows, and in each up to x_column
- * whole vectors. */
-typedef struct {
-    int64_t top, left, rows, columns;
-} plane_edges;
-
+ * whole vectors.
+ *
+ * With edges, x is a plane as it is: only edges->rows x edges->columns samples, the first `top` rows
+ * and `left` columns within what the first output meets; those beyond are zero. The caller then
+ * grants kernels of 3 x 3 neighbours, at most one column beyond either side, and width >= lanes. */
 typedef struct {
     const filter_program *program;
-    const plane_edges *edges;
-    const void *taps, *bias; /* bias NULL: zero */
+    const plane_edges *edges; /* NULL: none */
+    const void *taps, *bias;  /* bias NULL: zero */
     const void *x;
     void *y;
     int64_t planes, taps_step, bias_step, x_step, y_step;
@@ -400,6 +401,7 @@ typedef struct {
     dot_kernels dot[PYCONVC_DTYPE_COUNT];
     outer_kernels outer[PYCONVC_DTYPE_COUNT];
     fold_kernels fold[PYCONVC_DTYPE_COUNT];
+    const group_kernels *group[PYCONVC_DTYPE_COUNT];       /* NULL: none for this dtype */
     const twin_kernels *twin[PYCONVC_DTYPE_COUNT];         /* NULL: none for this dtype */
     const winograd_kernels *winograd[PYCONVC_DTYPE_COUNT]; /* NULL: none for this dtype */
     pool_kernel pool[POOL_OPS][PYCONVC_DTYPE_COUNT];

@@ -21,40 +21,16 @@
 #include "kernel_types.h"
 #include "sums.h"
 
+#include "shuffle.h"
+
 #define ROWS      (PLANE_ROWS / PARTS)
 #define PAIR_ROWS 4
 #define MOST      8 /* sums, and taps; a plain constant, so that arrays become registers */
 
 #define HALVES    (PARTS == 1 && sizeof(elem) >= 4) /* smaller ones would take many shuffles */
 
-/* Returns a vector whose lane j is element `place` of a and b, one after the other. */
 #if VEC_BYTES && PARTS == 1
-#    ifdef __clang__
-#        define SHUFFLE(a, b, j, place)                                                            \
-            vec c;                                                                                 \
-            UNROLL(64)                                                                             \
-            for (int j = 0; j < VL; j++) {                                                         \
-                const int from = place;                                                            \
-                c[j] = from < VL ? (a)[from] : (b)[from - VL];                                     \
-            }                                                                                      \
-            return c
-#    else
-#        define SHUFFLE(a, b, j, place)                                                            \
-            __typeof__((vec){0} < (vec){0}) order;                                                 \
-            UNROLL(64)                                                                             \
-            for (int j = 0; j < VL; j++)                                                           \
-                order[j] = place;                                                                  \
-            return __builtin_shuffle(a, b, order)
-#    endif
 #    define QUAD ((int)(16 / sizeof(elem)))
-
-/* One element further back, or further on; what comes in is zero. */
-INLINE vec one_back(vec v) {
-    SHUFFLE(v, (vec){0}, j, j ? j - 1 : VL);
-}
-INLINE vec one_on(vec v) {
-    SHUFFLE(v, (vec){0}, j, j + 1);
-}
 
 /* Elements first, first + 2, ... of a and b: of each 16 bytes of a, then of those of b, and so on.
  */
@@ -73,14 +49,6 @@ INLINE vec halve(vec a, vec b, const int first) {
 #    if PARTS == 1
 INLINE vec in_order(vec v) {
     return v;
-}
-INLINE vec one_back(vec v) {
-    (void)v;
-    return 0;
-}
-INLINE vec one_on(vec v) {
-    (void)v;
-    return 0;
 }
 #    endif
 #endif
