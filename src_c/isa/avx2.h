@@ -27,3 +27,5 @@
 /* Products of Winograd's method: output channels, a power of two, x vectors. */
 #define WINOGRAD_CHANNELS 4
 #define WINOGRAD_VECS     3
+/* A vector at x whose words are zero, and not read, where those of the mask are. */
+#define MASKED_LOAD(x, mask) __builtin_ia32_maskloadps256((const void *)(x), mask)

@@ -33,8 +33,8 @@ static const elem zeros[VECS * VL + 2];
 
 /* Column t of the taps; that of the middle lies at x, beside it may be the edge. */
 INLINE vec column(const elem *x, const int t, const int left, const int right) {
-    if (t == 0 && left) return one_back(load(x));
-    if (t == 2 && right) return one_on(load(x));
+    if (t == 0 && left) return load_from_edge(x - 1);
+    if (t == 2 && right) return load_to_edge(x + 1);
     return load(x + t - 1);
 }
 

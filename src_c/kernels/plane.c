@@ -282,13 +282,13 @@ INLINE void load_row(const elem *x, const int stride, const kernel_3x3 *k, int l
                      vec *to) {
     if (stride == 1) {
         to[1] = held(load(x + k->step));
-        to[0] = held(left ? one_back(to[1]) : load(x));
-        to[2] = held(right ? one_on(to[1]) : load(x + 2 * k->step));
+        to[0] = held(left ? load_from_edge(x) : load(x));
+        to[2] = held(right ? load_to_edge(x + 2) : load(x + 2 * k->step));
     } else {
-        const vec on = load(x + 1), b = load(x + VL), a = left ? one_back(on) : load(x);
+        const vec on = load(x + 1), b = load(x + VL), a = left ? load_from_edge(x) : load(x);
         to[0] = halve(a, b, 0);
         to[1] = halve(a, b, 1);
-        to[2] = halve(on, right ? one_on(b) : load(x + VL + 1), 1);
+        to[2] = halve(on, right ? load_to_edge(x + VL + 1) : load(x + VL + 1), 1);
     }
 }
 

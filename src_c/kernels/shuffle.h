@@ -1,5 +1,5 @@
-/* shuffle.h -- lanes of real vectors in another order, known to the compiler. To be included after
- * vec.h.
+/* shuffle.h -- lanes of real vectors in another order, known to the compiler, and loads at the edge
+ * of a line. To be included after vec.h.
  */
 
 /* Returns a vector whose lane j is element `place` of a and b, one after the other. */
@@ -29,6 +29,19 @@ INLINE vec one_back(vec v) {
 INLINE vec one_on(vec v) {
     SHUFFLE(v, (vec){0}, j, j + 1);
 }
+
+#    ifdef MASKED_LOAD
+/* A vector at x of which element `but` may lie beyond the edge: it is zero, and not read. */
+INLINE vec load_but(const elem *x, const int but) {
+    typedef int words __attribute__((vector_size(sizeof(vec))));
+    const int size = sizeof(elem) < 8 ? 1 : (int)sizeof(elem) / 4; /* words of an element */
+    words mask;
+    UNROLL(64)
+    for (int i = 0; i < (int)sizeof(vec) / 4; i++)
+        mask[i] = i / size == but ? 0 : -1;
+    return (vec)MASKED_LOAD(x, mask);
+}
+#    endif
 #elif PARTS == 1
 INLINE vec one_back(vec v) {
     (void)v;
@@ -37,5 +50,21 @@ INLINE vec one_back(vec v) {
 INLINE vec one_on(vec v) {
     (void)v;
     return 0;
+}
+#endif
+
+#if PARTS == 1
+/* A vector at x whose first element, or last one, is beyond the edge: it is zero, and not read. */
+INLINE vec load_from_edge(const elem *x) {
+#    ifdef MASKED_LOAD
+    if (sizeof(elem) >= 4) return load_but(x, 0);
+#    endif
+    return one_back(load(x + 1));
+}
+INLINE vec load_to_edge(const elem *x) {
+#    ifdef MASKED_LOAD
+    if (sizeof(elem) >= 4) return load_but(x, VL - 1);
+#    endif
+    return one_on(load(x - 1));
 }
 #endif
