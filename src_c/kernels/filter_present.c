@@ -56,7 +56,8 @@ typedef struct {
     int64_t lines;      /* of the input that such a piece meets */
     int64_t lost_pitch; /* elements of a line of weights */
     double most_lost; /* samples, counted once for each run that meets them, while these are few */
-    const void *x_rows[MOST_LINES], *valid_rows[MOST_LINES], *table[POINTERS];
+    const void *x_rows[MOST_LINES], *valid_rows[MOST_LINES], *table[POINTERS],
+        *lost_table[POINTERS];
     elem x[ROOM] __attribute__((aligned(64))), valid[ROOM] __attribute__((aligned(64)));
     elem lost[TILE_LINES * LOST_PITCH], size[TILE_LINES * LOST_PITCH];
 } pieces;
@@ -331,14 +332,34 @@ static int hold(pieces *p, const piece *at) {
     return missing;
 }
 
+/* The same, but what is lost is summed by taps. */
+static int hold_lost(pieces *p, const piece *at) {
+    const filter_present *o = p->present;
+    flags missing = {0};
+    int64_t to = 0;
+    for (const filter_present_run *run = o->runs; run < o->runs + o->count; run++) {
+        const elem *const *rows = at->rows + run->row;
+        const int64_t right = o->first + at->right, lines = at->height + run->rows - 1;
+        for (int64_t l = 0; l < lines; l++, to += TILE_PITCH) {
+            p->table[run->row + l] = p->x + to - o->first;
+            p->lost_table[run->row + l] = p->valid + to - o->first;
+            missing |= turn(LOST, rows[l] + right, ahead(rows, l, lines) + right,
+                            at->width + o->reach, p->x + to, p->valid + to);
+        }
+    }
+    p->kernel(p->program, p->taps + o->counts, NULL, p->lost_table, p->lost + o->reach, LOST_PITCH,
+              at->height, at->width, 0);
+    return any(missing);
+}
+
 /* Returns whether something was missing. */
 static int filter_by_count(pieces *p, const piece *at) {
     const filter_present *o = p->present;
     const sums samples = {1, LOST, o->counts, p->lost + o->reach};
     const sums sizes = {0, THERE, o->sizes, p->size};
-    int missing = 1;
-    if (p->most_lost > 0 && !lacks_much(p, at)) {
-        missing = hold(p, at);
+    int missing;
+    if (p->most_lost > 0) {
+        missing = lacks_much(p, at) ? hold_lost(p, at) : hold(p, at);
         p->kernel(p->program, p->taps, p->bias, p->table, at->y, at->y_pitch, at->height, at->width,
                   0);
     } else {
@@ -355,7 +376,7 @@ static int filter_by_count(pieces *p, const piece *at) {
 }
 
 /* The lines of a piece and of what it meets. What is lost is summed by taps at about two of them a
- * cycle, by samples at about two cycles for each vector of an image. */
+ * cycle, by samples at about three cycles for each vector of an image. */
 static void open_images(pieces *p) {
     const filter_present *o = p->present;
     const int rows = o->plain->tile_rows;
@@ -367,7 +388,7 @@ static void open_images(pieces *p) {
     const double vectors = (double)((o->reach + VL) / VL),
                  sums = (double)(p->height * p->width) / VL;
     const double taps = (double)(runs * (high + 1) * (o->reach + 1));
-    p->most_lost = fits ? sums * taps / 2 / (2 * vectors * (double)(high + 1)) : 0;
+    p->most_lost = fits ? sums * taps / 2 / (3 * vectors * (double)(high + 1)) : 0;
 }
 
 /* 3x3 taps: the commonest kernel. */
