@@ -221,6 +221,7 @@ def test_pieces_that_lack_something_between_those_that_do_not(shape, taps, dtype
         ((9, 60, 130), (2, 7, 7)),
         ((9, 60, 130), (3, 3, 3)),
         ((9, 60, 300), (5, 4, 5)),
+        ((6, 40, 300), (2, 3, 60)),
     ],
 )
 def test_few_and_many_missing(shape, taps, dtype):
