@@ -424,6 +424,9 @@ static void open_3x3(pieces *p) {
 static void open_pieces(pieces *p, const filter_program *program, int line, const elem *taps,
                         const elem *bias) {
     const filter_present *o = program->present;
+#ifdef __SANITIZE_ADDRESS__
+    memset(p, 0xff, sizeof *p); /* NaNs, and pointers that lead nowhere */
+#endif
     p->program = program, p->present = o;
     p->taps = taps, p->bias = bias;
     p->kernel = line ? o->plain->line : o->plain->tile;
