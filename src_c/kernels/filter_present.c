@@ -53,9 +53,8 @@ typedef struct {
     int line, is_3x3;
     int64_t height, width, pitch; /* of a piece; elements of a turned line */
     nine nine;
-    int64_t lines;      /* of the input that such a piece meets */
     int64_t lost_pitch; /* elements of a line of weights */
-    double most_lost; /* samples, counted once for each run that meets them, while these are few */
+    double most_lost; /* samples for each output while few, counted for each run that meets them */
     const void *x_rows[MOST_LINES], *valid_rows[MOST_LINES], *table[POINTERS],
         *lost_table[POINTERS];
     elem x[ROOM] __attribute__((aligned(64))), valid[ROOM] __attribute__((aligned(64)));
@@ -309,7 +308,8 @@ static int lacks_much(const pieces *p, const piece *at) {
     for (const filter_present_run *run = o->runs; run < o->runs + o->count; run++)
         for (int64_t l = run->rows / 2; l < at->height + run->rows - 1; l += 8, lines++)
             missing += count_missing(at->rows[run->row + l] + right, count);
-    return (double)missing * (double)p->lines > p->most_lost * (double)lines;
+    const int64_t all = o->count * (at->height + o->runs[0].rows - 1);
+    return (double)(missing * all) > p->most_lost * (double)(lines * at->height * at->width);
 }
 
 /* Turns all lines that a piece meets, and sums what their missing samples take from it; returns
@@ -383,12 +383,10 @@ static void open_images(pieces *p) {
     const int64_t runs = o->count, high = o->runs[0].rows - 1;
     const int64_t most = runs > 1 ? LOW_LINES : TILE_LINES, room = MOST_LINES / runs - high;
     p->height = MOST((room < most ? room : most) / rows, 1) * rows;
-    p->lines = runs * (p->height + high);
-    const int fits = p->lines <= MOST_LINES && o->last_row + p->height <= POINTERS;
-    const double vectors = (double)((o->reach + VL) / VL),
-                 sums = (double)(p->height * p->width) / VL;
+    const int fits = runs * (p->height + high) <= MOST_LINES && o->last_row + p->height <= POINTERS;
+    const double vectors = (double)((o->reach + VL) / VL);
     const double taps = (double)(runs * (high + 1) * (o->reach + 1));
-    p->most_lost = fits ? sums * taps / 2 / (3 * vectors * (double)(high + 1)) : 0;
+    p->most_lost = fits ? taps / (2 * VL) / (3 * vectors * (double)(high + 1)) : 0;
 }
 
 /* 3x3 taps: the commonest kernel. */
