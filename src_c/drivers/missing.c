@@ -111,8 +111,9 @@ static void put_count(void *context, int64_t row, int64_t column) {
 }
 
 static int has_images(const filter_plan *plan, const filter_present *present) {
-    return !plan->use_line && present->runs[0].rows <= FILTER_PRESENT_ROWS &&
-           present->reach < FILTER_PRESENT_REACH;
+    /* What lies between the phases of a strip is not written. */
+    return !plan->use_line && plan->phases.count == 1 &&
+           present->runs[0].rows <= FILTER_PRESENT_ROWS && present->reach < FILTER_PRESENT_REACH;
 }
 
 static pyconvc_status add_images(filter_plan *plan, filter_present *present) {
