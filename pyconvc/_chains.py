@@ -64,6 +64,12 @@ def _pair_places(n):
     return np.array([half, *(i for t in range(half) for i in (t, n - 1 - t))])[:, None]
 
 
+def sweep_order(y, axes):
+    """The axes in the order in which one sweep takes them: of three, the outermost last."""
+    inward = sorted(axes, key=lambda a: -abs(y.strides[a]))
+    return inward[-2:] + inward[:-2]
+
+
 def run(x, y, passes, workers):
     """Filter x into y, whose sizes may differ along the axes of the passes, three at most.
 

@@ -267,13 +267,13 @@ def separable(f, vectors):
 
 
 def _sweep(f, taps):
-    """Filter along the axes of `taps`, the inner ones first; the others are only cut."""
-    inner = sorted(taps, key=lambda a: -abs(f.y.strides[a]))
+    """Filter along the axes of `taps`; the others are only cut."""
+    order = _chains.sweep_order(f.y, taps)
     passes, fill = [], f.fill
-    for a in [*inner[-2:], *inner[:-2]]:
+    for a in order:
         v = np.ascontiguousarray(taps[a][::-1] if f.flip else taps[a])
         geometry = (a,), (len(v),), (f.pad[a],), (f.boundary[a],)
-        kind, places, weights = _folded(v, last=a == inner[-1])
+        kind, places, weights = _folded(v, last=a == order[:2][-1])
         passes.append(_chains.Pass(*geometry, kind, weights, fill, places))
         fill = _filtered(fill, v)
     ranges = zip(f.pad, f.x.shape, f.y.shape, strict=True)

@@ -556,17 +556,42 @@ static void run_by_rows(const step *whole, int i, int64_t d, const block *y) {
     }
 }
 
-/* Plane d of the block after two passes, in place `at` of the slab. */
-static void fill_slab(const step *whole, int64_t d, int64_t at) {
-    const chain_plan *plan = whole->plan;
-    block plane = {whole->s->slab, plan->slab_plane, plan->slab_row};
-    plane.first = sample(plan, &plane, at, 0, 0);
-    if (source(plan, whole->t, D, d) >= 0) {
-        run_by_rows(whole, 0, d, &plane);
+static block slab_plane(const step *p, int64_t i) {
+    const chain_plan *plan = p->plan;
+    block plane = {p->s->slab, plan->slab_plane, plan->slab_row};
+    plane.first = sample(plan, &plane, i, 0, 0);
+    return plane;
+}
+
+/* A plane of the slab that is none of x: of the constant, or the same as another, number `same` of
+ * the slab's planes. */
+static void repeat_plane(const step *p, int64_t i, int64_t same) {
+    const chain_plan *plan = p->plan;
+    const block to = slab_plane(p, i);
+    if (same >= 0) {
+        memcpy(to.first, slab_plane(p, same).first, (size_t)(plan->slab_plane * plan->bytes));
         return;
     }
-    for (int64_t h = 0; h < whole->t->size[H]; h++)
-        gather_fill(plan->bytes, plan->fill[2], whole->t->size[W], sample(plan, &plane, 0, h, 0));
+    for (int64_t h = 0; h < p->t->size[H]; h++)
+        gather_fill(plan->bytes, plan->fill[2], p->t->size[W], sample(plan, &to, 0, h, 0));
+}
+
+/* Planes [from, to) of the slab, whose first is plane d of the block: two passes over planes of x,
+ * then those that the rule names beyond its ends. */
+static void fill_slab(const step *whole, int64_t d, int64_t from, int64_t to) {
+    const int64_t first = whole->t->first[D] - whole->plan->before[D] + d;
+    for (int beyond = 0; beyond < 2; beyond++)
+        for (int64_t i = from; i < to; i++) {
+            const int64_t z = source(whole->plan, whole->t, D, d + i);
+            const int held = z >= max64(first, 0) && z < first + to;
+            if (beyond != (z < 0 || z != first + i)) continue;
+            if (beyond && (held || z < 0)) {
+                repeat_plane(whole, i, held ? z - first : -1);
+                continue;
+            }
+            const block plane = slab_plane(whole, i);
+            run_by_rows(whole, 0, d + i, &plane);
+        }
 }
 
 /* Three passes, the last of them over the planes of a slab. */
@@ -579,8 +604,7 @@ static void run_by_planes(const step *first, const block *y) {
     take(&two, 0);
     for (int64_t d = 0, have = 0, count; d < size[D]; d += count, have = halo) {
         count = min64(plan->slab, size[D] - d);
-        for (int64_t i = have; i < count + halo; i++)
-            fill_slab(&two, d + i, i);
+        fill_slab(&two, d, have, count + halo);
         step p = *first;
         p.from = (block){p.s->slab, plan->slab_plane, plan->slab_row};
         p.n[D] = count + halo, p.n[H] = size[H], p.n[W] = size[W];

@@ -19,8 +19,8 @@
 #define FEW_ROWS    12          /* of x that begin in one set of an L1 cache: more would collide */
 #define NEAR_ROWS   64          /* of x whose pages are at hand */
 #define SETS        64          /* of an L1 cache, one line each */
-#define SLAB_BYTES  (256 << 10) /* of a slab */
-#define SLAB_ROW    1024        /* bytes of its rows */
+#define SLAB_BYTES  (512 << 10) /* of a slab */
+#define SLAB_ROW    2048        /* bytes of its rows */
 #define MOST_SLAB   16          /* planes between two moves */
 #define SWEPT       64          /* planes of y, or as many times the kernel's halo as SWEPT_HALOS */
 #define SWEPT_HALOS 8
