@@ -26,6 +26,7 @@ ZERO = np.zeros(())
 FEW_TAPS = 32  # of kernels with gaps that are added up in blocks
 LONG = 128  # taps from which a line goes alone
 FEW_MEANS = 16  # samples from which a mean is not a sum with weights
+SWEPT_TAPS = 24  # along each of three axes, up to which they are fused in an order of our own
 FUSED_TAPS = 8  # a third axis is fused up to so many taps beside its sample
 KEPT_BYTES = 8192  # of weights whose terms are kept for later calls
 IN_PLACE = 4 << 20  # bytes of a block in place, of which buffers hold three
@@ -139,7 +140,8 @@ def _arithmetic(source, result, filters, precision):
 
 def _all(x, filters, y, work, ordered, workers):
     """Groups of filters that share blocks; those after the first in place."""
-    first, *others = _groups(filters)
+    any_order = not ordered and work == np.float32 and _commute(filters)
+    first, *others = _groups(filters, y if any_order else None)
     groups = [first, *(part for group in others for part in _fitting(group, y, work))]
     for i, group in enumerate(groups):
         target = y
@@ -168,8 +170,16 @@ def _fits(group, y, work):
     return samples * (1 if inner in axes else 16) * work.itemsize <= IN_PLACE
 
 
-def _groups(filters):
-    """Filters that a chain can take at once: three axes, of which blocks have moderate halos."""
+def _commute(filters):
+    """Whether the order of filters along axes changes nothing but roundings: all extend alike."""
+    return all(f.cval == 0 or all(mode > 0 for mode in f.modes) for f in filters)
+
+
+def _groups(filters, y):
+    """Filters that a chain can take at once: three axes, of which blocks have moderate halos.
+
+    Where they may go in any order, `y` is the result; else None.
+    """
     groups = []
     for f in filters:
         last = groups[-1] if groups else []
@@ -177,14 +187,18 @@ def _groups(filters):
             last.append(f)
         else:
             groups.append([f])
-    return [part for group in groups for part in _split(group)]
+    return [part for group in groups for part in _split(group, y)]
 
 
-def _split(group):
+def _split(group, y):
     """Long windows along several axes would load most samples many times over."""
-    if group[0].in_line and max(f.size[0] for f in group) > LONG:
+    longest = max(f.size[0] for f in group) if group[0].in_line else 1
+    if longest > LONG:
         return [[f] for f in group]
-    if len(group) == 3 and max(f.size[0] for f in group) > FUSED_TAPS + 1:
+    if len(group) == 3 and y is not None and longest <= SWEPT_TAPS:
+        along = {f.axes[0]: f for f in group}
+        return [[along[a] for a in _chains.sweep_order(y, along)]]
+    if len(group) == 3 and longest > FUSED_TAPS + 1:
         return [group[:1], group[1:]]
     return [group]
 
