@@ -1,5 +1,5 @@
-/* bytes.h -- sums of pairs of bytes in fixed point (weights: factored_weights in chain_types.h), for
- * tiers that multiply and add neighbouring bytes, and neighbouring 16-bit words.
+/* bytes.h -- sums of pairs of bytes in fixed point (weights: factored_weights in chain_types.h),
+ * for tiers that multiply and add neighbouring bytes, and neighbouring 16-bit words.
  *
  * Samples of a pair are put side by side: a product with the first factor of its weight and the
  * sum of both are one operation. So are, on the 16-bit sums of two pairs, the products with their

@@ -33,7 +33,7 @@ typedef struct {
 } split_weights;
 
 /* Weights of pairs of bytes, that of the centre halved, times 2^FACTORED_BITS as products of two
- * factors. `first` has one of at most 6 bits for each pair, in each byte; `second` two of at most 15
+ * factors. `first` has one of at most 64 for each pair, in each byte; `second` two of at most 15
  * bits for two pairs, side by side. Sums of the products and `above` exceed those in double, with
  * the true weights, by less than `doubt`; cut off, they fit into a byte. */
 #define FACTORED_BITS 22

@@ -34,8 +34,8 @@
 #define HAS_FIVE   (REAL && TILE_CHUNK >= 5) /* integers gain nothing */
 #define MAX_ROWS   16                        /* of the input that a tile of a square kernel meets */
 
-/* Kinds of tile: for any program, for lines, for 3x3 taps in several planes, and for square kernels of
- * so many rows. */
+/* Kinds of tile: for any program, for lines, for 3x3 taps in several planes, and for square kernels
+ * of so many rows. */
 enum { TILE = 0, LINE = 1, DEEP = 2, THREE = 3, FIVE = 5 };
 
 /* What all tiles of a call share. */
