@@ -91,19 +91,33 @@ INLINE void stream(elem *p, vec v) {
 #endif
 }
 
-/* The first n elements only. */
-INLINE void store_part(elem *p, vec v, int64_t n) {
-    elem a[VL];
-    store(a, v);
-    for (int64_t j = 0; j < n; j++)
-        p[j] = a[j];
+/* As many bytes as a vector has, or less; no loop, which a compiler would make a call. */
+INLINE void copy_bytes(void *to, const void *from, int64_t bytes) {
+    char *a = (char *)to;
+    const char *b = (const char *)from;
+#define COPY(size)                                                                                 \
+    if ((int)sizeof(vec) >= size && bytes >= size)                                                 \
+    memcpy(a, b, size), a += size, b += size, bytes -= size
+    COPY(64);
+    COPY(32);
+    COPY(16);
+    COPY(8);
+    COPY(4);
+    COPY(2);
+    COPY(1);
+#undef COPY
 }
 
-INLINE vec load_part(const elem *p, int64_t n) {
-    elem a[VL] = {0};
-    for (int64_t j = 0; j < n; j++)
-        a[j] = p[j];
-    return load(a);
+/* The first n elements only: functions, for these are seldom called, from many places. */
+#define SELDOM static __attribute__((noinline, unused))
+SELDOM void store_part(elem *p, vec v, int64_t n) {
+    copy_bytes(p, &v, n * (int64_t)sizeof(elem));
+}
+
+SELDOM vec load_part(const elem *p, int64_t n) {
+    vec v = {0};
+    copy_bytes(&v, p, n * (int64_t)sizeof(elem));
+    return v;
 }
 
 /* acc + w * x; bool has OR of ANDs. No processor multiplies vectors of bytes: products of pairs,
