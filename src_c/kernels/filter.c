@@ -301,9 +301,21 @@ INLINE void columns(const int kind, const int R, int vecs, const filter *f, cons
     }
 }
 
+/* How functions get what all tiles share: GCC keeps complex sums in registers where that comes by
+ * value; with the taps of 3x3, which only others have, that would be much to copy. */
+#if PARTS == 2
+typedef filter handed;
+#    define HAND(f)  (*(f))
+#    define TAKEN(f) (f)
+#else
+typedef const filter *handed;
+#    define HAND(f)  (f)
+#    define TAKEN(f) (*(f))
+#endif
+
 /* A copy of what all tiles share, which no store can change, with the taps of 3x3 in registers. */
-INLINE filter own_copy(const int kind, const filter *given) {
-    filter f = *given;
+INLINE filter own_copy(const int kind, handed given) {
+    filter f = TAKEN(given);
     UNROLL(9)
     for (int i = 0; i < 9 && kind == THREE && PARTS == 1; i++)
         f.nine[i] = held(set1(f.taps[i]));
@@ -313,13 +325,13 @@ INLINE filter own_copy(const int kind, const filter *given) {
 /* Compilers hold more in registers where each kind of tile is a function of its own. */
 #define APART static __attribute__((noinline)) void
 #define AREA(name, kind, R, V)                                                                     \
-    APART name##_bands(const filter *given, const elem *const *rows, elem *y, int64_t height,      \
+    APART name##_bands(handed given, const elem *const *rows, elem *y, int64_t height,             \
                        int64_t width) {                                                            \
         const filter f = own_copy(kind, given);                                                    \
         bands(kind, R, V, &f, rows, y, height, width);                                             \
     }                                                                                              \
-    APART name##_columns(const filter *given, int vecs, const elem *const *rows, elem *y,          \
-                         int64_t height, int64_t width) {                                          \
+    APART name##_columns(handed given, int vecs, const elem *const *rows, elem *y, int64_t height, \
+                         int64_t width) {                                                          \
         const filter f = own_copy(kind, given);                                                    \
         columns(kind, R, vecs, &f, rows, y, height, width);                                        \
     }                                                                                              \
@@ -327,10 +339,11 @@ INLINE filter own_copy(const int kind, const filter *given) {
                      int64_t width) {                                                              \
         const int64_t whole = whole_rows(R, f, height);                                            \
         const int last = (R) * (V) / 2;                                                            \
-        name##_bands(f, rows, y, height, width);                                                   \
-        if (whole && leaves(V, f, width)) name##_columns(f, V, rows, y, whole, width);             \
+        name##_bands(HAND(f), rows, y, height, width);                                             \
+        if (whole && leaves(V, f, width)) name##_columns(HAND(f), V, rows, y, whole, width);       \
         if (whole < height && leaves(last, f, width))                                              \
-            name##_columns(f, last, rows + whole, y + whole * f->y_pitch, height - whole, width);  \
+            name##_columns(HAND(f), last, rows + whole, y + whole * f->y_pitch, height - whole,    \
+                           width);                                                                 \
     }
 AREA(any, TILE, ROWS, VECS)
 AREA(three, THREE, THREE_ROWS, THREE_VECS)
