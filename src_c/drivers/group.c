@@ -58,25 +58,30 @@ static void size(plan *k, const pyconvc_run *run) {
     k->tasks = images * k->bands * k->parts;
 }
 
-/* The weights of a block of output channels, w being at the first. */
-static void pack_block(const plan *k, const char *w, char *to) {
+/* The weights of a block of output channels, w being at the first. Inlined for a size of samples:
+ * copies are then no calls. */
+static inline void pack_block(const plan *k, size_t bytes, const char *w, char *to) {
     const pyconvc_problem *p = k->p;
     for (int64_t c = 0; c < p->channels_in; c++)
         for (int64_t t = 0; t < TAPS; t++) {
             const int64_t tap = p->flip ? TAPS - 1 - t : t,
                           at = c * p->w_step[2] + tap / 3 * p->w_step[4] + tap % 3 * p->w_step[5];
-            for (int64_t i = 0; i < k->kernels->channels; i++, to += k->bytes)
-                memcpy(to, w + (at + i * p->w_step[1]) * k->bytes, (size_t)k->bytes);
+            for (int64_t i = 0; i < k->kernels->channels; i++, to += bytes)
+                memcpy(to, w + (at + i * p->w_step[1]) * (int64_t)bytes, bytes);
         }
 }
 
 static void pack(const plan *k, const char *w) {
-    const pyconvc_problem *p = k->p;
-    for (int64_t g = 0; g < p->groups; g++)
-        for (int64_t b = 0; b < k->blocks; b++)
-            pack_block(k,
-                       w + (g * p->w_step[0] + b * k->kernels->channels * p->w_step[1]) * k->bytes,
-                       k->weights + (g * k->blocks + b) * k->block_bytes);
+    const int64_t *step = k->p->w_step;
+    for (int64_t g = 0; g < k->p->groups; g++)
+        for (int64_t b = 0; b < k->blocks; b++) {
+            const char *from = w + (g * step[0] + b * k->kernels->channels * step[1]) * k->bytes;
+            char *to = k->weights + (g * k->blocks + b) * k->block_bytes;
+            if (k->bytes == 4)
+                pack_block(k, 4, from, to);
+            else
+                pack_block(k, 8, from, to);
+        }
 }
 
 /* A band of rows of one group, all output channels. */
