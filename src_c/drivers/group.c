@@ -10,7 +10,7 @@
 #include "planes.h"
 #include "problem.h"
 
-#define MOST_CHANNELS 8          /* of the input of a group */
+#define MOST_CHANNELS 16         /* in and out: with more, mix.c is as good */
 #define NEAR_BYTES    (24 << 10) /* rows that several blocks of output channels meet: L1 */
 #define TASK_WORK     1e7 /* multiply-adds: a few milliseconds, so that a call can be interrupted */
 #define WORKER_TASKS  8
@@ -36,8 +36,9 @@ typedef struct {
 int group_suits(const pyconvc_problem *p) {
     const kernel_table *table = pyconvc_kernels();
     const group_kernels *kernels = table ? table->group[p->dtype] : NULL;
-    return kernels && p->channels_in <= MOST_CHANNELS && p->channels_out % kernels->channels == 0 &&
-           p->output[H] >= kernels->vectors && planes_have_edges(p, 1, kernels->lanes);
+    return kernels && max64(p->channels_in, p->channels_out) <= MOST_CHANNELS &&
+           p->channels_out % kernels->channels == 0 && p->output[H] >= kernels->vectors &&
+           planes_have_edges(p, 1, kernels->lanes);
 }
 
 /* Bands of at least the rows of a tile, so near that all blocks find them, and enough for all workers.
