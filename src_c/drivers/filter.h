@@ -67,7 +67,8 @@ typedef struct {
     int64_t depth_runs, bands, column_blocks, images, tasks;
     int flags, workers;
 
-    /* Small planes are packed, those of groups_at_once groups by a task (see filter_planes.h). */
+    /* Small planes are packed, or read as they are with their edges, those of groups_at_once groups
+     * by a task (see filter_planes.h). */
     int packed, edged;
     plane_layout layout;
     int64_t groups_at_once, group_parts;

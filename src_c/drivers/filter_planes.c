@@ -64,7 +64,7 @@ static size_t lay_out(const filter_plan *plan, char *base, scratch *s) {
 
 size_t filter_planes_scratch(const filter_plan *plan) {
     scratch s;
-    return lay_out(plan, NULL, &s);
+    return plan->edged ? 0 : lay_out(plan, NULL, &s);
 }
 
 /* The line kernel on the planes of some groups, which are packed, t being at the first. */
@@ -173,7 +173,6 @@ void filter_planes_do_task(const void *context, int64_t index, void *memory) {
     scratch s;
     filter_task t;
     int64_t end;
-    lay_out(plan, memory, &s);
     locate(plan, index, &t, &end);
     const plane_band band = {t.image, t.depth, t.row, t.rows};
     plane_job job = {.program = &plan->program,
@@ -190,6 +189,7 @@ void filter_planes_do_task(const void *context, int64_t index, void *memory) {
         beside(j, &t, end - t.group, job);
         return;
     }
+    lay_out(plan, memory, &s);
     planes_begin(l, &band, &s.packer);
     for (int64_t groups; t.group < end; t.group += groups) {
         groups = min64(l->slots, end - t.group);

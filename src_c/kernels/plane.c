@@ -16,7 +16,9 @@
  * shuffles are the cheap ones. So lanes are in another order until sums are stored.
  *
  * Kernels of 3 x 3 taps keep all of these in registers instead, and the sums of the rows that meet
- * the current input row: each of its vectors is loaded once a column and serves three rows.
+ * the current input row: each of its vectors is loaded once a column and serves three rows. They
+ * also take planes that are not packed: rows beyond the edge are zeros from elsewhere, a sample
+ * beside it is left out where a vector is loaded.
  */
 #include "kernel_types.h"
 #include "sums.h"
