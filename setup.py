@@ -52,8 +52,8 @@ KERNELS |= {"present": FLOATS, "filter_present": FLOATS, "integer": ["f64"], "fo
 # Kernels whose products are rounded before they are added.
 ROUNDED = {"shifted": ["-ffp-contract=off"], "integer": ["-ffp-contract=off"]}
 
-# What a tier takes from the next lower one, for it would gain little: patterns of kernel_dtype. Of a
-# dtype, filter and plane go together: they take the same blocks of taps.
+# What a tier takes from the next lower one, for it would gain little: patterns of kernel_dtype.
+# Of a dtype, filter and plane go together: they take the same blocks of taps.
 LOWER = {
     "sse2": ["*_u32", "*_u64", "*_c64", "*_c128"],
     "avx512vl": ["pool_*", "*_u8", "*_u16", "*_u32", "*_u64", "*_b8", "fold_*", "integer_*"],

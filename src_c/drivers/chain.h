@@ -6,9 +6,9 @@
  * Rules are applied where the block is loaded: passes along different axes commute with reading
  * samples from elsewhere. Only constants are put in anew before each pass.
  *
- * Of two passes, the first along rows' columns, only the rows of a band are loaded, without the ends
- * that a rule adds: the first pass reads them in x itself wherever it can, and what it leaves is
- * extended.
+ * Of two passes, the first along rows' columns, only the rows of a band are loaded, without the
+ * ends that a rule adds: the first pass reads them in x itself wherever it can, and what it leaves
+ * is extended.
  *
  * Of three passes, along columns, rows and planes, the first two go through a plane of the block in
  * that way, and leave it in a slab of planes that the third reads; the slab moves on through the

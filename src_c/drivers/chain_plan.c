@@ -264,8 +264,8 @@ static int can_read_rows(const chain_plan *plan) {
     return most <= FEW_ROWS;
 }
 
-/* Rows are loaded as they are needed, or not at all, if the first of two passes goes by rows and the
- * second can have its ends from what that leaves. */
+/* Rows are loaded as they are needed, or not at all, if the first of two passes goes by rows and
+ * the second can have its ends from what that leaves. */
 static void choose_blocks(chain_plan *plan, int in_place) {
     const pyconvc_chain *c = plan->c;
     int by_rows =

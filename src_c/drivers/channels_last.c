@@ -26,8 +26,8 @@ typedef struct {
     int64_t bytes, parts; /* of a sample */
 
     /* Outputs of a line are taken in `sets`, every sets-th, and kernel columns in `classes`, every
-     * classes-th: tap k + 1 of output q of a set and class then meets the sample that tap k of output
-     * q + 1 does, at any stride and dilation. */
+     * classes-th: tap k + 1 of output q of a set and class then meets the sample that tap k of
+     * output q + 1 does, at any stride and dilation. */
     int64_t sets, classes, run_count;
     channels_last_run *runs;
     char *taps; /* [block of channels][kernel row][kernel column][channel] */

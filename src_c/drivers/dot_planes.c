@@ -126,7 +126,8 @@ static void add_columns(const plan *d, const scratch *s, plane_grad_job *g, char
     }
 }
 
-/* Sums of a plane of taps over one set of rows: slot is where the set's rows of that plane begin. */
+/* Sums of a plane of taps over one set of rows: slot is where the set's rows of that plane
+ * begin. */
 static void add_set(const plan *d, const scratch *s, const lines *y, int64_t set, int64_t height,
                     const char *slot, char *sums) {
     const plane_layout *l = &d->layout;

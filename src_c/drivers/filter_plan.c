@@ -194,7 +194,8 @@ static int copies_lines(const filter_plan *plan) {
            plan->planes * plan->taps_per_plane >= VOLUME_TAPS;
 }
 
-/* Whether the line kernel reads x itself but for the borders: short lines cost less to copy whole. */
+/* Whether the line kernel reads x itself but for the borders: short lines cost less to copy
+ * whole. */
 static int in_place(const filter_plan *plan) {
     const pyconvc_problem *p = plan->p;
     const int64_t inside = p->input[W] - halo(p);

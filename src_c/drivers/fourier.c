@@ -1,11 +1,12 @@
 /* SPDX-License-Identifier: BSD-3-Clause
  * fourier.c -- convolution by Fourier transforms: tiles, their lines, threads.
  *
- * A tile goes through five stages: its lines are read by the first pass along the columns, which are
- * transformed, its lines transformed, multiplied and transformed back, its columns transformed back, and
- * its lines written by the last pass. Lines that X has as they are, and those that Y takes whole, are
- * read and written there; others are copied into the tile before, or out of it afterwards. Workers share
- * the tiles or, where these are few, the parts of each stage; no sum depends on it. */
+ * A tile goes through five stages: its lines are read by the first pass along the columns, which
+ * are transformed, its lines transformed, multiplied and transformed back, its columns transformed
+ * back, and its lines written by the last pass. Lines that X has as they are, and those that Y
+ * takes whole, are read and written there; others are copied into the tile before, or out of it
+ * afterwards. Workers share the tiles or, where these are few, the parts of each stage; no sum
+ * depends on it. */
 #include <stdlib.h>
 #include <string.h>
 

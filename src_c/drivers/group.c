@@ -41,7 +41,8 @@ int group_suits(const pyconvc_problem *p) {
            planes_have_edges(p, 1, kernels->lanes);
 }
 
-/* Bands of at least the rows of a tile, so near that all blocks find them, and enough for all workers.
+/* Bands of at least the rows of a tile, so near that all blocks find them, and enough for all
+ * workers.
  */
 static void size(plan *k, const pyconvc_run *run) {
     const pyconvc_problem *p = k->p;

@@ -17,7 +17,7 @@
 
 enum { D, H, W };
 
-/* ---- a problem whose missing samples are all NaN ----------------------------------------------- */
+/* ---- a problem whose missing samples are all NaN --------------------------------------------- */
 
 typedef struct {
     const void *w;
@@ -168,7 +168,7 @@ static pyconvc_status filter(const leaving_out *o, const pyconvc_problem *p, con
     return status;
 }
 
-/* ---- with a mask: bands, copied with NaN where it is set --------------------------------------- */
+/* ---- with a mask: bands, copied with NaN where it is set ------------------------------------- */
 
 typedef struct {
     const leaving_out *how;

@@ -32,8 +32,8 @@ typedef struct {
 typedef struct {
     char *tile;
     char *rows; /* outputs, where y has no lines to write to */
-    /* Where output channels are lanes: panels of the tile, sums, [block][pixel][channel], the bias of
-     * whole blocks, and the weights of a block in a pass and of the next one, of which so many
+    /* Where output channels are lanes: panels of the tile, sums, [block][pixel][channel], the bias
+     * of whole blocks, and the weights of a block in a pass and of the next one, of which so many
      * channels are there. */
     char *panels, *sums, *bias, *weights, *ahead;
     int64_t turned;
@@ -258,8 +258,8 @@ static void begin_across(const mix_plan *plan, const task *t, const char *bias, 
     memset(s->ahead, 0, (size_t)weights_bytes(plan));
 }
 
-/* Where output channels are lanes, the weights of a block are turned chunk by chunk, [tap][channel]:
- * the channels from `first` on. */
+/* Where output channels are lanes, the weights of a block are turned chunk by chunk,
+ * [tap][channel]: the channels from `first` on. */
 static void turn_weights(const mix_plan *plan, const across_job *a, const char *w, int64_t first,
                          int64_t channels, char *to) {
     const int64_t step = plan->p.w_step[1];
@@ -268,8 +268,8 @@ static void turn_weights(const mix_plan *plan, const across_job *a, const char *
                                to + first * plan->bytes, plan->block);
 }
 
-/* From the weights of the chunk that begins with tap `first` to those of the next one, in this block
- * or the next. */
+/* From the weights of the chunk that begins with tap `first` to those of the next one, in this
+ * block or the next. */
 static int64_t to_next_chunk(const mix_plan *plan, const across_job *a, int64_t first) {
     return first + plan->chunk < a->count ? plan->chunk : plan->block * plan->p.w_step[1] - first;
 }

@@ -14,8 +14,8 @@
  * meet is packed tap by tap, from x itself where no output meets its edge. Weights are turned for
  * that, block by block and a chunk of taps at a time, each while the one before is used.
  *
- * They are lanes too where sums are long: each pixel is then read from where it lies, be it in x or in
- * a tile, in which lines need no phases and no lane is left empty.
+ * They are lanes too where sums are long: each pixel is then read from where it lies, be it in x or
+ * in a tile, in which lines need no phases and no lane is left empty.
  *
  * Where channels lie side by side in memory, tiles and panels are turned as they are packed, and
  * outputs as they are copied to y.

@@ -214,7 +214,8 @@ static void size_panels(mix_plan *plan) {
 }
 
 /* Where output channels are lanes: input channels of a chunk, whose weights are near at a time. All
- * alike and an even number of taps, if possible, as then one may be turned while another is used. */
+ * alike and an even number of taps, if possible, as then one may be turned while another is
+ * used. */
 static int64_t channels_of_chunk(int64_t channels, int64_t taps) {
     const int64_t least = ceil_div(channels, max64(1, ACROSS_TAPS / taps));
     for (int64_t n = least; n < 2 * least; n++)
@@ -378,8 +379,8 @@ static int meets_all_taps(const mix_plan *plan, int a) {
 }
 
 /* Whether output channels are lanes: where an image has so few pixels that these would leave lanes
- * empty, and all meet all taps, which are few enough for panels. Pixels that read x in place have their own panels
- * packed in less time. */
+ * empty, and all meet all taps, which are few enough for panels. Pixels that read x in place have
+ * their own panels packed in less time. */
 static int lies_across(const mix_plan *plan, const across_kernels *across, int again) {
     const pyconvc_problem *p = &plan->p;
     const int64_t pixels = p->output[H] * p->output[W], lanes = plan->kernels->lanes;

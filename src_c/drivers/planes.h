@@ -1,4 +1,5 @@
-/* planes.h -- small planes packed whole, padding included, so that they stay in the first level cache.
+/* planes.h -- small planes packed whole, padding included, so that they stay in the first level
+ * cache.
  *
  * A slot holds what a band of output rows of one group reads. Its rows are in the order in which
  * kernels meet them. Output rows are taken in `sets`, every sets-th row of a band, and kernel rows
@@ -28,8 +29,8 @@ typedef struct {
     int across; /* the samples of neighbouring groups are neighbours: all slots are packed together */
 } plane_layout;
 
-/* Packed by `kernels`, for kernels of so many lanes, whose tiles have so many rows. whole: lines are packed as they
- * are. Returns 0 where planes are too large. */
+/* Packed by `kernels`, for kernels of so many lanes, whose tiles have so many rows. whole: lines
+ * are packed as they are. Returns 0 where planes are too large. */
 int planes_size(plane_layout *to, const pyconvc_problem *p, const plane_kernels *kernels,
                 int64_t lanes, int64_t tile_rows, int whole);
 
@@ -42,8 +43,9 @@ static inline int64_t planes_rows_of_set(const plane_layout *l, int64_t rows, in
 int64_t planes_tap_row(const plane_layout *l, int64_t h);
 int64_t planes_tap_column(const plane_layout *l, int64_t w);
 
-/* Whether 3 x 3 kernels with a stride of `step` along both axes meet planes that kernels may read as
- * they are, if vectors of outputs have so many lanes; and their edges for the outputs from a row on.
+/* Whether 3 x 3 kernels with a stride of `step` along both axes meet planes that kernels may read
+ * as they are, if vectors of outputs have so many lanes; and their edges for the outputs from a row
+ * on.
  */
 int planes_have_edges(const pyconvc_problem *p, int64_t step, int64_t lanes);
 plane_edges planes_edges(const pyconvc_problem *p, int64_t row);

@@ -12,8 +12,8 @@
 /* Whether this method suits the problem. */
 int twin_suits(const pyconvc_problem *p);
 
-/* PYCONVC_UNSUITED, and nothing is written, where a weight is infinite or NaN: a product with a zero
- * beyond the edge would spread it. */
+/* PYCONVC_UNSUITED, and nothing is written, where a weight is infinite or NaN: a product with a
+ * zero beyond the edge would spread it. */
 pyconvc_status twin_input_grad(const pyconvc_problem *p, const void *y, const void *w,
                                const void *bias, void *x, const pyconvc_run *run);
 

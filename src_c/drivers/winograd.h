@@ -1,10 +1,10 @@
 /* winograd.h -- layers of stride 1 by minimal filtering: fewer products, sums of other samples.
  *
- * Along the width, the height, or both. Taps along the depth are sums as over channels:
- * what is transformed are planes, each an input channel at a depth tap, as in tile.h. The taps of a
- * dilated kernel are neighbours on grids of samples that lie a dilation apart. Each grid of each
- * depth of a sample of the batch is an image. If there is one axis, and it is dilated far, these grids
- * are columns of images whose rows lie a dilation apart.
+ * Along the width, the height, or both. Taps along the depth are sums as over channels: what is
+ * transformed are planes, each an input channel at a depth tap, as in tile.h. The taps of a dilated
+ * kernel are neighbours on grids of samples that lie a dilation apart. Each grid of each depth of a
+ * sample of the batch is an image. If there is one axis, and it is dilated far, these grids are
+ * columns of images whose rows lie a dilation apart.
  *
  * A block of tiles is packed with the boundary rule applied (tile.c), transformed for all input
  * channels, multiplied by the transformed weights of some output channels, and transformed back;
@@ -41,9 +41,9 @@ typedef struct {
     int64_t grid_count;
 
     /* Weights: [group][block of output channels][element][run of planes][panel][plane][part]
-     * [channel of panel], the order in which they are read. From one element to the next it is an odd number
-     * of cache lines, here and in the other stages (`step`), or all elements would compete for a few
-     * sets of the cache. */
+     * [channel of panel], the order in which they are read. From one element to the next it is an
+     * odd number of cache lines, here and in the other stages (`step`), or all elements would
+     * compete for a few sets of the cache. */
     char *weights;
     int at_use; /* weights are used once: each task transforms those of a block, then uses them */
     int64_t panels, blocks, block_panels, block_samples, weights_step;

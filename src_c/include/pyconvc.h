@@ -97,8 +97,8 @@ pyconvc_status pyconvc_complete(pyconvc_problem *p);
  * are taps along no other axis but the depth. */
 int32_t pyconvc_winograd_axis(int64_t taps, int32_t outputs, int alone, int64_t *parts);
 
-/* For how many grids, a dilation of samples apart, it computes tiles along the only axis of a layer:
- * more than there are where they are of several sizes. */
+/* For how many grids, a dilation of samples apart, it computes tiles along the only axis of a
+ * layer: more than there are where they are of several sizes. */
 int64_t pyconvc_winograd_columns(int64_t input, int64_t output, int64_t pad, int64_t dilation);
 
 /* The passes. The caller grants: p completed; x, w, y valid for their steps; what is written
@@ -194,8 +194,8 @@ pyconvc_status pyconvc_by_index(int32_t op, int32_t dtype, int64_t planes, int64
  *     y[o] = sum of w v X, times sum of |w| / sum of |w| v where `normalize` is set
  *
  * and NaN where sum of |w| v is 0 or less than the part `least` of sum of |w|. What lies beyond a
- * CONSTANT edge is there, unless it is NaN. With `normalize` the taps have one sign. UNSUITED, and y
- * not written, where a window has more lines than are held at once: thousands. */
+ * CONSTANT edge is there, unless it is NaN. With `normalize` the taps have one sign. UNSUITED, and
+ * y not written, where a window has more lines than are held at once: thousands. */
 pyconvc_status pyconvc_correlate_present(const pyconvc_problem *p, const void *x,
                                          const uint8_t *mask, const void *w, double least,
                                          int normalize, void *y, const pyconvc_run *run);
@@ -225,8 +225,8 @@ pyconvc_status pyconvc_scale_present(int32_t dtype, const void *sums, const void
  * The error of the last two grows as the logarithm of kernel. Between passes samples are what y can
  * store: integers are cut off and wrap.
  *
- * Sizes of x and y differ where some of the sums that an extended x has are left out or added: along
- * each axis, o runs from 0, and every o - pad to o - pad + kernel - 1 has a sample of x. */
+ * Sizes of x and y differ where some of the sums that an extended x has are left out or added:
+ * along each axis, o runs from 0, and every o - pad to o - pad + kernel - 1 has a sample of x. */
 typedef enum {
     PYCONVC_SUM,
     PYCONVC_TERMS,
@@ -274,8 +274,8 @@ typedef struct {
     int64_t x_step[1 + PYCONVC_RANK], y_step[1 + PYCONVC_RANK]; /* batch, depth, height, width */
 } pyconvc_chain;
 
-/* The caller grants that y overlaps nothing that is read, or is x itself, with its sizes, steps and type;
- * then lines along the axes of kernels are held in memory whole. */
+/* The caller grants that y overlaps nothing that is read, or is x itself, with its sizes, steps and
+ * type; then lines along the axes of kernels are held in memory whole. */
 pyconvc_status pyconvc_chain_run(const pyconvc_chain *c, const void *x, void *y,
                                  const pyconvc_run *run);
 

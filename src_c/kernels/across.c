@@ -6,17 +6,17 @@
  *   sums[i][l] += panel[t][i] * w[t][l]      for all taps t of all input channels
  *
  * A tile of OUTER_VECS vectors of channels x up to OUTER_COLS pixels stays in registers: for each
- * tap, the vectors of weights are loaded and one sample broadcast for each pixel. What the pixels of
- * a tile meet of x is packed, tap by tap: read where it lies, every tap would wait for a cache line
- * of its own. No lane is lost on the last pixels: some tiles take one pixel less where they do not
- * come out even.
+ * tap, the vectors of weights are loaded and one sample broadcast for each pixel. What the pixels
+ * of a tile meet of x is packed, tap by tap: read where it lies, every tap would wait for a cache
+ * line of its own. No lane is lost on the last pixels: some tiles take one pixel less where they do
+ * not come out even.
  *
- * Where there are many pixels, those of a tile meet lines that the tile before has brought near: they
- * are read where they lie, whatever the stride, and the tap says where its weights are.
+ * Where there are many pixels, those of a tile meet lines that the tile before has brought near:
+ * they are read where they lie, whatever the stride, and the tap says where its weights are.
  *
- * Weights lie by output channel and have to be turned for this, which with so few pixels takes long.
- * Those of the next block are turned meanwhile, two samples a tap: multiplications leave the ports
- * for loads and stores half idle.
+ * Weights lie by output channel and have to be turned for this, which with so few pixels takes
+ * long. Those of the next block are turned meanwhile, two samples a tap: multiplications leave the
+ * ports for loads and stores half idle.
  *
  * The sum of an output runs over the taps in order, as that of mix.c.
  */
@@ -180,8 +180,8 @@ static const tile tiles[MOST + 1] = {{0},      LINE(1),  LINE(2), LINE(3), LINE(
                                      LINE(5),  LINE(6),  LINE(7), LINE(8), LINE(9),
                                      LINE(10), LINE(11), LINE(12)};
 
-/* Tiles of the job's pixels, as few as hold them all, and as even: those of index below `larger` have
- * one pixel more than the others. */
+/* Tiles of the job's pixels, as few as hold them all, and as even: those of index below `larger`
+ * have one pixel more than the others. */
 typedef struct {
     int64_t count, pixels, larger;
 } tiling;

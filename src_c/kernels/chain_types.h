@@ -107,9 +107,9 @@ typedef struct {
 
 /* lines: for r < height, j < width, with x[r][j] at x + r * pitch + j,
  * y[r][j] = (x[r][j] + x[r][j + x_step] + ... + x[r][j + (count - 1) * x_step]) times or, with
- * `divide`, divided by w, in the precision of the elements. The caller grants: count >= 8; x_step 1 or 2; lines
- * readable 8 * x_step and a vector beyond width + (count - 1) * x_step, and scratch as long as that;
- * with stream, y and y_pitch aligned to a vector. */
+ * `divide`, divided by w, in the precision of the elements. The caller grants: count >= 8; x_step 1
+ * or 2; lines readable 8 * x_step and a vector beyond width + (count - 1) * x_step, and scratch as
+ * long as that; with stream, y and y_pitch aligned to a vector. */
 typedef struct {
     const void *x;
     int64_t x_step, pitch, count;

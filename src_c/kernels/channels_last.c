@@ -20,8 +20,8 @@
 #define CHUNK   (7 / PARTS)
 #define MOST    8 /* outputs, and taps; a plain constant, so that arrays become registers */
 
-/* Sample j of those that are `step` bytes apart, every third of which has a pointer: what is between
- * is reached by scaled addresses. */
+/* Sample j of those that are `step` bytes apart, every third of which has a pointer: what is
+ * between is reached by scaled addresses. */
 INLINE const elem *at(const char *const *third, int j, int64_t step) {
     return (const elem *)(third[j / 3] + j % 3 * step);
 }

@@ -17,8 +17,9 @@
  * rows in order), whatever tile it falls in: tiling never changes a bit.
  *
  * The tier's header has the sizes: tiles of TILE_ROWS x TILE_VECS, in a column of single vectors of
- * TILE_TALL rows, for 3x3 taps of NINE_ROWS x NINE_VECS; blocks of TILE_CHUNK taps at most, of which
- * those of up to TILE_HELD load a vector once, where a compiler would rather load it for each use.
+ * TILE_TALL rows, for 3x3 taps of NINE_ROWS x NINE_VECS; blocks of TILE_CHUNK taps at most, of
+ * which those of up to TILE_HELD load a vector once, where a compiler would rather load it for each
+ * use.
  */
 #include "kernel_types.h"
 #include "sums.h"

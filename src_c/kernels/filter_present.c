@@ -4,14 +4,14 @@
  * kernel_types.h), by the kernels that take all samples.
  *
  * A piece of y is first filtered as if nothing were missing, unless something was in the piece
- * before. What is shows in the sums, which are NaN; then the piece is computed again, from input that
- * is turned into what is there, with 0 for what is missing. Kernels with images sum what is lost,
- * sample by sample (lost.h) where few are missing. Else the input is also turned into 1 or 0 for
- * whether it is there, or lost, and both are filtered, a block of taps at a time. Kernels of 3x3 taps
- * have tiles of both sums (nine.h), which also compute single vectors again.
+ * before. What is shows in the sums, which are NaN; then the piece is computed again, from input
+ * that is turned into what is there, with 0 for what is missing. Kernels with images sum what is
+ * lost, sample by sample (lost.h) where few are missing. Else the input is also turned into 1 or 0
+ * for whether it is there, or lost, and both are filtered, a block of taps at a time. Kernels of
+ * 3x3 taps have tiles of both sums (nine.h), which also compute single vectors again.
  *
- * Sums of samples and of sizes run in the order of the program, sums of counts are exact, so the way
- * a piece is computed never changes a bit.
+ * Sums of samples and of sizes run in the order of the program, sums of counts are exact, so the
+ * way a piece is computed never changes a bit.
  */
 #include <stdlib.h>
 
@@ -87,7 +87,7 @@ typedef struct {
     filter_block blocks[MOST_BLOCKS + 1];
 } part;
 
-/* ---- sums of what samples are turned into ------------------------------------------------------ */
+/* ---- sums of what samples are turned into ---------------------------------------------------- */
 
 INLINE void turn_vector(const int kind, vec a, elem *x, elem *valid, flags *missing) {
     const flags there = test(a == a);

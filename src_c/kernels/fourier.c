@@ -3,8 +3,8 @@
  * fourier.c -- the steps of convolution by Fourier transforms (contracts: fourier_types.h).
  *
  * Transforms work in place, by decimation in frequency on the way there and in time on the way back
- * (Gentleman & Sande 1966; Cooley & Tukey 1965), so that no pass puts frequencies in order. Lanes are
- * columns next to each other, or lines, which are transposed for it as they are read.
+ * (Gentleman & Sande 1966; Cooley & Tukey 1965), so that no pass puts frequencies in order. Lanes
+ * are columns next to each other, or lines, which are transposed for it as they are read.
  */
 #include "fourier_types.h"
 #include "kernel_types.h"
@@ -208,8 +208,8 @@ static void inverse(const fourier_axis *axis, int first, int end, elem *at, int6
 
 /* ---- columns */
 
-/* The factors of the first pass of an axis, and of the last one back, for its rows k + j * length / 4:
- * twiddle factors and turns. */
+/* The factors of the first pass of an axis, and of the last one back, for its rows k + j * length /
+ * 4: twiddle factors and turns. */
 typedef struct {
     complex_vec w[4], turn[4];
 } end_factors;

@@ -30,18 +30,18 @@
 
 #include <stdint.h>
 
-/* The passes of a transform: radices 3, 4 and 5, the first one 4, the last one perhaps 8, then 0. For a pass that takes blocks of L samples as
- * radix parts of m, exp(-2 pi i k q / L) for k < m and 0 < q < radix, as (re, im), one pass after
- * the other. */
+/* The passes of a transform: radices 3, 4 and 5, the first one 4, the last one perhaps 8, then 0.
+ * For a pass that takes blocks of L samples as radix parts of m, exp(-2 pi i k q / L) for k < m and
+ * 0 < q < radix, as (re, im), one pass after the other. */
 typedef struct {
     int64_t length;
     const int32_t *radices;
     const void *twiddles;
 } fourier_axis;
 
-/* The turn is what each row is multiplied with, as (re, im). The slant is what the samples of a tile
- * are multiplied with between the transforms of its columns and those of its lines, laid out like a
- * spectrum; NULL: nothing. */
+/* The turn is what each row is multiplied with, as (re, im). The slant is what the samples of a
+ * tile are multiplied with between the transforms of its columns and those of its lines, laid out
+ * like a spectrum; NULL: nothing. */
 typedef struct {
     fourier_axis rows, columns;
     int64_t pitch;

@@ -3,10 +3,10 @@
  *      y[k][r][j] = bias[k] + sum over c < channels, h, t < 3 of
  *          w[((c * 3 + h) * 3 + t) * C + k] * x[c][r + h - top][j + t - left]
  *
- * for k < C, the table's channels, r < height, j < width; channels and rows are x_channel and x_pitch
- * elements apart in x, y_channel and y_pitch in y. Of x there are edges.rows x edges.columns samples,
- * those beyond are zero. The caller grants: height >= the table's vectors, width >= its lanes; at
- * most one column beyond either side.
+ * for k < C, the table's channels, r < height, j < width; channels and rows are x_channel and
+ * x_pitch elements apart in x, y_channel and y_pitch in y. Of x there are edges.rows x
+ * edges.columns samples, those beyond are zero. The caller grants: height >= the table's vectors,
+ * width >= its lanes; at most one column beyond either side.
  */
 #ifndef PYCONVC_GROUP_TYPES_H
 #define PYCONVC_GROUP_TYPES_H

@@ -60,18 +60,18 @@ typedef struct {
 } filter_kernels;
 
 /* What those kernels need beside: NaN is missing and left out of the sums, which are scaled by the
- * weight of what is there, the sum of the taps' sizes |w| over it and, `by_size`, over a whole window,
- * both in the order of the taps. `plain` are the kernels that take all samples, of the same tier.
- * Nothing is accumulated or streamed. The size of a tap lies `sizes` elements behind it.
+ * weight of what is there, the sum of the taps' sizes |w| over it and, `by_size`, over a whole
+ * window, both in the order of the taps. `plain` are the kernels that take all samples, of the same
+ * tier. Nothing is accumulated or streamed. The size of a tap lies `sizes` elements behind it.
  *
  * Kernels of tiles that do not reach far have images, and weights in counts: sizes rounded to whole
- * numbers so small in all that their sums are exact in any order, `counts` elements behind the taps;
- * `by_count` has their total. Only where less than an eighth of a window's count is left, where rounding might show, do
- * they take sizes.
+ * numbers so small in all that their sums are exact in any order, `counts` elements behind the
+ * taps; `by_count` has their total. Only where less than an eighth of a window's count is left,
+ * where rounding might show, do they take sizes.
  *
  * Kernel rows come in runs that meet the table from `row` on, row after row, in columns first ..
- * first + reach. A run's image has the counts of each of its rows from the last column to the first,
- * what a missing sample takes from the outputs that it would have met, in lines of
+ * first + reach. A run's image has the counts of each of its rows from the last column to the
+ * first, what a missing sample takes from the outputs that it would have met, in lines of
  * FILTER_PRESENT_PITCH, and zeros behind them.
  */
 typedef struct {
@@ -98,14 +98,15 @@ typedef struct {
 
 /* filter of plane: the same sums without accumulation, for planes whose rows lie x_pitch apart:
  * rows[r] = x + r * x_pitch, and with `halves` set x_column = 2, else 1, for every x_column-th
- * column: [b.column + c * b.step + x_column * j]. They are computed for `planes` planes, whose x, y,
- * taps and bias lie so many elements apart. The caller grants: block lengths within tile_chunk, so
- * that sums have the order of tile's; x readable in `rows` output rows, and in each up to x_column
- * whole vectors.
+ * column: [b.column + c * b.step + x_column * j]. They are computed for `planes` planes, whose x,
+ * y, taps and bias lie so many elements apart. The caller grants: block lengths within tile_chunk,
+ * so that sums have the order of tile's; x readable in `rows` output rows, and in each up to
+ * x_column whole vectors.
  *
- * With edges, x is a plane as it is: only edges->rows x edges->columns samples, the first `top` rows
- * and `left` columns within what the first output meets; those beyond are zero. The caller then
- * grants kernels of 3 x 3 neighbours, at most one column beyond either side, and width >= lanes. */
+ * With edges, x is a plane as it is: only edges->rows x edges->columns samples, the first `top`
+ * rows and `left` columns within what the first output meets; those beyond are zero. The caller
+ * then grants kernels of 3 x 3 neighbours, at most one column beyond either side, and width >=
+ * lanes. */
 typedef struct {
     const filter_program *program;
     const plane_edges *edges; /* NULL: none */
@@ -139,10 +140,10 @@ typedef struct {
  *      y[j * y_step + c] = bias[c] + sum over kernel rows i, runs r, t < r.length of
  *          tap(i, r.tap + t * r.tap_step)[c] * rows[i][first + r.column + (j + t) * x_step + c]
  *
- * where tap(i, k) lies at taps + i * taps_row + k * taps_step; of complex taps all parts lie twice, as
- * those of samples do: first all real, from taps_step / 2 on all imaginary ones. The order of runs is
- * that of summation. The caller grants: lengths within `run` of the table; taps and rows readable up to
- * a whole vector of channels, rows also for `outputs` outputs. */
+ * where tap(i, k) lies at taps + i * taps_row + k * taps_step; of complex taps all parts lie twice,
+ * as those of samples do: first all real, from taps_step / 2 on all imaginary ones. The order of
+ * runs is that of summation. The caller grants: lengths within `run` of the table; taps and rows
+ * readable up to a whole vector of channels, rows also for `outputs` outputs. */
 typedef struct {
     int64_t column, tap, tap_step;
     int32_t length;
@@ -236,8 +237,8 @@ typedef struct {
     int32_t lanes, channels, vectors; /* samples in a vector; channels and vectors of a tile */
 } mix_kernels;
 
-/* Weights to come, which `across` turns by the way: to[t * C + k] = w[k * step + t] for k < channels
- * and t < chunk of the job; none if channels is 0. */
+/* Weights to come, which `across` turns by the way: to[t * C + k] = w[k * step + t] for k <
+ * channels and t < chunk of the job; none if channels is 0. */
 typedef struct {
     const void *w;
     int64_t step, channels;
@@ -249,12 +250,12 @@ typedef struct {
  *      sums[i * C + k] = (accumulate ? itself : bias[k]) + sum over t < chunk
  *      w[t * C + k] * x[r * row_step + j * column_step + taps[first + t].x]
  *
- * with C the table's channels; the order of summation is that of mix. `pack` brings what all `count`
- * taps meet of x to panels, count * height * width elements; `across` reads
- * them, once for each C channels. `apart` takes all taps from x itself, with tap t's weights at w + taps[t].w
- * instead. The caller grants: x readable where it is met, bias for C
- * channels; with `next`, channels and chunk multiples of the table's `ahead`, and for as many
- * channels a tile of so many of the table's pixels. */
+ * with C the table's channels; the order of summation is that of mix. `pack` brings what all
+ * `count` taps meet of x to panels, count * height * width elements; `across` reads them, once for
+ * each C channels. `apart` takes all taps from x itself, with tap t's weights at w + taps[t].w
+ * instead. The caller grants: x readable where it is met, bias for C channels; with `next`,
+ * channels and chunk multiples of the table's `ahead`, and for as many channels a tile of so many
+ * of the table's pixels. */
 typedef struct {
     const mix_tap *taps;
     int64_t count;
@@ -334,8 +335,8 @@ typedef struct {
 
 typedef void outer_fn(const outer_job *job);
 
-/* The same sums, not stored but put in their places: those of two columns next to each other are the
- * even and the odd samples of a piece of a line,
+/* The same sums, not stored but put in their places: those of two columns next to each other are
+ * the even and the odd samples of a piece of a line,
  *      to[n][at[q] + 2 * i + e] = start[q] + sum of column 2 * q + e, element i of vector n
  *
  * for q < pairs, i < samples[n], e < 2; where sums are not made anew, sums holds a part of them. */

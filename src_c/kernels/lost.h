@@ -1,5 +1,5 @@
-/* lost.h -- what missing samples take from the outputs that they would have met, where they are few:
- * counts of taps, added sample by sample (see filter_present). Include after present.h.
+/* lost.h -- what missing samples take from the outputs that they would have met, where they are
+ * few: counts of taps, added sample by sample (see filter_present). Include after present.h.
  *
  * Lines are turned into what is there, with 0 for what is missing, which bits tell. Each missing
  * sample adds the rows of an image to the lines of outputs that it meets. */
@@ -56,8 +56,8 @@ INLINE void clear_lost(int64_t lines, int64_t n, elem *lost) {
         memset(lost + l * LOST_PITCH, 0, sizeof *lost * (size_t)n);
 }
 
-/* What a line of n elements, number `line` of a run, takes from `height` lines of outputs; V vectors
- * hold a row of the image. */
+/* What a line of n elements, number `line` of a run, takes from `height` lines of outputs; V
+ * vectors hold a row of the image. */
 INLINE void take(const int V, const uint64_t *bits, int64_t n, const filter_present_run *run,
                  int64_t line, int64_t height, elem *lost) {
     const int64_t begin = line < height ? 0 : line - height + 1,

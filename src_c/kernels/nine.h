@@ -1,9 +1,9 @@
 /* nine.h -- 3x3 taps over samples of which some are missing: both sums in tiles that read the input
  * itself. Include after kernel_types.h and present.h.
  *
- * As a vector is loaded it becomes what is there, with 0 for what is missing, and 1 or 0 for whether
- * it is; they meet all taps, and their sizes. The sums of samples have the order of filter.c's tile
- * for such taps.
+ * As a vector is loaded it becomes what is there, with 0 for what is missing, and 1 or 0 for
+ * whether it is; they meet all taps, and their sizes. The sums of samples have the order of
+ * filter.c's tile for such taps.
  */
 
 #define NINE_TALL  8 /* lines of a tile, of whose sums three are in flight */
@@ -92,8 +92,8 @@ INLINE int64_t nine_find(const elem *y, int64_t width, int32_t *found) {
     return count;
 }
 
-/* Whether so many vectors of the input lack something that single ones are not worth finding: a line
- * of each tile tells. */
+/* Whether so many vectors of the input lack something that single ones are not worth finding: a
+ * line of each tile tells. */
 static int nine_lacks_much(const nine_piece *p) {
     int32_t found[NINE_PIECE / VL + 1];
     int64_t count = 0, all = 0;

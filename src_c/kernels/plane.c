@@ -294,8 +294,8 @@ INLINE void load_row(const elem *x, const int stride, const kernel_3x3 *k, int l
     }
 }
 
-/* Asks for the lines of the cache that V vectors of y will meet some rows further down. From one row
- * to the next these are so far apart that nobody else does. */
+/* Asks for the lines of the cache that V vectors of y will meet some rows further down. From one
+ * row to the next these are so far apart that nobody else does. */
 INLINE void fetch(const int V, const int stride, const kernel_3x3 *k, const elem *x) {
     enum { ROWS_AHEAD = 8, LINE = 64 / sizeof(elem) };
     x += ROWS_AHEAD * k->pitch - 1;
@@ -306,8 +306,8 @@ INLINE void fetch(const int V, const int stride, const kernel_3x3 *k, const elem
     }
 }
 
-/* Where one vector of y is, or two that begin `gap` apart: of one alone, so many elements count, and
- * only the first `whole` rows may be written in whole vectors. */
+/* Where one vector of y is, or two that begin `gap` apart: of one alone, so many elements count,
+ * and only the first `whole` rows may be written in whole vectors. */
 typedef struct {
     elem *y;
     int64_t y_pitch, height, gap, whole, elements;

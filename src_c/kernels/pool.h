@@ -240,8 +240,8 @@ INLINE vec quotient(vec a, vec by, int is_unsigned) {
     return load(n);
 }
 
-/* The divisors of a row of outputs. Where integers have none, and in lanes beyond the last, it is 1:
- * the sum over a window without samples is 0. */
+/* The divisors of a row of outputs. Where integers have none, and in lanes beyond the last, it is
+ * 1: the sum over a window without samples is 0. */
 static void set_divisors(const job *j, int64_t of_row) {
     elem *to = line_at(j, DIVISOR).v;
     const int64_t each = j->g->channels * PARTS;

@@ -197,7 +197,8 @@ typedef struct {
     int64_t by_output;
 } taps;
 
-/* Asks for a kernel of VL output channels ahead of its use: each is read from a place of its own. */
+/* Asks for a kernel of VL output channels ahead of its use: each is read from a place of its
+ * own. */
 INLINE void fetch(const elem *w, int64_t by_output) {
     UNROLL(16)
     for (int k = 0; k < VL; k++)
