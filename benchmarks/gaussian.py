@@ -20,7 +20,12 @@ from pyconvc._cli.bench.machine import describe, threads
 from pyconvc._cli.bench.measure import take_turns
 from pyconvc._cli.console import show_table
 
-DTYPES = ("uint8", "uint16", "float32")
+PICTURES = {
+    "noise": lambda rng, row, n: rng.random(n),
+    "smooth": lambda rng, row, n: 0.5 + 0.5 * np.cos(row / 131) * np.sin(np.arange(n) / 97),
+}
+# Sums of bytes in level places are near whole numbers, and then added up once more in double.
+ROWS = (("uint8", "noise"), ("uint8", "smooth"), ("uint16", "noise"), ("float32", "noise"))
 SIGMAS = (1, 5)
 
 
@@ -53,12 +58,12 @@ LIBRARIES = {
 }
 
 
-def prepared(name, dtype, sigma, size):
+def prepared(name, dtype, picture, sigma, size):
     """A call of a library, and arrays for it."""
     rng = np.random.default_rng(0)
     x = np.empty((size, size), dtype)
-    for row in x:
-        row[...] = rng.random(size) * 255
+    for i, row in enumerate(x):
+        row[...] = PICTURES[picture](rng, i, size) * 255
     result = np.float32 if name == "scikit-image" else dtype
     y = np.full(x.shape, 1, result)  # resident
     return lambda: LIBRARIES[name](x, sigma, y)
@@ -69,7 +74,7 @@ def installed():
     names = []
     for name in LIBRARIES:
         try:
-            prepared(name, "float32", 1, 16)()
+            prepared(name, "float32", "noise", 1, 16)()
         except ImportError:
             continue
         names.append(name)
@@ -82,11 +87,11 @@ def peak(*job):
     return int(subprocess.run(command, check=True, capture_output=True, text=True).stdout)
 
 
-def measure(name, dtype, sigma, size, workers):
+def measure(name, dtype, picture, sigma, size, workers):
     """The same in this process, after a small call has loaded what is loaded when first used."""
     with threads(workers):
-        prepared(name, dtype, sigma, 256)()
-        call = prepared(name, dtype, sigma, size)
+        prepared(name, dtype, picture, sigma, 256)()
+        call = prepared(name, dtype, picture, sigma, size)
         with open("/proc/self/clear_refs", "w") as file:
             file.write("5")  # VmHWM, the most that was resident, starts anew
         before = resident("VmRSS")
@@ -99,16 +104,16 @@ def resident(field):
         return next(int(line.split()[1]) << 10 for line in status if line.startswith(field))
 
 
-def row(dtype, sigma, names, arguments):
+def row(dtype, picture, sigma, names, arguments):
     """Times, ratios and memory of one kind of image."""
-    calls = {name: prepared(name, dtype, sigma, arguments.size) for name in names}
+    calls = {name: prepared(name, dtype, picture, sigma, arguments.size) for name in names}
     best = take_turns(calls, arguments.seconds)
-    cells = [f"{dtype}, sigma {sigma}"]
+    cells = [f"{dtype} {picture}, sigma {sigma}"]
     for name in names:
         ratio = "" if name == "pyconvc" else f" ({best[name] / best['pyconvc']:.1f})"
         cells.append(f"{best[name] * 1e3:.1f}{ratio}")
     if arguments.memory:
-        job = (dtype, sigma, arguments.size, arguments.threads)
+        job = (dtype, picture, sigma, arguments.size, arguments.threads)
         cells += [f"{peak(name, *job) / 2**20:.1f}" for name in names]
     return cells
 
@@ -131,7 +136,7 @@ def main():
     if arguments.memory:
         head += [f"{name} MiB" for name in names]
     with threads(arguments.threads):
-        rows = [row(dtype, sigma, names, arguments) for dtype in DTYPES for sigma in SIGMAS]
+        rows = [row(*kind, sigma, names, arguments) for kind in ROWS for sigma in SIGMAS]
     title = f"{describe()}, threads: {arguments.threads}; in brackets: times our time"
     show_table(title, head, rows)
 
