@@ -91,6 +91,17 @@ def check_planes(width, padding, stride, channels, at_end):
     assert nn.conv2d(fenced, w, **options, out=out).tobytes() == want.tobytes()
 
 
+def check_weight_grad(x_shape, channels, taps, at_end):
+    """Weights of units of planes, of which the last has fewer."""
+    x = random(x_shape, "f8")
+    y = random((x_shape[0], channels, *(n - taps + 1 for n in x_shape[2:])), "f8", 1)
+    w_shape = (channels, x_shape[1], taps, taps)
+    fenced = Fenced(x.nbytes).array(x.shape, "f8", at_end)
+    fenced[...] = x
+    want = nn.grad.conv2d_weight(x, w_shape, y)
+    assert nn.grad.conv2d_weight(fenced, w_shape, y).tobytes() == want.tobytes()
+
+
 def main():
     rooms = [Fenced(1 << 16) for _ in range(3)]
     for problem, dtype, at_end in itertools.product(problems(), DTYPES, (False, True)):
@@ -112,6 +123,11 @@ def main():
     ):
         print("planes", *case, flush=True)
         check_planes(*case)
+    for case in itertools.product(
+        ((1, 95, 9, 5), (1, 130, 5, 4), (2, 67, 7, 7)), (64, 200), (1, 2, 3), (False, True)
+    ):
+        print("weights", *case, flush=True)
+        check_weight_grad(*case)
     print("done")
 
 

@@ -22,7 +22,8 @@ enum { D, H, W };
 
 typedef struct {
     char *sums, *panel;
-    char *lines; /* of y, where its samples do not lie side by side */
+    char *lines;      /* of y, where its samples do not lie side by side */
+    int64_t *offsets; /* of a tile that no unit fills */
     int64_t sums_bytes;
 } scratch;
 
@@ -45,6 +46,7 @@ static size_t lay_out(const dot_plan *plan, char *base, scratch *s) {
     s->sums = carve(&a, sums);
     s->panel = carve(&a, panel);
     s->lines = carve(&a, lines);
+    s->offsets = carve(&a, plan->columns * (int64_t)sizeof *s->offsets);
     s->sums_bytes = sums;
     return (size_t)a.bytes;
 }
@@ -106,6 +108,16 @@ static void pack_panel(const dot_plan *plan, const tile_place *at, const char *y
     }
 }
 
+/* Those of a tile from column t on, of a unit that uses so many: what is there beyond is computed
+ * and thrown away, and may have no samples in x where the last unit has fewer planes. */
+static const int64_t *offsets_from(const dot_plan *plan, const scratch *s, int64_t t,
+                                   int64_t used) {
+    const int64_t *offsets = plan->offsets + t;
+    if (used - t >= plan->columns) return offsets;
+    memset(s->offsets, 0, (size_t)plan->columns * sizeof *offsets);
+    return memcpy(s->offsets, offsets, (size_t)(used - t) * sizeof *offsets);
+}
+
 static void add(const dot_plan *plan, const dot_unit *u, const tile_place *at, const char *x,
                 const char *y, char *memory) {
     const outer_kernels *outer = plan->outer;
@@ -128,7 +140,7 @@ static void add(const dot_plan *plan, const dot_unit *u, const tile_place *at, c
         pack_panel(plan, at, y + k * plan->q.y_step[2] * plan->bytes, channels, pitch, &s);
         o.a_step = pitch * plan->parts;
         for (int64_t t = 0; t < used; t += plan->columns) {
-            o.offsets = plan->offsets + t;
+            o.offsets = offsets_from(plan, &s, t, used);
             o.sums = s.sums + t * row_bytes + k * plan->bytes;
             (is_narrow ? outer->narrow : outer->wide)(&o);
         }
