@@ -153,7 +153,7 @@ def maximum(windows, x, y, *, index=None, workers):
     if index is None:
         by_planes(lambda x, y: _core.pool(x, y, **options), x.dtype, (x,), y)
         return
-    found = index if index.flags.c_contiguous else np.empty(index.shape, np.int64)
+    found = index if index.flags.carray else np.empty(index.shape, np.int64)
     by_planes(lambda x, i, y: _core.pool(x, y, i, **options), x.dtype, (x,), y, kept=(found,))
     if stored and x.dtype.kind == "i":
         y[found < 0] = np.iinfo(y.dtype).min  # that of the wider dtype has other bits
