@@ -236,7 +236,7 @@ static pyconvc_chain random_chain(int dtype, int64_t at[][3 * (2 * TERMS - 1)], 
     int64_t product = 1, sum = 0;
     c.passes = (int32_t)up_to(1, PYCONVC_RANK);
     for (int a = 0; a < PYCONVC_RANK; a++)
-        c.size[a] = up_to(1, a == PYCONVC_RANK - 1 ? 150 : 20);
+        c.input[a] = c.output[a] = up_to(1, a == PYCONVC_RANK - 1 ? 150 : 20);
     for (int i = 0; i < c.passes; i++) {
         static const int kinds[] = {PYCONVC_SUM, PYCONVC_MEAN, PYCONVC_TERMS, PYCONVC_PAIRS};
         pyconvc_pass *pass = &c.pass[i];
@@ -258,8 +258,8 @@ static pyconvc_chain random_chain(int dtype, int64_t at[][3 * (2 * TERMS - 1)], 
         sum += listed ? 2 * pass->terms : n;
     }
     *terms = product * sum;
-    contiguous(c.x_step + 1, PYCONVC_RANK, c.size);
-    c.x_step[0] = c.size[0] * c.x_step[1];
+    contiguous(c.x_step + 1, PYCONVC_RANK, c.input);
+    c.x_step[0] = c.input[0] * c.x_step[1];
     memcpy(c.y_step, c.x_step, sizeof c.y_step);
     return c;
 }
@@ -270,7 +270,7 @@ static void compare_chains(int dtype) {
     for (int i = 0; i < PYCONVC_RANK; i++)
         w[i] = new_array(dtype, 20);
     const pyconvc_chain c = random_chain(dtype, at, w, &terms);
-    const int64_t samples = c.batch * product(c.size, PYCONVC_RANK);
+    const int64_t samples = c.batch * product(c.input, PYCONVC_RANK);
     void *x = new_array(dtype, samples), *want = new_array(dtype, samples);
     void *got = new_array(dtype, samples);
     check(pyconvc_isa_select("scalar"), "scalar");
