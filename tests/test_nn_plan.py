@@ -103,6 +103,16 @@ def test_input_of_another_dtype():
     assert nn.plan((1, 8), w, accumulate="double")(np.ones((1, 8), np.float32)).dtype == np.float32
 
 
+def test_of_dtypes_of_one_size_the_common_one():
+    x, w = np.full((1, 1, 8), 200, np.uint8), np.ones((1, 1, 3), np.int8)
+    layer = nn.plan(x.shape, w)
+    assert layer(x.astype(np.int8)).dtype == np.int8
+    with pytest.raises(TypeError, match=re.escape("input.dtype=uint8")):
+        layer(x)
+    swapped = nn.plan(x.shape, w.astype("f4"))(x.astype(">f4"))
+    np.testing.assert_array_equal(swapped, np.full((1, 1, 6), 600, np.float32))
+
+
 def test_numbers():
     plan = nn.plan((2, 8, 16, 16), np.ones((16, 4, 3, 3), np.float32), groups=2, padding=1)
     assert plan.flops == 2 * 2 * 16 * 16 * 16 * 4 * 9

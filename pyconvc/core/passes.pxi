@@ -60,12 +60,12 @@ def weight_grad(cnp.ndarray x, cnp.ndarray y, cnp.ndarray w, *, stride=None, dil
 cdef class Plan:
     """A correlate pass with its weights packed, for C-contiguous x and y of fixed shapes.
 
-    Arguments as in `correlate` with ``channels=True``; x and y give shapes only, w is kept and must not change.
+    Arguments as in `correlate` with ``channels=True``; of x and y only shapes matter, w must not change.
     May be called from several threads at once.
     """
 
     cdef pyconvc_plan *_plan
-    cdef cnp.ndarray _w
+    cdef cnp.ndarray _w, _y
     cdef readonly tuple x_shape, y_shape
     cdef int _dtype
 
@@ -82,7 +82,7 @@ cdef class Plan:
         with nogil:
             status = pyconvc_plan_make(&p, cnp.PyArray_DATA(w), &run, &self._plan)
         _check_status(status)
-        self._w, self._dtype = w, p.dtype
+        self._w, self._y, self._dtype = w, y, p.dtype
         self.x_shape, self.y_shape = (<object>x).shape, (<object>y).shape
 
     def __dealloc__(self):
@@ -103,18 +103,31 @@ cdef class Plan:
         return ((<object>x).shape == self.x_shape and (<object>y).shape == self.y_shape
                 and cnp.PyArray_ISCARRAY_RO(x) and cnp.PyArray_ISCARRAY(y))
 
+    def plain(self, object x, cnp.ndarray bias, int workers):
+        """`run` into a new array, where x is as `run` takes it and of the very dtype of w; or None."""
+        if (type(x) is not cnp.ndarray or cnp.PyArray_TYPE(x) != cnp.PyArray_TYPE(self._w)
+                or not cnp.PyArray_ISCARRAY_RO(x) or (<object>x).shape != self.x_shape):
+            return None
+        y = _empty(cnp.PyArray_NDIM(self._y), cnp.PyArray_DIMS(self._y), cnp.PyArray_TYPE(x), x)
+        self._compute(x, bias, y, workers)
+        return y
+
     def run(self, cnp.ndarray x, cnp.ndarray y, *, cnp.ndarray bias=None, int workers=1):
         """Read x, write and return y, both C-contiguous and of the plan's shapes and dtype."""
-        cdef pyconvc_run run = _run_with(workers)
-        cdef pyconvc_status status
-        cdef void *b = NULL if bias is None else cnp.PyArray_DATA(bias)
         if (<object>x).shape != self.x_shape or (<object>y).shape != self.y_shape:
             raise ValueError(f"shapes {(<object>x).shape}, {(<object>y).shape} are not the plan's")
         if _dtype_code(x) != self._dtype or _dtype_code(y) != self._dtype:
             raise TypeError("dtypes are not the plan's")
         if not (cnp.PyArray_ISCARRAY_RO(x) and cnp.PyArray_ISCARRAY(y)):
             raise ValueError("x and y must be C-contiguous, aligned and native")
+        self._compute(x, bias, y, workers)
+        return y
+
+    cdef int _compute(self, cnp.ndarray x, cnp.ndarray bias, cnp.ndarray y, int workers) except -1:
+        cdef pyconvc_run run = _run_with(workers)
+        cdef pyconvc_status status
+        cdef void *b = NULL if bias is None else cnp.PyArray_DATA(bias)
         with nogil:
             status = pyconvc_plan_run(self._plan, cnp.PyArray_DATA(x), b, cnp.PyArray_DATA(y), &run)
         _check_status(status)
-        return y
+        return 0

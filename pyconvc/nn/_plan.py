@@ -134,6 +134,11 @@ class Plan:
         TypeError
             If `x` is of a dtype that would be computed in another one than planned.
         """
+        workers = _threads.resolve(self._workers)
+        if out is None and self._batched:
+            y = self._run.plain(x, self._bias, workers)
+            if y is not None:
+                return y
         x = _check.array(x)
         if x.shape != self.input_shape:
             _check.layer_shape("input.shape", x.shape, self.input_shape, "as planned")
@@ -149,7 +154,7 @@ class Plan:
             y = _check.output(out, self.output_shape, dtype, input=x)
         source, target = (x, y) if self._batched else (x[None], y[None])
         kept = self._weight, self._bias
-        options = {"flip": self._flip, "workers": _threads.resolve(self._workers)}
+        options = {"flip": self._flip, "workers": workers}
         convert(self._run, self._numbers, source, *kept, target, work, cut_outputs, **options)
         return y
 

@@ -2,7 +2,8 @@
 """What each method can do once for weights that stay; called as the functions of `_methods` are.
 
 `kept_bytes` is what it keeps beside the weights, `workspace_bytes` what a call takes beside its
-input, its result and what is kept.
+input, its result and what is kept. ``plain(x, bias, workers)`` is the result where nothing need be
+checked or converted, or None.
 """
 
 import functools
@@ -34,6 +35,7 @@ class Direct:
         )
         self._correlate = functools.partial(_passes.correlate, winograd=winograd)
         self.kept_bytes = self._packed.packed_bytes
+        self.plain = self._packed.plain
 
     def workspace_bytes(self, workers):
         """Scratch of the kernels."""
@@ -46,7 +48,14 @@ class Direct:
             self._correlate(p, x, w, bias, y, flip=flip, workers=workers)
 
 
-class Gemm:
+class Unhurried:
+    """A method whose calls are so long that checking does not matter."""
+
+    def plain(self, x, bias, workers):
+        """Nothing is plain."""
+
+
+class Gemm(Unhurried):
     """The weights are the matrix."""
 
     kept_bytes = 0
@@ -64,7 +73,7 @@ class Gemm:
         self._run(p, x, w, bias, y, flip=flip, workers=workers)
 
 
-class Fft:
+class Fft(Unhurried):
     """Spectra of the weights, where they are few enough to keep."""
 
     def __init__(self, p, w, flip, safe_only):
