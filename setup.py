@@ -92,13 +92,20 @@ def kernels():
     return [(kernel, dtype) for kernel, dtypes in KERNELS.items() for dtype in dtypes]
 
 
-def owner(tier, name):
-    """The tier whose kernel `name` the table of `tier` has."""
+def owner(tier, kernel, dtype):
+    """The object whose kernel the table of `tier` has."""
     names = [name for name, _ in tiers()]
     at = names.index(tier)
-    while any(fnmatch(name, pattern) for pattern in LOWER.get(names[at], [])):
+    while any(fnmatch(f"{kernel}_{dtype}", pattern) for pattern in LOWER.get(names[at], [])):
         at -= 1
-    return names[at]
+    if kernel == "fused" and not fuses(tiers()[at][1]):
+        kernel = "shifted"  # the same instructions
+    return f"{kernel}_{dtype}__{names[at]}"
+
+
+def fuses(flags):
+    """Whether a tier of these flags has fused multiply-adds."""
+    return "-mfma" in flags or MACHINE not in ("x86_64", "AMD64")
 
 
 def accepts(compiler, flags, code="int main(void){return 0;}"):
@@ -170,12 +177,12 @@ class Build(build_ext):
         for tier, flags in reversed(tiers()):
             owners = []
             for kernel, dtype in kernels():
-                name = f"{kernel}_{dtype}"
-                owners.append((f"TIER_OF_{name}", owner(tier, name)))
-                if owners[-1][1] == tier:
+                name = f"{kernel}_{dtype}__{tier}"
+                owners.append((f"OWNER_{kernel}_{dtype}", owner(tier, kernel, dtype)))
+                if owners[-1][1] == name:
                     macros = [("PYCONVC_TIER", tier), ("PYCONVC_DTYPE", dtype)]
                     yield (
-                        f"{name}__{tier}",
+                        name,
                         SRC / "kernels" / f"{kernel}.c",
                         [self.optimize.get(kernel, OPTIMIZE), *flags, *ROUNDED.get(kernel, [])],
                         macros,

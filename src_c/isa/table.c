@@ -1,19 +1,17 @@
 /* SPDX-License-Identifier: BSD-3-Clause
  * table.c -- the kernel table of one tier; compiled once a tier.
  *
- * The build says for each kernel, by a macro TIER_OF_kernel_dtype, whose it is: this tier's own, or
- * that of a tier below. */
+ * The build says for each kernel, by a macro OWNER_kernel_dtype, whose it is: this tier's own, that
+ * of a tier below, or another of the same type. */
 #include "kernel_types.h"
 #include "pyconvc.h"
 #include "winograd_types.h"
 
-#define CAT_(a, b)                   a##b
-#define CAT(a, b)                    CAT_(a, b)
-#define STRING_(a)                   #a
-#define STRING(a)                    STRING_(a)
-#define KERNELS__(stem, dtype, tier) pyconvc_##stem##_##dtype##__##tier
-#define KERNELS_(stem, dtype, tier)  KERNELS__(stem, dtype, tier)
-#define KERNELS(stem, dtype)         KERNELS_(stem, dtype, TIER_OF_##stem##_##dtype)
+#define CAT_(a, b)           a##b
+#define CAT(a, b)            CAT_(a, b)
+#define STRING_(a)           #a
+#define STRING(a)            STRING_(a)
+#define KERNELS(stem, dtype) CAT(pyconvc_, OWNER_##stem##_##dtype)
 
 #define DECLARE(dtype, elem, parts)                                                                \
     extern const filter_kernels KERNELS(filter, dtype);                                            \
