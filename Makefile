@@ -62,7 +62,7 @@ neon:
 else
 neon:
 	$(PYTHON) -m venv --clear .venv-$@
-	$(PIP) install --upgrade setuptools Cython numpy scipy
+	$(PIP) install --upgrade setuptools
 	CC=$(AARCH64)-gcc PYCONVC_MACHINE=aarch64 $(BIN)/python setup.py -q compare_tiers \
 		--build-temp build/neon --run-with 'qemu-aarch64 -L /usr/$(AARCH64)'
 endif
@@ -70,7 +70,7 @@ endif
 # Fresh memory is full of NaN.
 sanitize:
 	$(PYTHON) -m venv --clear .venv-$@
-	$(PIP) install --upgrade setuptools Cython numpy scipy
+	$(PIP) install --upgrade setuptools
 	CC=gcc $(BIN)/python setup.py -q compare_tiers --sanitize --build-temp build/sanitize \
 		--run-with 'env ASAN_OPTIONS=max_malloc_fill_size=2147483647:malloc_fill_byte=255'
 

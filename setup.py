@@ -6,6 +6,7 @@ import os
 import platform
 import shlex
 import subprocess
+import sys
 import tempfile
 from concurrent.futures import ThreadPoolExecutor
 from fnmatch import fnmatch
@@ -78,7 +79,8 @@ ONLY_GCC = "-fno-predictive-commoning"
 SANITIZE = ["-O1", "-g1", "-fno-wrapv", "-fno-omit-frame-pointer", "-fno-sanitize-recover"]
 SANITIZE += ["-fsanitize=address,undefined"]
 
-
+# A process of its own, beside the compiler's.
+CYTHON = [sys.executable, "-m", "cython", "-3"]
 INCLUDES = [str(SRC / part) for part in (".", "include", "kernels", "isa", "drivers")]
 
 MACHINE = os.environ.get("PYCONVC_MACHINE") or platform.machine()
@@ -126,7 +128,7 @@ class Build(build_ext):
 
     def build_extensions(self):
         self.find_flags()
-        units = [*map(self.own_unit, self.extensions), *self.units()]
+        units = [*map(self.cython_unit, self.extensions), *self.units()]
         objects = iter(self.compile_units(units))
         for extension in self.extensions:
             extension.sources, extension.extra_objects = [], [next(objects)]
@@ -166,11 +168,14 @@ class Build(build_ext):
         with ThreadPoolExecutor(os.cpu_count()) as pool:
             return list(pool.map(lambda unit: self.compile_unit(*unit), units))
 
-    def own_unit(self, extension):
-        """(object name, source, flags, macros, folders of headers) of what Cython wrote."""
+    def cython_unit(self, extension):
+        """(object name, source, flags, macros, folders of headers) of an extension in Cython."""
+        import numpy
+
         flags = [*extension.extra_compile_args, "-Wno-unused-function"]
-        source, includes = Path(extension.sources[0]), extension.include_dirs
-        return extension.name, source, flags, extension.define_macros, includes
+        macros = [("NPY_NO_DEPRECATED_API", "NPY_2_0_API_VERSION")]
+        includes = [str(SRC / "include"), numpy.get_include()]
+        return extension.name, Path(extension.sources[0]), flags, macros, includes
 
     def units(self):
         """(object name, source, flags, macros) of everything in the library, the slowest first."""
@@ -199,12 +204,18 @@ class Build(build_ext):
 
     def compile_unit(self, name, source, flags, macros, includes=INCLUDES):
         folder = Path(self.build_temp, "objects", name)
-        target = folder / source.with_suffix(".o")
-        newest = max(p.stat().st_mtime for p in [Path("setup.py"), source, *SRC.rglob("*.h")])
+        code, parts = source, SRC.rglob("*.h")
+        if source.suffix == ".pyx":
+            code = folder / source.with_suffix(".c")
+            parts = [*source.parent.rglob("*.px?"), *(SRC / "include").glob("*.h")]
+        target = Path(self.compiler.object_filenames([str(code)], output_dir=str(folder))[0])
+        newest = max(p.stat().st_mtime for p in [Path("setup.py"), source, *parts])
         if not target.exists() or target.stat().st_mtime < newest:
-            folder.mkdir(parents=True, exist_ok=True)
+            code.parent.mkdir(parents=True, exist_ok=True)
+            if code != source:
+                subprocess.run([*CYTHON, str(source), "-o", str(code)], check=True)
             self.compiler.compile(
-                [str(source)],
+                [str(code)],
                 output_dir=str(folder),
                 macros=macros,
                 include_dirs=list(includes),
@@ -246,28 +257,11 @@ class CompareTiers(Build):
         subprocess.run([*shlex.split(self.run_with), program], check=True)
 
 
-def extensions():
-    import numpy
+core = Extension(
+    "pyconvc._core",
+    ["pyconvc/_core.pyx"],
+    extra_compile_args=["-O1"],  # twice as fast as -O3, and calls are not slower
+)
+gemm = Extension("pyconvc._gemm", ["pyconvc/_gemm.pyx"], extra_compile_args=["-O2"])
 
-    # Cython stays out of `setup.py --help` and metadata-only runs.
-    from Cython.Build import cythonize
-
-    macros = [("NPY_NO_DEPRECATED_API", "NPY_2_0_API_VERSION")]
-    core = Extension(
-        "pyconvc._core",
-        ["pyconvc/_core.pyx"],
-        include_dirs=[str(SRC / "include"), numpy.get_include()],
-        define_macros=macros,
-        extra_compile_args=["-O1"],  # twice as fast as -O3, and calls are not slower
-    )
-    gemm = Extension(
-        "pyconvc._gemm",
-        ["pyconvc/_gemm.pyx"],
-        include_dirs=[numpy.get_include()],
-        define_macros=macros,
-        extra_compile_args=["-O3"],
-    )
-    return cythonize([core, gemm], language_level=3)
-
-
-setup(ext_modules=extensions(), cmdclass={"build_ext": Build, "compare_tiers": CompareTiers})
+setup(ext_modules=[core, gemm], cmdclass={"build_ext": Build, "compare_tiers": CompareTiers})
