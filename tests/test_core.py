@@ -438,3 +438,16 @@ def test_refused():
         with pytest.raises(error):
             _core.correlate(*arrays, **options)
         np.testing.assert_array_equal(arrays[2], before)
+
+
+@pytest.mark.parametrize("taps", [2**57, 2**61, 2**63 - 1])
+@pytest.mark.parametrize("axis", [0, 1, 2])
+@pytest.mark.parametrize("kind", ["mean", "quotient"])
+def test_chains_whose_buffers_could_not_be_numbered(kind, axis, taps):
+    x, one = np.ones((1, 2, 3, 4)), np.ones(1)
+    kernel, pad = [1, 1, 1], [0, 0, 0]
+    kernel[axis], pad[axis] = taps, taps // 2
+    y = np.full(x.shape, 7.0)
+    with pytest.raises(ValueError, match="overflow"):
+        _core.chain(x, y, [(kind, kernel, pad, (1, 1, 1), None, one, one)], dtype="f8")
+    assert (y == 7).all()

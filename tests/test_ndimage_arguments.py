@@ -78,12 +78,27 @@ def test_scipys_exception_types(call):
         ({"precision": "single"}, "precision='single'"),
         ({"workers": 0}, "workers"),
         ({"radius": -3}, "radius=-3"),
+        ({"radius": 2**62}, "radius=4611686018427387904"),
+        ({"truncate": np.inf}, "truncate=inf"),
         ({"output": np.zeros(3)}, "output"),
     ],
 )
 def test_errors_name_the_argument(options, words):
     error = error_of(ndimage.gaussian_filter, (X,), {"sigma": 1} | options)
     assert words in str(error)
+
+
+@pytest.mark.parametrize("size", [2**61, 2**62, 2**63 - 1, 2**64])
+def test_windows_that_no_memory_could_hold(size):
+    for call in (ndimage.uniform_filter1d, ndimage.uniform_filter):
+        with pytest.raises(ValueError, match=f"size={size}"):
+            call(X, size)
+
+
+@pytest.mark.parametrize("axis", [2, -3, 2**31, 2**64, -(2**64)])
+def test_axes_that_there_are_not(axis):
+    with pytest.raises(ValueError, match=f"axis {axis}"):
+        ndimage.uniform_filter1d(X, 3, axis=axis)
 
 
 def test_nothing_is_written_before_an_error():

@@ -7,7 +7,6 @@ import operator
 import warnings
 
 import numpy as np
-from numpy.lib.array_utils import normalize_axis_index
 
 from .. import _check, _core
 
@@ -24,6 +23,7 @@ MODES = {
 """scipy.ndimage's names of the rules in `_check.BOUNDARIES`."""
 
 PRECISIONS = (None, "double")
+LARGEST = 1 << 48  # samples of a window, about as many bytes as could be numbered
 
 
 def mode(value):
@@ -43,7 +43,10 @@ def one_mode(value):
 
 def axis(value, rank):
     """One axis, counted from the front."""
-    return normalize_axis_index(operator.index(value), rank)
+    value = operator.index(value)
+    if not -rank <= value < rank:
+        raise np.exceptions.AxisError(value, rank)
+    return value % rank
 
 
 def axes(value, rank):
@@ -81,6 +84,8 @@ def size(value):
     """Samples of a window."""
     if value < 1:
         raise RuntimeError(f"size={value!r}: incorrect filter size, must be at least 1")
+    if value > LARGEST:
+        raise ValueError(f"size={value!r}: must be at most {LARGEST}")
     return operator.index(value)
 
 

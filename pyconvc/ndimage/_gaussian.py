@@ -4,13 +4,20 @@ import numbers
 
 import numpy as np
 
+from ._arguments import LARGEST
+
 
 def radius(sigma, truncate, radius):
     """Samples on either side of the middle one."""
     if radius is None:
-        return int(truncate * sigma + 0.5)
+        radius = truncate * sigma + 0.5
+        if not radius <= LARGEST:
+            raise ValueError(f"truncate={truncate!r}: of sigma={sigma} it is too far")
+        return int(radius)
     if not isinstance(radius, numbers.Integral) or radius < 0:
         raise ValueError(f"radius={radius!r}: Radius must be a nonnegative integer")
+    if radius > LARGEST:
+        raise ValueError(f"radius={radius}: must be at most {LARGEST}")
     return int(radius)
 
 

@@ -333,7 +333,9 @@ def uniform_filter(
         _arguments.each("mode", mode, len(axes)),
         strict=True,
     )
-    filters = [_mean(input, a, int(n), o, m, cval) for a, n, o, m in settings if n > 1]
+    filters = [
+        _mean(input, a, _arguments.size(int(n)), o, m, cval) for a, n, o, m in settings if n > 1
+    ]
     return _run.run(input, filters, y, precision, workers, missing)
 
 

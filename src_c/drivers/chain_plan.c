@@ -26,6 +26,8 @@
 #define SWEPT_HALOS 8
 #define FAR         256       /* rows of a halo for which blocks are narrow */
 #define STREAM_FROM (4 << 20) /* bytes of y */
+#define ADDRESSABLE 1e16      /* samples of a block, beyond which bytes of buffers would not fit */
+#define BESIDE      128       /* samples by which lines of buffers are longer, at most */
 #define MOST_DOUBT  0.01 /* of sums in float32: more of them would be computed again too often */
 #define EIGHTS_FROM 16   /* samples of a window from which sums are shared */
 #define RUNS_FROM   129  /* and from which eights along rows are too many, and rows of a run */
@@ -113,6 +115,18 @@ static int bad_axis(const pyconvc_chain *c, int a) {
            (c->output[a] && (!n || c->output[a] - pad > n));
 }
 
+/* Whether blocks as large as y could be numbered. */
+static int fits(const pyconvc_chain *c) {
+    double samples = 1;
+    for (int a = 0; a < PYCONVC_RANK; a++) {
+        double line = (double)c->output[a] + BESIDE;
+        for (int i = 0; i < c->passes; i++)
+            line += (double)c->pass[i].kernel[a];
+        samples *= line;
+    }
+    return samples <= ADDRESSABLE;
+}
+
 static pyconvc_status check(const pyconvc_chain *c) {
     if (c->dtype < 0 || c->dtype >= PYCONVC_DTYPES || bad_sample(c, c->x_sample) ||
         bad_sample(c, c->y_sample) || c->passes < 1 || c->passes > PYCONVC_RANK || c->batch < 0)
@@ -121,7 +135,7 @@ static pyconvc_status check(const pyconvc_chain *c) {
         if (bad_pass(c, &c->pass[i])) return PYCONVC_BAD_PROBLEM;
     for (int a = 0; a < PYCONVC_RANK; a++)
         if (bad_axis(c, a)) return PYCONVC_BAD_PROBLEM;
-    return PYCONVC_OK;
+    return fits(c) ? PYCONVC_OK : PYCONVC_OVERFLOW;
 }
 
 static void find_halos(chain_plan *plan) {
