@@ -45,6 +45,16 @@ BAD = [
     (lambda: conv(stride=(1, 2, 3)), "stride=(1, 2, 3)", "2 axes"),
     (lambda: conv(dilation=0), "dilation=0", ">= 1"),
     (lambda: conv(dilation=()), "dilation=()", "2 axes"),
+    (lambda: conv(stride=2**64), "stride=(18446744073709551616, 18446744073709551616)", "at most"),
+    (lambda: conv(dilation=2**63, padding=2**63), "dilation=(9223372036854775808,", "at most"),
+    (lambda: conv(padding=(2**62, 1)), "padding=(4611686018427387904, 1,", "at most"),
+    (lambda: transposed(stride=(1, 2**63)), "stride=(1, 9223372036854775808)", "at most"),
+    (lambda: nn.plan(X.shape, W, stride=2**63), "stride=(9223372036854775808,", "at most"),
+    (
+        lambda: nn.grad.conv2d_input((1, 4, 3, 3), W, G[..., :1, :1], 2**63),
+        "stride=(9223372036854775808,",
+        "at most",
+    ),
     # padding
     (lambda: conv(padding=-1), "padding=-1", ">= 0"),
     (lambda: conv(padding=(1, -1)), "padding=-1", ">= 0"),

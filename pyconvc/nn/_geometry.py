@@ -22,6 +22,7 @@ from ..arithmetic.sizes import conv_axes
 PADDING_MODES = {"zeros": 0, "replicate": 1, "reflect": 2, "circular": 4}
 
 LANES = 8  # samples of a vector, about
+LARGEST = 1 << 60  # number given: sums of a few of them fit in 64 bits
 SMALL_PLANE = 100  # outputs of one that the direct method takes whole, about
 
 
@@ -156,6 +157,13 @@ def spread(value, rank):
     return value if isinstance(value, tuple) else (value,) * rank
 
 
+def check_largest(**numbers):
+    """Refuse those with which 64 bits could not compute."""
+    for name, values in numbers.items():
+        if max(values) > LARGEST:
+            raise _check.bad(name, values, f"must be at most {LARGEST}")
+
+
 def padding_form(padding, rank):
     """Padding in a form that can be looked up: str, int, or a tuple of str, ints and pairs."""
     if type(padding) is int or isinstance(padding, str):
@@ -250,6 +258,7 @@ def _layer(x_shape, w_shape, y_shape, stride, pads, dilation, groups, padding_mo
     before, after = zip(*pads, strict=True)
     boundary = (PADDING_MODES[padding_mode],) * rank
     stride, dilation = spread(stride, rank), spread(dilation, rank)
+    check_largest(stride=stride, dilation=dilation, padding=(*before, *after))
     return Layer(x_shape, w_shape, y_shape, stride, dilation, before, after, groups, boundary)
 
 

@@ -11,7 +11,7 @@ import numpy as np
 from .. import _check
 from ..arithmetic import pool_output_size
 from ..arithmetic._axes import integer
-from ._geometry import per_axis, spread
+from ._geometry import check_largest, per_axis, spread
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,6 +81,7 @@ def steps(rank, kernel_size, stride, padding):
 def _sliding(space, kernel, stride, padding, dilation, ceil_mode):
     if any(pad > k // 2 for pad, k in zip(padding, kernel, strict=True)):
         raise _check.bad("padding", padding, f"must be at most half of kernel_size={kernel}")
+    check_largest(kernel_size=kernel, stride=stride, dilation=dilation)
     out = pool_output_size(space, kernel, stride, padding, dilation, ceil_mode)
     return Windows(space, out, tuple(zip(kernel, stride, dilation, padding, strict=True)))
 
@@ -119,6 +120,10 @@ def norm(value):
     """The argument norm_type as a float."""
     if not isinstance(value, Real):
         raise TypeError(f"norm_type={value!r}: must be a real number")
-    if value == 0 or math.isnan(value):
+    try:
+        number = float(value)
+    except OverflowError:
+        raise _check.bad("norm_type", value, "must be within the range of floats") from None
+    if number == 0 or math.isnan(number):
         raise _check.bad("norm_type", value, "must be a number other than 0")
-    return float(value)
+    return number
