@@ -78,6 +78,11 @@ gather_range gather_find(const gather_line *line, int64_t first, int64_t stride,
     return r;
 }
 
+/* The first sample that is in the line; where there is none, some place in it. */
+static inline int64_t first_inside(const gather_range *range) {
+    return range->inside ? range->first + range->before * range->stride : 0;
+}
+
 static int64_t source(const gather_line *line, const gather_range *range, int64_t j) {
     return pyconvc_boundary_index(line->rule, range->first + j * range->stride, line->length) *
            line->step;
@@ -130,7 +135,7 @@ static inline void clear_line(int64_t bytes, char *to) {
                            int64_t slack, T *to) {                                                 \
         const int64_t count = range->before + range->inside + range->after;                        \
         const int64_t step = range->stride * line->step;                                           \
-        const T *s = from + (range->first + range->before * range->stride) * line->step;           \
+        const T *s = from + first_inside(range) * line->step;                                      \
         T *d = to + range->before;                                                                 \
         if (step == 1)                                                                             \
             copy_any_line((const char *)s, range->inside *(int64_t)sizeof(T), (char *)d);          \
@@ -264,7 +269,7 @@ void gather_moves(const gather_line *line, const gather_range *range, const void
                    (char *)to + moves[i].to * bytes);
         return;
     }
-    const int64_t first = (range->first + range->before * range->stride) * line->step;
+    const int64_t first = first_inside(range) * line->step;
     const char *s = (const char *)from + first * bytes;
     char *d = (char *)to + range->before * bytes;
     if (step == 1) {
@@ -329,10 +334,6 @@ static inline void split_line(const uint32_t *from, int64_t pairs, uint32_t *eve
     }
     for (int64_t j = 0; j < pairs && pairs < 4; j++)
         even[j] = from[2 * j], odd[j] = from[2 * j + 1];
-}
-
-static int64_t first_inside(const gather_range *range) {
-    return range->first + range->before * range->stride;
 }
 
 void gather_pairs(const gather_line *line, const gather_range range[2], const void *from,
@@ -452,7 +453,7 @@ void gather_across(const gather_line *line, const gather_range *range, const voi
                          (char *)to + k * pitch * bytes);
         return;
     }
-    const int64_t first = (range->first + range->before * range->stride) * line->step;
+    const int64_t first = first_inside(range) * line->step;
     for (int64_t i = 0; i < count; i++) {
         const char *s = (const char *)from + (moves[i].from + first) * bytes;
         char *d = (char *)to + (moves[i].to + range->before) * bytes;
