@@ -7,7 +7,7 @@ argument may be and how an error reads is decided there, not here.
 
 from libc.math cimport INFINITY
 from libc.string cimport memcpy
-from libc.stdint cimport int32_t, int64_t
+from libc.stdint cimport int32_t, int64_t, uint64_t
 
 cimport numpy as cnp
 

@@ -98,10 +98,11 @@ cdef cnp.ndarray _empty(int rank, cnp.npy_intp *shape, int typenum, cnp.ndarray 
     cdef cnp.dtype dtype = cnp.PyArray_DescrFromType(typenum)
     cdef double bytes = dtype.itemsize
     for i in range(rank):
-        size *= shape[i]
         bytes *= <double>shape[i]
     if bytes < LARGE or bytes > 1e18:  # numpy refuses what does not fit
         return cnp.PyArray_EMPTY(rank, shape, typenum, 0)
+    for i in range(rank):
+        size *= shape[i]
     room = size * dtype.itemsize + 2 * 4096
     memory = cnp.PyArray_EMPTY(1, &room, cnp.NPY_UINT8, 0)
     shift = (<cnp.npy_intp>cnp.PyArray_DATA(near) // 64 * 64 + APART - <cnp.npy_intp>cnp.PyArray_DATA(memory)) % 4096

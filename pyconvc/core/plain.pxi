@@ -55,6 +55,7 @@ def plain(object in1, object in2, object mode, object fillvalue, int workers, *,
 # out of a group while its kernel, gaps counted, is too small for transforms of the input to be weighed.
 QUICK, LARGE_KERNEL = 1 << 20, 64
 cdef double QUICK_WORK = QUICK, LARGE_REACH = LARGE_KERNEL
+cdef int64_t MOST_TAPS = 1 << 31  # along an axis: times a dilation they fit in 64 bits
 cdef double MOST_OUTPUTS = 1e15  # beyond which `empty` tells what is wrong
 
 
@@ -117,6 +118,8 @@ def plain_layer(int rank, object input, object weight, object bias, object strid
     outputs = <double>shape[1]
     for i in range(rank):
         a = 3 - rank + i
+        if cnp.PyArray_DIM(w, 2 + i) > MOST_TAPS:
+            return None
         p.stride[a], p.pad_before[a], p.dilation[a] = numbers[0][i], numbers[1][i], numbers[2][i]
         span = (cnp.PyArray_DIM(w, 2 + i) - 1) * p.dilation[a] + 1
         room = cnp.PyArray_DIM(x, 2 + i) + 2 * p.pad_before[a] - span

@@ -18,8 +18,10 @@ cdef void _blank(pyconvc_problem *p) noexcept nogil:
 
 
 cdef void _set_pad_after(pyconvc_problem *p, int a, int64_t output) noexcept nogil:
-    p.pad_after[a] = ((output - 1) * p.stride[a] + (p.kernel[a] - 1) * p.dilation[a] + 1
-                      - p.input[a] - p.pad_before[a])
+    # without a sign what does not fit wraps; the library refuses it
+    cdef uint64_t reach = <uint64_t>(output - 1) * <uint64_t>p.stride[a]
+    reach += <uint64_t>(p.kernel[a] - 1) * <uint64_t>p.dilation[a] + 1
+    p.pad_after[a] = <int64_t>(reach - <uint64_t>p.input[a] - <uint64_t>p.pad_before[a])
 
 
 cdef void _set_axis(pyconvc_problem *p, int a, cnp.ndarray x, int ax, cnp.ndarray w, int aw, cnp.ndarray y,
