@@ -95,3 +95,11 @@ def test_flattened(layer, dtype):
     d, h, w = (a.astype(wide(dtype)) for a in (depth, height, width))
     dense = np.einsum("kmj,mli,lch->kchij", w[:, :, 0, 0], h[:, :, 0, :, 0], d[..., 0, 0])
     compare(layer, got, x, dense, bias)
+
+
+def test_padding_of_one_entry_counts_for_all_axes():
+    x, vertical, horizontal = np.ones((1, 2, 5, 6)), np.ones((3, 2, 3, 1)), np.ones((4, 3, 1, 3))
+    for padding in ([1], (1,), ("same",), [(1, 1)]):
+        got = nn.spatially_separable_conv2d(x, vertical, horizontal, padding=padding)
+        want = nn.spatially_separable_conv2d(x, vertical, horizontal, padding=1)
+        np.testing.assert_array_equal(got, want)

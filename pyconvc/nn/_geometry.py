@@ -153,8 +153,10 @@ def per_axis(name, value, rank, least=1):
 
 
 def spread(value, rank):
-    """One int for each axis, from what `per_axis` gives."""
-    return value if isinstance(value, tuple) else (value,) * rank
+    """One entry for each axis, from what `per_axis` or `padding_form` gives."""
+    if not isinstance(value, tuple):
+        return (value,) * rank
+    return value * rank if len(value) == 1 else value
 
 
 def check_largest(**numbers):
