@@ -154,7 +154,10 @@ def fill_value(value, dtype):
             f"`fillvalue` must be scalar or an array with one element, not of shape {value.shape}"
         )
     if value.dtype.kind == "O" and isinstance(value.item(), int):
-        value = value.astype(np.float64)  # beyond 64 bits
+        try:
+            value = value.astype(np.float64)  # beyond 64 bits
+        except OverflowError:
+            raise ValueError(f"fillvalue: could not cast `fillvalue` to {dtype}") from None
     if not _holds(dtype, value, wraps):
         raise bad(
             "fillvalue",

@@ -7,8 +7,6 @@ for them under scipy's names.
 import functools
 import importlib.util
 
-import numpy as np
-
 from . import _check
 
 __all__ = ["call", "ndimage", "takes"]
@@ -18,10 +16,7 @@ def takes(*arrays):
     """Whether a dtype here is one that only scipy computes."""
     return any(
         a.dtype.kind == "O"
-        or (
-            a.dtype in (np.longdouble, np.clongdouble)
-            and a.dtype.itemsize > 16 // (2 - (a.dtype.kind == "c"))
-        )
+        or (a.dtype.char in "gG" and a.dtype.itemsize > 16 // (2 - (a.dtype.kind == "c")))
         for a in arrays
     )
 

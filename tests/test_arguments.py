@@ -142,7 +142,7 @@ def test_boundaries_and_axes(name):
         assert_refused(ValueError, "boundary", name, A, B, boundary=boundary)
     for axes in (2, -3, [0, 2], [0, 0], [], 1.5, "0"):
         assert_refused(ValueError, "axes", name, A, B, axes=axes)
-    for fill in ([1, 2], "1", None, 1j):
+    for fill in ([1, 2], "1", None, 1j, 10**400):
         assert_refused(ValueError, "fillvalue", name, A, B, fillvalue=fill)
     assert_refused(ValueError, "in1 in2 shapes", name, A, B, axes=0)
     assert_refused(
@@ -305,6 +305,15 @@ def test_inputs_are_accepted_and_stay_as_they_are(name, view):
             assert not np.may_share_memory(got, a)
             cases.assert_same(got, want, terms=100, view=view, shapes=(shape, taps), option=option)
         assert (digest(a), digest(b)) == before
+
+
+@pytest.mark.parametrize("name", ["convolve", "correlate", "fftconvolve", "oaconvolve"])
+def test_swapped_bytes_of_dtypes_that_scipy_computes(name):
+    a = np.arange(12, dtype=np.longdouble).reshape(3, 4)
+    swapped = a.astype(a.dtype.newbyteorder())
+    got = getattr(signal, name)(swapped, B)
+    np.testing.assert_array_equal(got, getattr(signal, name)(a, B))
+    assert signal.choose(swapped, B).method == "direct"
 
 
 def test_inputs_stay_as_they_are_when_both_are_the_same():
