@@ -130,10 +130,7 @@ def weigh(f):
     if vectors is not None:
         seconds["separable"] = passes
     refused = _refuse_fft(f, min(seconds.values()), seconds)
-    allowed = {m: s for m, s in seconds.items() if m != "fft"}
-    if "fft" in seconds and not refused:
-        allowed["fft"] = FFT_GAIN * seconds["fft"]
-    best = min(allowed, key=allowed.get)
+    best = fastest({m: s for m, s in seconds.items() if m != "fft" or not refused})
     if best == "fft":
         reason = "the fewest operations: transforms cost less than the taps"
     elif refused:
@@ -143,6 +140,11 @@ def weigh(f):
     else:
         reason = "so few taps that transforms would gain nothing"
     return Choice(best, reason, seconds), vectors if best == "separable" else None
+
+
+def fastest(seconds):
+    """The method to take of those whose times are estimated, were none refused."""
+    return min(seconds, key=lambda m: seconds[m] * (FFT_GAIN if m == "fft" else 1))
 
 
 def _is_direct_unasked(f):

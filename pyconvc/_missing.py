@@ -316,8 +316,7 @@ def _is_direct(f, method):
     """Whether no other method would be faster, were all samples there."""
     if method != "auto":
         return method == "direct"
-    seconds = _choose.weigh(f)[0].seconds
-    return min(seconds, key=seconds.get) == "direct"
+    return _choose.fastest(_choose.weigh(f)[0].seconds) == "direct"
 
 
 class FilteringSums(Sums):

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import pyconvc
-from pyconvc import reference, signal
+from pyconvc import _choose, _missing, reference, signal
 
 BOUNDARIES = ("fill", "wrap", "symm", "mirror", "edge")
 REFERENCE_NAMES = {"mirror": "reflect", "edge": "replicate"}
@@ -210,6 +210,18 @@ def test_pieces_that_lack_something_between_those_that_do_not(shape, taps, dtype
     wide = x.astype(np.float64), w.astype(np.float64)
     want = reference.signal.convolve(*wide, "valid", mask=None)
     np.testing.assert_allclose(y, want, rtol=0, atol=300 * np.finfo(dtype).eps * w.sum())
+
+
+@pytest.mark.parametrize("seconds", [{"direct": 1, "fft": 0.9}, {"direct": 1, "fft": 0.5}])
+def test_both_sums_at_once_where_direct_is_taken(seconds, monkeypatch):
+    """Transforms must be faster by some part, here as where nothing is missing."""
+    monkeypatch.setattr(_choose, "weigh", lambda f: (_choose.Choice("", "", seconds), None))
+    calls, at_once = [], _missing._filter_at_once
+    monkeypatch.setattr(_missing, "_filter_at_once", lambda *a: calls.append(0) or at_once(*a))
+    x = cases.random((60, 50))
+    x[3, 3] = np.nan
+    signal.convolve(x, np.ones((9, 9)), "same", nan_policy="omit")
+    assert len(calls) == (_choose.FFT_GAIN * seconds["fft"] > seconds["direct"])
 
 
 @pytest.mark.parametrize("dtype", cases.FLOATS)
