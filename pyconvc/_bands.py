@@ -36,14 +36,17 @@ def boundary_index(i, n, boundary):
 
 def extended(x, axis, index, boundary, fill):
     """Rows of x extended along one axis: a view where none is beyond the edge."""
-    n = x.shape[axis]
-    if index.start >= 0 and index.stop <= n:
-        return x[(slice(None),) * axis + (index,)]
-    i = boundary_index(np.arange(index.start, index.stop), n, boundary)
-    if n == 0:
-        return np.full((*x.shape[:axis], len(i), *x.shape[axis + 1 :]), fill, x.dtype)
-    before = (slice(None),) * axis
-    block = x[(*before, np.maximum(i, 0))]  # take() would copy all of an x that is not C-contiguous
-    block = block.astype(np.result_type(block, fill), copy=False)
-    block[(*before, i < 0)] = fill
+    n, first, last = x.shape[axis], index.start, index.stop
+    if first >= 0 and last <= n:
+        return x[part(axis, first, last)]
+    shape = (*x.shape[:axis], last - first, *x.shape[axis + 1 :])
+    block = np.empty(shape, np.result_type(x, fill))
+    begin = min(max(first, 0), last)
+    end = max(begin, min(last, n))
+    block[part(axis, begin - first, end - first)] = x[part(axis, begin, end)]
+    for row in (*range(first, begin), *range(end, last)):
+        i = int(boundary_index(row, n, boundary)) if n else -1
+        block[part(axis, row - first, row - first + 1)] = (
+            x[part(axis, i, i + 1)] if i >= 0 else fill
+        )
     return block

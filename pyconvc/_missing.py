@@ -17,6 +17,7 @@ is NaN.
 """
 
 import abc
+import itertools
 import math
 from dataclasses import dataclass, replace
 
@@ -157,18 +158,39 @@ def leave_out(sums, x, y, missing):
     axis, rows = sums.axis, y.shape[sums.axis]
     height = _height(x.shape, axis, sums.taps, sums.fill.itemsize, sums.mixed)
     for first, last in _bands.spans(0, rows, height):
-        rows_read = slice(first - sums.before, last - sums.before + sums.taps - 1)
-        along = axis, rows_read, sums.boundary
-        band = np.ascontiguousarray(_bands.extended(x, *along, sums.fill), sums.fill.dtype)
-        mask = missing.mask
-        if mask is not None:
-            mask = np.ascontiguousarray(_bands.extended(mask, *along, np.False_))
+        read = slice(first - sums.before, last - sums.before + sums.taps - 1)
         target = y[_bands.part(axis, first, last)]
-        if np.isnan(sums.fill) or _lacks(band, mask):
-            _leave_out_of_band(sums, band, mask, target, missing)
+        parts = list(_parts(sums, x, missing.mask, read))
+        if np.isnan(sums.fill) or any(lacks(a, mask) for _, a, mask in parts):
+            shape = (*x.shape[:axis], read.stop - read.start, *x.shape[axis + 1 :])
+            band = _split(parts, shape, sums.fill.dtype, sums.workers)
+            _leave_out_of_band(sums, *band, target, missing)
         else:
+            band = _rows(sums, x, read)
             sums.prepare(band, target)
             _put(sums.weighted(band, target, sums.fill), target)
+
+
+def _rows(sums, x, read):
+    """Some rows of the extended input."""
+    rows = _bands.extended(x, sums.axis, read, sums.boundary, sums.fill)
+    return np.ascontiguousarray(rows, sums.fill.dtype)
+
+
+def _parts(sums, x, mask, read):
+    """(where in a band, samples, mask) of its rows: those of x itself, and those beyond its edges,
+    or all at once where they lie apart in memory.
+    """
+    cuts = {read.start, read.stop}
+    if sums.axis == 0:
+        cuts |= {min(max(edge, read.start), read.stop) for edge in (0, len(x))}
+    for first, last in itertools.pairwise(sorted(cuts)):
+        rows, masked = slice(first, last), None
+        if mask is not None:
+            masked = _bands.extended(mask, sums.axis, rows, sums.boundary, np.False_)
+            masked = np.ascontiguousarray(masked)
+        where = _bands.part(sums.axis, first - read.start, last - read.start)
+        yield where, _rows(sums, x, rows), masked
 
 
 def axis_of_bands(shape, taps, itemsize, mixed):
@@ -198,10 +220,9 @@ def _height(shape, axis, taps, itemsize, mixed):
     return max(1, min(max(16, 4 * taps, BAND_BYTES // row), most), taps - 1)
 
 
-def _leave_out_of_band(sums, x, mask, y, missing):
+def _leave_out_of_band(sums, x, valid, y, missing):
     there = not np.isnan(sums.fill)
     fill, beyond = (sums.fill if there else np.zeros_like(sums.fill)), np.array(there, x.real.dtype)
-    x, valid = _split(x, mask, sums.workers)
     sums.prepare(x, y)
     weight = sums.sized(valid, np.empty(y.shape, valid.dtype), beyond)
     total = sums.total(valid, weight)
@@ -226,21 +247,24 @@ def _put(result, y):
         y[...] = result
 
 
-def _lacks(x, mask):
-    if x.dtype.kind == "f":
+def lacks(x, mask):
+    """Whether any sample is missing."""
+    lines = all(a.flags.c_contiguous for a in (x, mask) if a is not None)
+    if x.dtype.char in "fd" and x.dtype.isnative and lines:
         return _core.lacks(x, mask)
-    return bool(np.isnan(x).any() or (mask is not None and mask.any()))
+    return not _nowhere_nan(x) or bool(mask is not None and mask.any())
 
 
-def _split(x, mask, workers):
-    """x with 0 for what is missing, in place if it is no view, and 1 where a sample is there."""
-    present, valid = x if x.base is None else np.empty_like(x), np.empty(x.shape, x.real.dtype)
-    if x.dtype.kind == "f":
-        _core.split_present(x, present, valid, mask=mask, workers=workers)
-        return present, valid
-    there = ~np.isnan(x) if mask is None else ~(np.isnan(x) | mask)
-    valid[...] = there
-    present[...] = np.where(there, x, 0)
+def _split(parts, shape, dtype, workers):
+    """What is there, with 0 for what is missing, and 1 where a sample is there."""
+    present, valid = np.empty(shape, dtype), np.empty(shape, dtype.type(0).real.dtype)
+    for where, x, mask in parts:
+        if dtype.kind == "f":
+            _core.split_present(x, present[where], valid[where], mask=mask, workers=workers)
+        else:
+            there = ~np.isnan(x) if mask is None else ~(np.isnan(x) | mask)
+            valid[where] = there
+            present[where] = np.where(there, x, 0)
     return present, valid
 
 
@@ -286,9 +310,23 @@ def filter(f, missing, method="auto"):
     """Run a filtering; f.y is written."""
     mixed = have_both_signs(f.w)
     plain = f.x.dtype.kind == "f" and f.x.ndim <= 3 and not f.grouped()
-    at_once = plain and not (mixed and missing.normalize) and _is_direct(f, method)
-    if not (at_once and _filter_at_once(f, missing)):
-        leave_out(FilteringSums(f, method, mixed), f.x, f.y, missing)
+    wanted, vectors = _wanted(f, method)
+    at_once = plain and not (mixed and missing.normalize) and wanted == "direct"
+    if at_once and _filter_at_once(f, missing):
+        return
+    if f.x.size and not np.isnan(f.fill) and not lacks(f.x, missing.mask):
+        _methods.run(f, *_choose.method(f, method))
+    else:
+        leave_out(FilteringSums(f, method, mixed, vectors), f.x, f.y, missing)
+
+
+def _wanted(f, method):
+    """(method, vectors) that would be the fastest, were all samples there."""
+    if method != "auto":
+        return method, None
+    choice, vectors = _choose.weigh(f)
+    wanted = _choose.fastest(choice.seconds)
+    return wanted, vectors if wanted == "separable" else None
 
 
 def _filter_at_once(f, missing):
@@ -312,17 +350,10 @@ def _filter_at_once(f, missing):
     return suited
 
 
-def _is_direct(f, method):
-    """Whether no other method would be faster, were all samples there."""
-    if method != "auto":
-        return method == "direct"
-    return _choose.fastest(_choose.weigh(f)[0].seconds) == "direct"
-
-
 class FilteringSums(Sums):
     """The sums of a filtering, by any of its methods, which each band chooses."""
 
-    def __init__(self, f, method, mixed):
+    def __init__(self, f, method, mixed, vectors):
         taps = {a: f.w.shape[a] for a in f.axes}
         self.axis = axis_of_bands(f.x.shape, taps, f.x.itemsize, mixed)
         self.boundary = f.boundary[self.axis]
@@ -331,7 +362,7 @@ class FilteringSums(Sums):
         pad = tuple(0 if a == self.axis else p for a, p in enumerate(f.pad))
         self._f, self._method, self._size = replace(f, pad=pad), method, np.abs(f.w)
         self._totals = {}
-        self._choose("direct", None)
+        self._choose("separable" if vectors else "direct", vectors)
 
     def _choose(self, chosen, vectors):
         self._chosen, self._vectors = chosen, vectors
