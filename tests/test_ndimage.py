@@ -309,6 +309,21 @@ def test_sums_of_small_integers_near_whole_numbers(dtype, name):
     check("correlate", x, np.outer(w[:3], w[:7]) / np.abs(w).max())
 
 
+@pytest.mark.parametrize("sigma", [0.5, 1, 3, 8])
+def test_gaussians_of_bytes_in_smooth_places(sigma):
+    """Level parts, slopes and waves, where a sum is a whole number but for its roundings, or the
+    smallest weight away from one.
+    """
+    n = 100
+    i = np.arange(256 * n)
+    level, slope, steep = i // n, i // 3 % 256, i % 256
+    wave = 127 * (1 + np.sin(i / 97))
+    spots = np.where(i % 71 == 0, level ^ 1, level)
+    x = np.stack([level, slope, steep, wave, spots, 255 - spots]).astype(np.uint8)
+    check("gaussian_filter1d", x, sigma)
+    check("gaussian_filter1d", np.ascontiguousarray(x.T), sigma, 0)
+
+
 def test_blocks_change_no_bit():
     """Rows of a large image are those of a small one around them.
 

@@ -78,8 +78,9 @@ int chain_goes_by_rows(const pyconvc_chain *c, int i);
 /* Weights of a sum of small integers in two parts; leaves *to alone where none are of use. */
 pyconvc_status chain_split(const pyconvc_pass *pass, int32_t sample, const split_weights **to);
 
-/* Those of sums of pairs of bytes in two factors, likewise. */
-pyconvc_status chain_factor(const pyconvc_pass *pass, int32_t sample, const factored_weights **to);
+/* Those of sums of pairs of bytes in two factors, likewise; in_double: the kernel of such sums. */
+pyconvc_status chain_factor(const pyconvc_pass *pass, int32_t sample, shifted_fn *in_double,
+                            const factored_weights **to);
 
 pyconvc_status chain_run(const chain_plan *plan, const void *x, void *y, const pyconvc_run *run);
 

@@ -471,7 +471,7 @@ static pyconvc_status weights_of_integers(chain_plan *plan, int i) {
     const pyconvc_pass *pass = &plan->c->pass[i];
     const int32_t sample = plan->c->x_sample;
     const pyconvc_status status = chain_split(pass, sample, &plan->split[i]);
-    return status ? status : chain_factor(pass, sample, &plan->factored[i]);
+    return status ? status : chain_factor(pass, sample, plan->shifted->pairs, &plan->factored[i]);
 }
 
 pyconvc_status chain_plan_make(chain_plan *plan, const pyconvc_chain *c, const void *x,

@@ -35,11 +35,19 @@ typedef struct {
 /* Weights of pairs of bytes, that of the centre halved, times 2^FACTORED_BITS as products of two
  * factors. `first` has one of at most 64 for each pair, in each byte; `second` two of at most 15
  * bits for two pairs, side by side. Sums of the products and `above` exceed those in double, with
- * the true weights, by less than `doubt`; cut off, they fit into a byte. */
+ * the true weights, by less than `doubt`; cut off, they fit into a byte.
+ *
+ * Where each pair and its centre differ by at most `reach` in the mean, rounded up, the sum in
+ * double is one less if the fraction is below `less_below`, and not if it is not below `sure_from`.
+ * Where the mean is the centre, it is one less if bit v % 8 of byte v / 8 of `less` is set for the
+ * centre v; halves of that table are there twice, for each 16 bytes of a vector.
+ *
+ * Limits of fractions are there twice in 16 bits, and `reach` four times in bytes. */
 #define FACTORED_BITS 22
 typedef struct {
     const int32_t *first, *second;
-    int32_t above, doubt;
+    int32_t above, doubt, less_below, sure_from, reach;
+    uint8_t less[2][32];
 } factored_weights;
 
 /* Where the pairs of `from` lie: in rows or along the line around from[0], the outermost first; or

@@ -193,7 +193,7 @@ INLINE int guess(const pyconvc_sample type, const kind k, const int G, const shi
 #    define BYTES_AT_ONCE VEC_BYTES
 #else
 #    define BYTES_AT_ONCE 0
-INLINE int guess_bytes(const shifted_job *job, int64_t at, uint8_t *y) {
+INLINE uint32_t guess_bytes(const shifted_job *job, int64_t at, uint8_t *y) {
     (void)job, (void)at, (void)y;
     return 0;
 }
@@ -234,21 +234,31 @@ INLINE int was_right(caution *c, int certain) {
     return certain;
 }
 
+/* The sums of bytes in fixed point, then those in doubt in double. */
+INLINE void run_bytes(const shifted_job *job, int64_t from, int64_t to) {
+    const int64_t lanes = (1LL << WIDE) - 1;
+    uint8_t *y = job->y;
+    for (int64_t unknown = guess_bytes(job, from, y + to); unknown; unknown >>= WIDE) {
+        halves result;
+        if (unknown & lanes) {
+            weigh(SAMPLE_u8, PAIRS, 1, job, from, &result);
+            store_words(SAMPLE_u8, result.part, y, to, WIDE);
+        }
+        from += WIDE, to += WIDE;
+    }
+}
+
 /* The last group has `last` samples. */
 INLINE void run(const pyconvc_sample type, const kind k, const int G, const shifted_job *job,
                 int64_t from, int64_t to, int64_t last, caution *c) {
     halves result[RUN];
-    const int by_bytes =
-        type == SAMPLE_u8 && k == PAIRS && G * WIDE == BYTES_AT_ONCE && job->factored;
-    int known = k != QUOTIENT && (by_bytes || job->split) && may_guess(c);
-    if (known && by_bytes)
-        known = was_right(c, guess_bytes(job, from, (uint8_t *)job->y + to));
-    else if (known)
-        known = was_right(c, guess(type, k, G, job, from, result));
-    if (known && by_bytes) return;
+    if (type == SAMPLE_u8 && k == PAIRS && G * WIDE == BYTES_AT_ONCE && job->factored) {
+        run_bytes(job, from, to);
+        return;
+    }
     if (k == QUOTIENT)
         divide(type, G, job, from, result);
-    else if (!known)
+    else if (!job->split || !may_guess(c) || !was_right(c, guess(type, k, G, job, from, result)))
         weigh(type, k, G, job, from, result);
     UNROLL(8)
     for (int g = 0; g < G; g++)
