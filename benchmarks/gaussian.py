@@ -8,6 +8,7 @@ beyond input and output, in a fresh process for each figure.
 """
 
 import argparse
+import functools
 import json
 import subprocess
 import sys
@@ -23,10 +24,25 @@ from pyconvc._cli.console import show_table
 PICTURES = {
     "noise": lambda rng, row, n: rng.random(n),
     "smooth": lambda rng, row, n: 0.5 + 0.5 * np.cos(row / 131) * np.sin(np.arange(n) / 97),
+    "photo": lambda rng, row, n: np.resize(photo()[row % 512] / 255, n),
 }
-# Sums of bytes in level places are near whole numbers, and then added up once more in double.
-ROWS = (("uint8", "noise"), ("uint8", "smooth"), ("uint16", "noise"), ("float32", "noise"))
+# Sums of bytes in smooth places are near whole numbers, and then looked at once more.
+ROWS = (
+    ("uint8", "noise"),
+    ("uint8", "smooth"),
+    ("uint8", "photo"),
+    ("uint16", "noise"),
+    ("float32", "noise"),
+)
 SIGMAS = (1, 5)
+
+
+@functools.lru_cache
+def photo():
+    """A photograph of 512 x 512 bytes, repeated as tiles."""
+    from skimage import data
+
+    return data.camera()
 
 
 def ours(x, sigma, y):
@@ -132,11 +148,12 @@ def main():
         print(measure(*json.loads(arguments.measure)))
         return
     names = installed()
+    kinds = [kind for kind in ROWS if kind[1] != "photo" or "scikit-image" in names]
     head = [f"{arguments.size}^2", *(f"{name} ms" for name in names)]
     if arguments.memory:
         head += [f"{name} MiB" for name in names]
     with threads(arguments.threads):
-        rows = [row(*kind, sigma, names, arguments) for kind in ROWS for sigma in SIGMAS]
+        rows = [row(*kind, sigma, names, arguments) for kind in kinds for sigma in SIGMAS]
     title = f"{describe()}, threads: {arguments.threads}; in brackets: times our time"
     show_table(title, head, rows)
 
