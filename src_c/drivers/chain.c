@@ -472,6 +472,17 @@ static int lie_in_x(const step *p, int64_t from, int64_t to) {
            ((size[H] - next) * pitch + beyond) * plan->bytes >= 64;
 }
 
+/* Asks for n rows of the plane after the one that a block is in: rows of a block are too short for
+ * the processor to foresee what comes. */
+static void fetch_next_plane(const step *p, const block *b, int64_t n) {
+    const int64_t bytes = p->plan->bytes, line = 64;
+    for (int64_t r = 0; r < n; r++) {
+        const char *row = b->first + (b->plane + r * b->row) * bytes;
+        for (int64_t at = 0; at < p->columns->inside * bytes; at += line)
+            __builtin_prefetch(row + at, 0, 2);
+    }
+}
+
 /* Rows [from, to) of plane d, in x or in the buffer, where those before `loaded` already are. */
 static block find_rows(const step *p, const block *buffer, int64_t d, int64_t from, int64_t to,
                        int64_t loaded) {
@@ -483,6 +494,7 @@ static block find_rows(const step *p, const block *buffer, int64_t d, int64_t fr
         const int64_t z = source(plan, p->t, D, d);
         const int64_t at = p->t->image * step[0] + z * step[1] + h * step[2];
         b = (block){(char *)p->j->x + (at + p->columns->first) * plan->bytes, step[1], step[2]};
+        if (plan->slab && z + 1 < plan->c->input[D]) fetch_next_plane(p, &b, to - from);
         return b;
     }
     if (plan->direct) { /* one band at a time */
