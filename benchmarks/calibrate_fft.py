@@ -5,6 +5,7 @@ Run ``python benchmarks/calibrate_fft.py``; it prints the entry of this machine 
 """
 
 import functools
+import itertools
 import math
 import pprint
 import sys
@@ -188,9 +189,6 @@ def calls():
     return per_block, small - per_block
 
 
-SIDES = (16, 32, 48, 64, 80, 96, 128, 144, 160, 192, 256, 320, 384, 400, 480, 512, 640)
-
-
 def tiles(dtype):
     """What the C library takes for a complex sample of a tile, and by how much large tiles spill.
 
@@ -198,7 +196,8 @@ def tiles(dtype):
     down more than they differ.
     """
     rng = np.random.default_rng(0)
-    pairs = [(r, c) for r in SIDES for c in SIDES if 1 << 10 <= r * c <= 1 << 18]
+    sides = _tables.rows(640), _tables.columns(1024, np.dtype(dtype).char)
+    pairs = [(r, c) for r, c in itertools.product(*sides) if 1 << 9 <= r * c <= 1 << 18]
     shapes = [(*pairs[i], bool(i % 2)) for i in rng.permutation(len(pairs))[:70]]
     usual = tile_call(128, 128, True, dtype)
     rows, times, sizes = [], [], []
@@ -208,7 +207,7 @@ def tiles(dtype):
         mine = others = math.inf
         for _ in range(4):
             mine, others = min(mine, best(call, 0.005)), min(others, best(usual, 0.005))
-        rows.append(_native_costs.counts(*shape))
+        rows.append(_native_costs.counts(*shape[:2], np.dtype(dtype).char))
         whole = max(1, round(TILE_SAMPLES / (shape[0] * shape[1])))
         times.append(mine / others * unit / (whole * shape[0] * shape[1]))
         sizes.append(shape[0] * shape[1] * 2 * np.dtype(dtype).itemsize)
@@ -238,7 +237,7 @@ def tile_call(rows, columns, line, dtype):
     whole = max(1, round(TILE_SAMPLES / (rows * columns)))
     x_shape = (1, 1, 2 * rows * columns * whole) if line else (whole, 2 * rows, columns)
     x = np.zeros(x_shape, dtype)
-    spectrum, y = np.zeros(2 * rows * columns, dtype), np.empty_like(x)
+    spectrum, y = np.zeros(4 * rows * columns, dtype), np.empty_like(x)
     advance = (1, 2 * rows * columns) if line else (2 * rows, columns)
     options = {
         "shape": (rows, columns),

@@ -165,13 +165,12 @@ cdef extern from "pyconvc.h" nogil:
     ctypedef struct pyconvc_fourier_axis:
         const int32_t *radices
         const void *twiddles
+        int64_t step
 
     ctypedef struct pyconvc_fourier:
         int32_t dtype, line
         int64_t rows, columns
         pyconvc_fourier_axis of_rows, of_columns
-        const void *turn
-        const void *slant
         int32_t boundary[2]
         unsigned char fill[16]
         int64_t batch

@@ -146,7 +146,8 @@ def test_seams_of_any_tiling(problem, block_bytes, choice, workers):
         check(*problem, fill=0.5, workers=workers)
 
 
-SIDES = st.sampled_from(_tables.lengths(96))
+ROWS = st.sampled_from(_tables.rows(96))
+COLUMNS = st.sampled_from(_tables.columns(96, "f"))  # which float64 has too
 
 
 def forget_plans():
@@ -155,7 +156,7 @@ def forget_plans():
 
 
 @settings(deadline=None, max_examples=200)
-@given(problems(), SIDES, SIDES, st.sampled_from([0, 0.5]), st.integers(1, 5), st.booleans())
+@given(problems(), ROWS, COLUMNS, st.sampled_from([0, 0.5]), st.integers(1, 5), st.booleans())
 def test_seams_of_any_tile(problem, rows, columns, fill, workers, keep):
     """Every tile that the taps fit gives the same sums, however workers share the parts."""
     with pytest.MonkeyPatch.context() as patch:
@@ -170,23 +171,29 @@ def test_seams_of_any_tile(problem, rows, columns, fill, workers, keep):
 def test_every_side_of_a_tile(dtype):
     """Each length of a side transforms: a line in one tile, against scipy's transforms."""
     rng = np.random.default_rng(8)
-    for side in _tables.lengths(1024):
-        for shape in ((side, 16), (16, side)):
-            x, w = (random_array(rng, n, dtype) for n in (20 * side, 12 * side))
-            out = np.empty(32 * side - 1, dtype)
-            sizes = _native.NativePlan(shape, (32 * side,), out.shape, 0.0, 0.0)
-            given = {"boundary": "constant", "fill": 0, "workers": 1}
-            _native.convolve(x, w, out, sizes, pads=(len(w) - 1,), **given)
-            expected = scipy.signal.fftconvolve(x.astype(float), w.astype(float))
-            assert_close(out, expected, x, w)
+    columns = _tables.columns(1024, np.dtype(dtype).char)
+    shapes = [(rows, columns[0]) for rows in _tables.rows(1024)] + [(4, n) for n in columns]
+    for shape in shapes:
+        size = 2 * math.prod(shape)
+        x, w = (random_array(rng, n, dtype) for n in (5 * size // 8, 3 * size // 8))
+        out = np.empty(len(x) + len(w) - 1, dtype)
+        sizes = _native.NativePlan(shape, (size,), out.shape, 0.0, 0.0)
+        given = {"boundary": "constant", "fill": 0, "workers": 1}
+        _native.convolve(x, w, out, sizes, pads=(len(w) - 1,), **given)
+        expected = scipy.signal.fftconvolve(x.astype(float), w.astype(float))
+        assert_close(out, expected, x, w)
 
 
-@pytest.mark.parametrize("length", [16, 48, 80, 240, 1024])
-def test_frequencies_are_those_of_the_passes(length):
-    """Each place after the passes, written out: what a pure tone is found at."""
-    places = _tables._frequencies(length)
-    assert sorted(places) == list(range(length))
-    assert math.prod(_tables.radices(length)) == length
+@pytest.mark.parametrize("length", [4, 12, 20, 64, 480])
+@pytest.mark.parametrize(("start", "whole"), [(0, 1), (1, 4), (-5, 48)])
+def test_passes_end_with_all_roots(length, start, whole):
+    """What a polynomial modulo z^n - c is cut into is modulo z - r for each r with r^n = c."""
+    passes = _tables.radices(length)
+    assert math.prod(passes) == length
+    _, found = _tables._factors(np.array([[start]]), whole, passes, "d")
+    turns, rest = np.divmod(found[0] - start, whole)
+    assert not rest.any()
+    assert sorted(turns % length) == list(range(length))
 
 
 @pytest.mark.parametrize("char", "fdFD")
@@ -500,9 +507,9 @@ def test_loudest_of_each_part(axes, dtype, workers, strange):
     assert softest == found.min() or np.isnan(found).any()
 
 
-def quiet_half(dtype):
+def quiet_stretch(dtype):
     x = np.sin(np.arange(4000.0)) + 0.5
-    x[2000:] *= np.finfo(dtype).eps
+    x[2000:2500] *= np.finfo(dtype).eps  # shorter than any tile: it has loud company in each
     return x.astype(dtype), np.ones(99, dtype)
 
 
@@ -513,7 +520,7 @@ def one_loud_sample(dtype):
 
 
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
-@pytest.mark.parametrize("make", [quiet_half, one_loud_sample])
+@pytest.mark.parametrize("make", [quiet_stretch, one_loud_sample])
 def test_unsafe_would_break_the_promise(make, dtype):
     x, w = make(dtype)
     error, fft = full_error(x, w)

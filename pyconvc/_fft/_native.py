@@ -12,12 +12,13 @@ import numpy as np
 
 from .. import _check, _core
 from . import _native_costs
-from ._tables import lengths, tables
+from ._tables import columns, rows, tables
 from ._threads import threads_may_call_scipy
 
 __all__ = ["NativePlan", "convolve", "plan"]
 
 LONGEST = 1024  # side of a tile
+CACHE_LINE = 64  # bytes
 SPECTRA_BYTES = 64 << 20  # spectra of many kernels are kept up to this size, else made as needed
 
 
@@ -79,7 +80,7 @@ def _plan(x_shape, w_shape, out_shape, axes, char, pads, zero_beyond, isa):
 def _cheapest(sizes, taps, outs, pads, char, isa):
     """(rows and columns, fft, tile, nanoseconds of a tile, tiles) for one item of a batch."""
     line = len(sizes) == 1
-    shapes, each = _shapes(line, char, isa)
+    shapes, each = _shapes(char, isa)
     ffts = [2 * shapes[:, 0] * shapes[:, 1]] if line else [2 * shapes[:, 0], shapes[:, 1]]
     tiles = [_outputs(*axis) for axis in zip(ffts, sizes, taps, outs, pads, strict=True)]
     counts = [-(-m // np.maximum(v, 1)) for v, m in zip(tiles, outs, strict=True)]
@@ -93,11 +94,11 @@ def _cheapest(sizes, taps, outs, pads, char, isa):
 
 
 @functools.lru_cache(maxsize=8)
-def _shapes(line, char, isa):
+def _shapes(char, isa):
     """All shapes of tiles, and what a tile of each costs."""
     del isa  # the costs depend on it
-    shapes = np.array(list(itertools.product(lengths(LONGEST), repeat=2)))
-    return shapes, _native_costs.of_tiles(shapes, line, char)
+    sides = rows(LONGEST), columns(LONGEST, char)
+    return np.array(list(itertools.product(*sides))), _native_costs.of_tiles(*sides, char).ravel()
 
 
 def _outputs(fft, size, taps, outs, pad):
@@ -169,7 +170,7 @@ class _Kernels:
     """Spectra of kernels, kept while they are few."""
 
     def __init__(self, w, shape, options):
-        self.w, self.points, self.options = w, 2 * math.prod(shape), options
+        self.w, self.points, self.options = w, 4 * math.prod(shape), options
         self.places = {"boundary": (0, 0), "fill": np.zeros((), w.dtype)}  # zeros beyond its ends
         self.places |= {"start": (0, 0), "advance": (1, 1), "skip": (0, 0)}
         self.most = max(1, SPECTRA_BYTES // (self.points * w.itemsize))
@@ -180,6 +181,13 @@ class _Kernels:
         if at not in self.kept:
             if len(self.kept) == self.most:
                 self.kept.clear()
-            self.kept[at] = np.empty(self.points, self.w.dtype)
+            self.kept[at] = _aligned(self.points, self.w.dtype)
             _core.fourier(self.w[at][None], self.kept[at], None, **self.places, **self.options)
         return self.kept[at]
+
+
+def _aligned(count, dtype):
+    """Room for so many elements, from the beginning of a line of the cache on."""
+    room = np.empty(count + CACHE_LINE // dtype.itemsize, dtype)
+    first = -room.ctypes.data % CACHE_LINE // dtype.itemsize
+    return room[first : first + count]

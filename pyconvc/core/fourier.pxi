@@ -2,27 +2,25 @@
 
 
 cdef int _set_tables(pyconvc_fourier *f, object tables) except -1:
-    """`tables` keeps the arrays alive: radices and twiddles of rows and columns, turn, slant or None."""
+    """`tables` keeps the arrays alive: radices and twiddles of rows, of columns; twiddles of lines one by one."""
     cdef cnp.ndarray a
-    cdef void *at[6]
+    cdef void *at[4]
     cdef int i
-    for i in range(6):
-        at[i] = NULL
-        if tables[i] is not None:
-            a = tables[i]
-            if not cnp.PyArray_ISCARRAY_RO(a):
-                raise ValueError("tables must be contiguous")
-            at[i] = cnp.PyArray_DATA(a)
+    for i in range(4):
+        a = tables[i]
+        if not cnp.PyArray_ISCARRAY_RO(a):
+            raise ValueError("tables must be contiguous")
+        at[i] = cnp.PyArray_DATA(a)
     f.of_rows.radices, f.of_rows.twiddles = <const int32_t *>at[0], at[1]
     f.of_columns.radices, f.of_columns.twiddles = <const int32_t *>at[2], at[3]
-    f.turn, f.slant = at[4], at[5]
-    f.line = tables[5] is not None
+    f.line = cnp.PyArray_NDIM(a) == 2
+    f.of_rows.step, f.of_columns.step = 0, cnp.PyArray_DIM(a, 1) if f.line else 0
     return 0
 
 
 def fourier(cnp.ndarray x, cnp.ndarray spectrum, cnp.ndarray y, *, tuple shape, tuple tables, tuple boundary,
             cnp.ndarray fill, tuple start, tuple advance, tuple skip, int workers=1):
-    """pyconvc_fourier_run on arrays (batch, height, width), or (batch, 1, width) with a slant; writes y.
+    """pyconvc_fourier_run on arrays (batch, height, width), or (batch, 1, width) as a line; writes y.
 
     With y None, x is a kernel with a batch of one, and its spectrum is written. shape: rows and columns of a
     tile; boundary, start, advance, skip: of both axes.

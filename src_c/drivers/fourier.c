@@ -16,17 +16,17 @@
 #include "parallel.h"
 #include "problem.h"
 
-#define LANES      16 /* what sizes of tiles are multiples of: the lanes of any tier divide it */
+#define LANES      16 /* columns that are transformed side by side, or more */
 #define CACHE_LINE 64
 #define PARTS      32 /* of a stage that workers share */
 
-enum { READ, COLUMNS, ROWS, COLUMNS_BACK, WRITE, STAGES };
+enum { READ, COLUMNS, LINES, COLUMNS_BACK, WRITE, STAGES };
 
 typedef struct {
     const pyconvc_fourier *f;
     const fourier_kernels *kernels;
     fourier_shape shape;
-    int64_t bytes, tiles[2];
+    int64_t bytes, block, tiles[2]; /* block: samples that transforms leave together */
     const char *x;
     void *spectrum;
     char *y;
@@ -39,11 +39,6 @@ typedef struct {
 
 static int64_t tile_bytes(const job *j) {
     return round_up(j->f->rows * j->shape.pitch * j->bytes, CACHE_LINE);
-}
-
-/* The lanes of one group. */
-static int64_t work_bytes(const job *j) {
-    return 2 * LANES * j->f->columns * j->bytes;
 }
 
 typedef struct {
@@ -147,34 +142,37 @@ static void write_lines(const job *j, const place *p, int64_t k, char *samples) 
 
 /* Part `part` of `parts` of a stage. */
 static void do_part(const job *j, const place *p, int stage, int64_t part, int64_t parts,
-                    char *samples, char *work) {
-    const int by_columns = stage == COLUMNS || stage == COLUMNS_BACK;
-    const int64_t groups = (by_columns ? j->f->columns : j->f->rows) / LANES;
-    const int64_t first = groups * part / parts * LANES, end = groups * (part + 1) / parts * LANES;
-    for (int64_t k = first / 4; k < end / 4; k++) {
+                    char *samples) {
+    const int64_t rows = j->f->rows, columns = j->f->columns;
+    const int64_t units[] = {rows / 4, columns / LANES, rows, columns / LANES, rows / 4};
+    const int64_t first = units[stage] * part / parts, end = units[stage] * (part + 1) / parts;
+    if (stage == COLUMNS || stage == COLUMNS_BACK) {
+        if (end > first)
+            j->kernels->columns(&j->shape, samples, first * LANES, (end - first) * LANES,
+                                stage == COLUMNS_BACK);
+        return;
+    }
+    for (int64_t k = first; k < end; k++) {
         if (stage == READ) read_lines(j, p, k, samples);
+        if (stage == LINES)
+            j->kernels->line(&j->shape, samples, k, j->spectrum, j->make,
+                             1.0 / (double)(rows * columns / j->block));
         if (stage == WRITE) write_lines(j, p, k, samples);
     }
-    if (by_columns && end > first)
-        j->kernels->columns(&j->shape, samples, first, end - first, stage == COLUMNS_BACK);
-    if (stage == ROWS)
-        for (int64_t r = first; r < end; r += j->kernels->lanes)
-            j->kernels->rows(&j->shape, samples, r, j->spectrum, j->make,
-                             1.0 / (double)(j->f->rows * j->f->columns), work);
 }
 
 static void do_tile(const void *context, int64_t tile, void *scratch) {
     const job *j = context;
     const place p = place_of(j, tile);
-    char *samples = scratch;
     for (int stage = READ; stage < (j->make ? COLUMNS_BACK : STAGES); stage++)
-        do_part(j, &p, stage, 0, 1, samples, samples + tile_bytes(j));
+        do_part(j, &p, stage, 0, 1, scratch);
 }
 
 static void do_shared(const void *context, int64_t part, void *scratch) {
     const job *j = context;
     const place p = place_of(j, j->tile);
-    do_part(j, &p, j->stage, part, PARTS, j->samples, scratch);
+    (void)scratch;
+    do_part(j, &p, j->stage, part, PARTS, j->samples);
 }
 
 /* One tile after the other, each stage of it shared. */
@@ -184,35 +182,36 @@ static pyconvc_status share_stages(job *j, int64_t tiles, int workers, const pyc
     if (!j->samples) return PYCONVC_NO_MEMORY;
     for (j->tile = 0; j->tile < tiles; j->tile++)
         for (j->stage = READ; j->stage < (j->make ? COLUMNS_BACK : STAGES) && !status; j->stage++)
-            status = parallel_for(PARTS, workers, (size_t)work_bytes(j), do_shared, j, run);
+            status = parallel_for(PARTS, workers, 0, do_shared, j, run);
     free(j->samples);
     return status;
 }
 
 static fourier_axis axis_of(const pyconvc_fourier_axis *axis, int64_t length) {
-    return (fourier_axis){length, axis->radices, axis->twiddles};
+    return (fourier_axis){length, axis->radices, axis->twiddles, axis->step};
 }
 
 static pyconvc_status run_job(job *j, const pyconvc_run *run) {
     const pyconvc_fourier *f = j->f;
     const kernel_table *table = pyconvc_kernels();
     if (!table) return PYCONVC_NO_ISA;
-    if (f->dtype < PYCONVC_F32 || f->dtype > PYCONVC_F64 || run->workers < 1 || f->rows < LANES ||
-        f->columns < LANES || f->rows % LANES || f->columns % LANES)
+    if (f->dtype < PYCONVC_F32 || f->dtype > PYCONVC_F64 || run->workers < 1 || f->rows < 4 ||
+        f->columns < LANES || f->rows % 4 || f->columns % LANES)
         return PYCONVC_BAD_PROBLEM;
     j->kernels = &table->fourier[f->dtype];
     j->bytes = pyconvc_sample_bytes(f->dtype);
+    j->block = 32 / j->bytes;
     /* One line of the cache more, so that the samples of a column fall into different sets. */
     const int64_t pitch = 2 * f->columns + CACHE_LINE / j->bytes;
-    j->shape = (fourier_shape){axis_of(&f->of_rows, f->rows), axis_of(&f->of_columns, f->columns),
-                               pitch, f->turn, f->line ? f->slant : NULL};
+    j->shape =
+        (fourier_shape){axis_of(&f->of_rows, f->rows), axis_of(&f->of_columns, f->columns), pitch};
     for (int a = 0; a < 2; a++)
         j->tiles[a] = j->make ? 1 : ceil_div(f->output[a], f->advance[a]);
     const int64_t tiles = f->batch * j->tiles[0] * j->tiles[1];
     const double work = 60.0 * (double)(tiles * f->rows * f->columns * j->bytes);
     const int workers = parallel_workers(run, work);
     if (workers > 1 && tiles < 2 * workers) return share_stages(j, tiles, workers, run);
-    return parallel_for(tiles, workers, (size_t)(tile_bytes(j) + work_bytes(j)), do_tile, j, run);
+    return parallel_for(tiles, workers, (size_t)tile_bytes(j), do_tile, j, run);
 }
 
 pyconvc_status pyconvc_fourier_spectrum(const pyconvc_fourier *f, const void *w, void *spectrum,

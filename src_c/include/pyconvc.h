@@ -283,7 +283,7 @@ pyconvc_status pyconvc_chain_run(const pyconvc_chain *c, const void *x, void *y,
  *
  *     y[o] = sum_t w[t] * X[o + start + skip - t]
  *
- * A tile is rows x columns complex samples, both multiples of 16. Two samples of X share each, as
+ * A tile is rows x columns complex samples, multiples of 4 and of 16. Two samples of X share each, as
  * real and imaginary part: those that are `rows` lines apart, and where `line` is set, those that
  * are rows * columns apart on one axis, the width, which fills the tile line by line. So a tile
  * holds 2 * rows lines of X, or 2 * rows * columns samples; along that axis its products wrap
@@ -292,19 +292,15 @@ pyconvc_status pyconvc_chain_run(const pyconvc_chain *c, const void *x, void *y,
  * Tile t begins at sample start + t * advance of X along an axis. Of its outputs, those from `skip`
  * on, `advance` of them, are kept; the caller grants that no product wraps into them. */
 typedef struct {
-    const int32_t
-        *radices;         /* 4 first, then 3 to 5, last perhaps 8: factors of the length; then 0 */
-    const void *twiddles; /* as kernels/fourier_types.h has them */
+    const int32_t *radices; /* 3, 4, 5 or 8, of the rows 4 first; then 0 */
+    const void *twiddles;   /* as kernels/fourier_types.h has them */
+    int64_t step; /* of the columns: elements of the twiddles of a line; 0: all share them */
 } pyconvc_fourier_axis;
 
 typedef struct {
     int32_t dtype, line;
     int64_t rows, columns;
     pyconvc_fourier_axis of_rows, of_columns;
-    const void *turn;    /* for each of the rows exp(pi i r / (2 rows)), as (re, im) */
-    const void *slant;   /* with `line`; for each row of frequency f and each column c
-                        * exp(2 pi i c (1/4 - f) / (rows * columns)), laid out like a spectrum:
-                        * of each 64 bytes of rows one column after the other, real parts first */
     int32_t boundary[2]; /* height, width */
     unsigned char fill[16];
     int64_t batch, input[2], output[2];
@@ -312,7 +308,7 @@ typedef struct {
     int64_t x_step[3], y_step[3]; /* batch, height, width */
 } pyconvc_fourier;
 
-/* The spectrum of a kernel, 2 * rows * columns elements: x, input, x_step, start 0. */
+/* The spectrum of a kernel, 4 * rows * columns elements, best aligned to 64 bytes: x, input, x_step, start 0. */
 pyconvc_status pyconvc_fourier_spectrum(const pyconvc_fourier *f, const void *w, void *spectrum,
                                         const pyconvc_run *run);
 pyconvc_status pyconvc_fourier_run(const pyconvc_fourier *f, const void *x, const void *spectrum,

@@ -10,8 +10,6 @@
 #include "kernel_types.h"
 #include "vec.h"
 
-#include "turn.h"
-
 #define MOST_RADIX 8
 
 typedef struct {
@@ -91,8 +89,10 @@ INLINE void small(const int radix, const complex_vec *x, complex_vec *y) {
     }
 }
 
-#define GROUP (64 / (int)sizeof(vec) > 0 ? 64 / (int)sizeof(vec) : 1) /* vectors of a cache line */
-#define WIDTH (GROUP * VL)
+#define WIDTH (64 / (int)sizeof(elem)) /* samples of a cache line */
+#define BLOCK (32 / (int)sizeof(elem)) /* samples that transforms leave together */
+#define NEAR  (1 << 14)                /* bytes of columns that are transformed side by side */
+_Static_assert(BLOCK % VL == 0, "a block is whole vectors");
 
 INLINE complex_vec load_complex(const elem *at, int64_t im) {
     return (complex_vec){held(load(at)), held(load(at + im))};
@@ -112,60 +112,53 @@ INLINE int place_of(const int radix, const int inverse, const int q) {
     return inverse ? (radix - q) % radix : q;
 }
 
-/* One small transform of samples `step` apart, imaginary parts `im` behind the real ones; outputs
- * are multiplied with the twiddle factors w, on the way back inputs with their conjugates. On the
- * outside of that, samples are multiplied with a slant laid out as they are. */
-INLINE void butterfly(const int radix, const int inverse, const complex_vec *w, const elem *slant,
-                      elem *at, int64_t step, int64_t im) {
+/* One small transform of samples `jump` apart, imaginary parts `im` behind the real ones; inputs
+ * are multiplied with the factors w, on the way back outputs with their conjugates. */
+INLINE void butterfly(const int radix, const int inverse, const complex_vec *w, elem *at,
+                      int64_t jump, int64_t im) {
     complex_vec x[MOST_RADIX], y[MOST_RADIX];
     UNROLL(8)
     for (int j = 0; j < radix; j++) {
-        x[j] = load_complex(at + j * step, im);
-        if (inverse && w && j) x[j] = over(x[j], w[j].re, w[j].im);
-        if (!inverse && slant)
-            x[j] = times(x[j], load(slant + j * step), load(slant + j * step + im));
+        x[j] = load_complex(at + j * jump, im);
+        if (!inverse && j) x[j] = times(x[j], w[j].re, w[j].im);
     }
     small(radix, x, y);
     UNROLL(8)
     for (int q = 0; q < radix; q++) {
         complex_vec to = y[place_of(radix, inverse, q)];
-        if (!inverse && w && q) to = times(to, w[q].re, w[q].im);
-        if (inverse && slant) to = over(to, load(slant + q * step), load(slant + q * step + im));
-        store_complex(at + q * step, im, to);
+        if (inverse && q) to = over(to, w[q].re, w[q].im);
+        store_complex(at + q * jump, im, to);
     }
 }
 
-/* The butterflies k of the blocks, on a group of vectors each. */
-INLINE void blocks(const int radix, const int inverse, int64_t length, int64_t block, int64_t k,
-                   const complex_vec *w, const elem *slant, elem *at, int64_t step, int64_t im) {
-    for (int64_t b = k; b < length; b += block)
-        for (int v = 0; v < WIDTH; v += VL) {
-            const int64_t first = b * step + v;
-            butterfly(radix, inverse, w, slant ? slant + first : NULL, at + first,
-                      block / radix * step, im);
-        }
-}
+/* What transforms run along: samples `step` apart, `width` of them side by side, or, with a step of
+ * 1, samples next to each other. */
+typedef struct {
+    int64_t step, width, im;
+} direction;
 
-/* One pass over samples `step` apart. */
-INLINE void pass_of(const int radix, const int inverse, int64_t length, int64_t block,
-                    const elem *factors, const elem *slant, elem *at, int64_t step, int64_t im) {
-    blocks(radix, inverse, length, block, 0, NULL, slant, at, step, im);
-    for (int64_t k = 1; k < block / radix; k++) {
+/* One pass over `nodes` polynomials, each cut into radix parts of `part` samples. */
+INLINE void pass_of(const int radix, const int inverse, int64_t nodes, int64_t part,
+                    const elem *factors, const direction *d, elem *at) {
+    const int64_t runs = d->step == 1 ? 1 : part, run = d->step == 1 ? part : d->width;
+    const int64_t step = d->step, im = d->im;
+    for (int64_t node = 0; node < nodes; node++, at += radix * part * step) {
         complex_vec w[MOST_RADIX];
         UNROLL(8)
-        for (int q = 1; q < radix; q++)
-            w[q] = factor(factors + 2 * (k * (radix - 1) + q - 1));
-        blocks(radix, inverse, length, block, k, w, slant, at, step, im);
+        for (int q = 1; q < radix; q++, factors += 2)
+            w[q] = factor(factors);
+        for (int64_t k = 0; k < runs; k++)
+            for (int64_t v = 0; v < run; v += VL)
+                butterfly(radix, inverse, w, at + k * step + v, part * step, im);
     }
 }
 
 #define PASS(inverse)                                                                              \
-    if (radix == 3) pass_of(3, inverse, axis->length, block, w, NULL, at, step, im);               \
-    if (radix == 4) pass_of(4, inverse, axis->length, block, w, NULL, at, step, im);               \
-    if (radix == 5) pass_of(5, inverse, axis->length, block, w, NULL, at, step, im);               \
-    if (radix == 8) blocks(8, inverse, axis->length, 8, 0, NULL, NULL, at, step, im);
+    if (radix == 3) pass_of(3, inverse, nodes, part, w, d, at);                                    \
+    if (radix == 4) pass_of(4, inverse, nodes, part, w, d, at);                                    \
+    if (radix == 5) pass_of(5, inverse, nodes, part, w, d, at);                                    \
+    if (radix == 8) pass_of(8, inverse, nodes, part, w, d, at);
 
-/* Passes of an axis; the last of the way there is the first of the way back. */
 static int count_of(const fourier_axis *axis) {
     int passes = 0;
     while (axis->radices[passes])
@@ -173,66 +166,55 @@ static int count_of(const fourier_axis *axis) {
     return passes;
 }
 
-/* The passes from `first` to `end` - 1. */
-static void forward(const fourier_axis *axis, int first, int end, elem *at, int64_t step,
-                    int64_t im) {
-    const elem *w = axis->twiddles;
-    int64_t block = axis->length;
+/* The passes from `first` to `end` - 1; where their factors end. */
+static const elem *forward(const fourier_axis *axis, const elem *w, int first, int end,
+                           const direction *d, elem *at) {
+    int64_t part = axis->length, nodes = 1;
     for (int i = 0; i < end; i++) {
         const int radix = axis->radices[i];
+        part /= radix;
         if (i >= first) {
             PASS(0)
         }
-        block /= radix;
-        w += 2 * block * (radix - 1);
+        w += 2 * nodes * (radix - 1);
+        nodes *= radix;
     }
+    return w;
 }
 
-/* The same passes back, the last one first. */
-static void inverse(const fourier_axis *axis, int first, int end, elem *at, int64_t step,
-                    int64_t im) {
-    const elem *w = axis->twiddles;
-    int64_t block = axis->length;
+/* The same passes back, the last one first; w: where their factors end. */
+static void inverse(const fourier_axis *axis, const elem *w, int first, int end, const direction *d,
+                    elem *at) {
+    int64_t part = axis->length, nodes = 1;
     for (int i = 0; i < end; i++) {
-        const int radix = axis->radices[i];
-        block /= radix;
-        w += 2 * block * (radix - 1);
+        part /= axis->radices[i];
+        nodes *= axis->radices[i];
     }
     for (int i = end - 1; i >= first; i--) {
         const int radix = axis->radices[i];
-        w -= 2 * block * (radix - 1);
-        block *= radix;
+        nodes /= radix;
+        w -= 2 * nodes * (radix - 1);
         PASS(1)
+        part *= radix;
     }
 }
 
 /* ---- columns */
 
-/* The factors of the first pass of an axis, and of the last one back, for its rows k + j * length /
- * 4: twiddle factors and turns. */
-typedef struct {
-    complex_vec w[4], turn[4];
-} end_factors;
-
-INLINE end_factors end_factors_of(const fourier_shape *shape, int64_t k) {
-    const int64_t part = shape->rows.length / 4;
-    const elem *w = (const elem *)shape->rows.twiddles + 6 * k;
-    const elem *turn = (const elem *)shape->turn + 2 * k;
-    end_factors f;
+/* The factors of the first pass of an axis, and of the last one back. */
+INLINE void end_factors(const fourier_shape *shape, complex_vec *w) {
     UNROLL(4)
-    for (int j = 0; j < 4; j++) {
-        f.w[j] = j ? factor(w + 2 * j - 2) : (complex_vec){set1(1), set1(0)};
-        f.turn[j] = factor(turn + 2 * j * part);
-    }
-    return f;
+    for (int j = 1; j < 4; j++)
+        w[j] = factor((const elem *)shape->rows.twiddles + 2 * j - 2);
 }
 
-/* From lines elsewhere: factors are the same all along a line. */
+/* From lines elsewhere. */
 static void enter(const fourier_shape *shape, int64_t k, const void *const *lines, void *tile) {
     const int64_t n = shape->columns.length, jump = shape->rows.length / 4 * shape->pitch;
-    const end_factors f = end_factors_of(shape, k);
     const elem *from[8];
     elem *to = (elem *)tile + k * shape->pitch;
+    complex_vec w[4];
+    end_factors(shape, w);
     UNROLL(8)
     for (int i = 0; i < 8; i++)
         from[i] = lines[i];
@@ -241,26 +223,25 @@ static void enter(const fourier_shape *shape, int64_t k, const void *const *line
         UNROLL(4)
         for (int j = 0; j < 4; j++) {
             x[j] = (complex_vec){load(from[j] + c), load(from[j + 4] + c)};
-            x[j] = times(x[j], f.turn[j].re, f.turn[j].im);
+            if (j) x[j] = times(x[j], w[j].re, w[j].im);
         }
         small(4, x, y);
         UNROLL(4)
         for (int q = 0; q < 4; q++)
-            store_complex(to + q * jump + c, n, q ? times(y[q], f.w[q].re, f.w[q].im) : y[q]);
+            store_complex(to + q * jump + c, n, y[q]);
     }
 }
 
-INLINE void leave_at(const elem *at, int64_t jump, int64_t n, const end_factors *f, vec *out) {
+INLINE void leave_at(const elem *at, int64_t jump, int64_t n, const complex_vec *w, vec *out) {
     complex_vec x[4], y[4];
     UNROLL(4)
-    for (int j = 0; j < 4; j++) {
+    for (int j = 0; j < 4; j++)
         x[j] = load_complex(at + j * jump, n);
-        if (j) x[j] = over(x[j], f->w[j].re, f->w[j].im);
-    }
     small(4, x, y);
     UNROLL(4)
     for (int q = 0; q < 4; q++) {
-        const complex_vec a = over(y[place_of(4, 1, q)], f->turn[q].re, f->turn[q].im);
+        complex_vec a = y[place_of(4, 1, q)];
+        if (q) a = over(a, w[q].re, w[q].im);
         out[q] = a.re;
         out[q + 4] = a.im;
     }
@@ -269,10 +250,11 @@ INLINE void leave_at(const elem *at, int64_t jump, int64_t n, const end_factors 
 static void leave(const fourier_shape *shape, int64_t k, const void *tile, int64_t from,
                   int64_t count, void *const *lines) {
     const int64_t n = shape->columns.length, jump = shape->rows.length / 4 * shape->pitch;
-    const end_factors f = end_factors_of(shape, k);
     const elem *at = (const elem *)tile + k * shape->pitch + from;
     elem *to[8], beyond[2 * VL];
     int64_t c = 0, wanted[8];
+    complex_vec w[4];
+    end_factors(shape, w);
     UNROLL(8)
     for (int i = 0; i < 8; i++) {
         wanted[i] = lines[i] != NULL;
@@ -280,13 +262,13 @@ static void leave(const fourier_shape *shape, int64_t k, const void *tile, int64
     }
     vec out[8];
     for (; c + VL <= count; c += VL) {
-        leave_at(at + c, jump, n, &f, out);
+        leave_at(at + c, jump, n, w, out);
         UNROLL(8)
         for (int i = 0; i < 8; i++)
             store(to[i] + c * wanted[i], out[i]);
     }
     if (c == count) return;
-    leave_at(at + c, jump, n, &f, out);
+    leave_at(at + c, jump, n, w, out);
     for (int i = 0; i < 8; i++)
         store_part(to[i] + c * wanted[i], out[i], count - c);
 }
@@ -294,80 +276,105 @@ static void leave(const fourier_shape *shape, int64_t k, const void *tile, int64
 static void columns(const fourier_shape *shape, void *tile, int64_t first, int64_t count,
                     int back) {
     const fourier_axis *axis = &shape->rows;
-    const int64_t im = shape->columns.length;
+    const int64_t most = NEAR / (2 * (int)sizeof(elem) * axis->length) / WIDTH * WIDTH;
+    const int64_t each = most > WIDTH ? most : WIDTH, end = first + count;
     const int passes = count_of(axis);
-    for (int64_t c = first; c < first + count; c += WIDTH)
-        (back ? inverse : forward)(axis, 1, passes, (elem *)tile + c, shape->pitch, im);
+    const elem *w = axis->twiddles;
+    for (int64_t c = first; c < end; c += each) {
+        const direction d = {shape->pitch, c + each < end ? each : end - c, shape->columns.length};
+        if (back)
+            inverse(axis, w + 2 * (axis->length - 1), 1, passes, &d, (elem *)tile + c);
+        else
+            forward(axis, w, 1, passes, &d, (elem *)tile + c);
+    }
 }
 
-/* ---- rows */
+/* ---- lines */
 
-/* The lines of a group become lanes, one column after the other. */
-static void turn_in(const elem *line, int64_t pitch, int64_t n, elem *to) {
-    for (int v = 0; v < WIDTH; v += VL)
-        for (int64_t c = 0; c < n; c += VL)
-            for (int part = 0; part < 2; part++)
-                turn_block(line + v * pitch + part * n + c, pitch, to + (2 * c + part) * WIDTH + v,
-                           2 * WIDTH);
-}
-
-static void turn_out(const elem *from, elem *line, int64_t pitch, int64_t n) {
-    for (int v = 0; v < WIDTH; v += VL)
-        for (int64_t c = 0; c < n; c += VL)
-            for (int part = 0; part < 2; part++)
-                turn_block(from + (2 * c + part) * WIDTH + v, 2 * WIDTH,
-                           line + v * pitch + part * n + c, pitch);
-}
-
-/* The last pass of the way there, which has no twiddle factors, the product with the spectrum, and
- * the first pass back. */
-INLINE void middle_of(const int radix, int64_t length, const elem *spectrum, elem *at) {
-    for (int64_t i = 0; i < length * 2 * WIDTH; i += radix * 2 * WIDTH)
-        for (int v = 0; v < WIDTH; v += VL) {
-            complex_vec x[MOST_RADIX], y[MOST_RADIX];
-            UNROLL(8)
-            for (int j = 0; j < radix; j++)
-                x[j] = load_complex(at + i + v + j * 2 * WIDTH, WIDTH);
-            small(radix, x, y);
-            UNROLL(8)
-            for (int q = 0; q < radix; q++) {
-                const elem *s = spectrum + i + v + q * 2 * WIDTH;
-                x[q] = times(y[q], load(s), load(s + WIDTH));
-            }
-            small(radix, x, y);
-            UNROLL(8)
-            for (int q = 0; q < radix; q++)
-                store_complex(at + i + v + q * 2 * WIDTH, WIDTH, y[place_of(radix, 1, q)]);
+/* The product with a block of a spectrum, whose samples i - j are at BLOCK - 1 + i - j. */
+INLINE void product(const elem *spectrum, elem *at, int64_t im) {
+    vec rr[BLOCK / VL], ii[BLOCK / VL], ri[BLOCK / VL], ir[BLOCK / VL];
+    UNROLL(8)
+    for (int v = 0; v < BLOCK / VL; v++)
+        rr[v] = ii[v] = ri[v] = ir[v] = set1(0);
+    UNROLL(8)
+    for (int j = 0; j < BLOCK; j++) {
+        const vec re = held(set1(at[j])), imaginary = held(set1(at[im + j]));
+        UNROLL(8)
+        for (int v = 0; v < BLOCK / VL; v++) {
+            const elem *s = spectrum + BLOCK - 1 - j + v * VL;
+            const vec a = held(load(s)), b = held(load(s + 2 * BLOCK));
+            rr[v] += re * a;
+            ii[v] += imaginary * b;
+            ri[v] += re * b;
+            ir[v] += imaginary * a;
         }
+    }
+    UNROLL(8)
+    for (int v = 0; v < BLOCK / VL; v++)
+        store_complex(at + v * VL, im, (complex_vec){rr[v] - ii[v], ri[v] + ir[v]});
 }
 
-static void middle(const fourier_axis *axis, int radix, const elem *spectrum, elem *at) {
-    if (radix == 3) middle_of(3, axis->length, spectrum, at);
-    if (radix == 4) middle_of(4, axis->length, spectrum, at);
-    if (radix == 5) middle_of(5, axis->length, spectrum, at);
-    if (radix == 8) middle_of(8, axis->length, spectrum, at);
+/* A block as the spectrum has it: what z^BLOCK stands for, times the samples beyond it, then all of
+ * them. */
+static void spread(const elem *c, double scale, const elem *at, int64_t im, elem *to) {
+    to[2 * BLOCK - 1] = to[4 * BLOCK - 1] = 0;
+    for (int i = 0; i < BLOCK; i++) {
+        const elem re = (elem)scale * at[i], imaginary = (elem)scale * at[im + i];
+        to[BLOCK - 1 + i] = re;
+        to[3 * BLOCK - 1 + i] = imaginary;
+        if (!i) continue;
+        to[i - 1] = c[0] * re - c[1] * imaginary;
+        to[2 * BLOCK + i - 1] = c[0] * imaginary + c[1] * re;
+    }
 }
 
-static void rows(const fourier_shape *shape, void *tile, int64_t first, void *spectrum, int make,
-                 double scale, void *scratch) {
+/* The last pass, the product, and the first pass back. */
+INLINE void middle_of(const int radix, int64_t n, const elem *factors, const elem *spectrum,
+                      elem *at) {
+    const elem *f = factors;
+    for (int64_t b = 0; b < n; b += radix * BLOCK) {
+        complex_vec w[MOST_RADIX];
+        UNROLL(8)
+        for (int q = 1; q < radix; q++, f += 2)
+            w[q] = factor(f);
+        UNROLL(8)
+        for (int v = 0; v < BLOCK; v += VL)
+            butterfly(radix, 0, w, at + b + v, BLOCK, n);
+    }
+    for (int64_t q = 0; q < n; q += BLOCK)
+        product(spectrum + 4 * q, at + q, n);
+    f = factors;
+    for (int64_t b = 0; b < n; b += radix * BLOCK) {
+        complex_vec w[MOST_RADIX];
+        UNROLL(8)
+        for (int q = 1; q < radix; q++, f += 2)
+            w[q] = factor(f);
+        UNROLL(8)
+        for (int v = 0; v < BLOCK; v += VL)
+            butterfly(radix, 1, w, at + b + v, BLOCK, n);
+    }
+}
+
+static void line(const fourier_shape *shape, void *tile, int64_t row, void *spectrum, int make,
+                 double scale) {
     const fourier_axis *axis = &shape->columns;
     const int64_t n = axis->length;
-    const int last = count_of(axis) - 1;
-    elem *line = (elem *)tile + first * shape->pitch, *kernel = (elem *)spectrum + first * 2 * n;
-    const elem *slant = shape->slant ? (const elem *)shape->slant + first * 2 * n : NULL;
-    elem *lanes = make ? kernel : scratch;
-    turn_in(line, shape->pitch, n, lanes);
-    if (slant) pass_of(4, 0, n, n, axis->twiddles, slant, lanes, 2 * WIDTH, WIDTH);
-    forward(axis, slant != NULL, last + make, lanes, 2 * WIDTH, WIDTH);
+    const int last = count_of(axis) - 1, radix = axis->radices[last];
+    const direction d = {1, 0, n};
+    elem *at = (elem *)tile + row * shape->pitch, *kernel = (elem *)spectrum + row * 4 * n;
+    const elem *w = (const elem *)axis->twiddles + row * axis->step;
+    w = forward(axis, w, 0, last + make, &d, at);
     if (make) {
-        for (int64_t i = 0; i < 2 * n * WIDTH; i += VL)
-            store(lanes + i, set1((elem)scale) * load(lanes + i));
+        for (int64_t b = 0; b < n; b += BLOCK, w += 2)
+            spread(w, scale, at + b, n, kernel + 4 * b);
         return;
     }
-    middle(axis, axis->radices[last], kernel, lanes);
-    inverse(axis, slant != NULL, last, lanes, 2 * WIDTH, WIDTH);
-    if (slant) pass_of(4, 1, n, n, axis->twiddles, slant, lanes, 2 * WIDTH, WIDTH);
-    turn_out(lanes, line, shape->pitch, n);
+    if (radix == 3) middle_of(3, n, w, kernel, at);
+    if (radix == 4) middle_of(4, n, w, kernel, at);
+    if (radix == 5) middle_of(5, n, w, kernel, at);
+    if (radix == 8) middle_of(8, n, w, kernel, at);
+    inverse(axis, w, 0, last, &d, at);
 }
 
 /* ---- how loud samples are */
@@ -436,4 +443,4 @@ static void loudest(const void *x, int64_t count, void *to) {
     memcpy(to, &most, sizeof most);
 }
 
-const fourier_kernels NAME(fourier) = {WIDTH, enter, columns, rows, leave, lift, loudest};
+const fourier_kernels NAME(fourier) = {enter, columns, line, leave, lift, loudest};

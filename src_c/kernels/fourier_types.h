@@ -1,23 +1,27 @@
 /* fourier_types.h -- the kernels of convolution by Fourier transforms: types and contract.
  *
  * A tile is `rows` lines of `columns` complex samples, `pitch` elements apart: first the real parts
- * of a line, then the imaginary ones. Both sizes are multiples of `lanes`. Transforms leave the
- * frequencies in the order of their passes, which the way back takes them in: it is the same for
- * all spectra of a shape. None divides by the number of samples.
+ * of a line, then the imaginary ones. The columns are a multiple of 64 bytes.
+ *
+ * A transform takes samples as coefficients of a polynomial modulo z^n - c, |c| = 1: with the root
+ * s = c^(1 / radix), a pass cuts it into residues modulo z^(n / radix) - s exp(-2 pi i q / radix),
+ * 0 <= q < radix, each of which the next pass takes as such. The rows' axis begins with c = i and
+ * ends with single samples; that of the columns begins for each line with its own c, and ends with
+ * blocks of 32 bytes of real parts: these residues are multiplied as they are. So no pass puts
+ * frequencies in order, and no samples are turned. None divides by the number of samples.
  *
  * - enter: the first pass along the rows' axis, of radix 4, for the rows k + j * rows / 4, j < 4. Their
  *   real parts are read at lines[j], the imaginary ones at lines[j + 4], which may be their places in
- *   the tile, and multiplied with their turns.
+ *   the tile.
  * - columns: the other passes along that axis, in place, of `count` columns from `first` on, or, with
- *   `back`, those of the inverse; both multiples of `lanes`.
- * - rows: the lines first .. first + lanes - 1, times the slant: transformed, multiplied with
- *   `spectrum`, transformed back and divided by the slant, in place. With `make` their transform
- *   times `scale` is what becomes the spectrum. It has 2 * columns elements for each line:
- *   of as many lines as there are lanes one column after the other, first the real parts; the scratch
- *   has 2 * columns * lanes.
+ *   `back`, those of the inverse; both multiples of 64 bytes.
+ * - line: one line transformed, multiplied with the spectrum and transformed back, in place. With
+ *   `make` its transform times `scale` becomes the spectrum: 4 * columns elements for each line, of
+ *   each block with coefficients h and n samples c h[1] .. c h[n - 1], h[0] .. h[n - 1], 0, first
+ *   the real parts.
  * - leave: the last pass of the inverse for the rows k + j * rows / 4, of `count` columns from `from`
- *   on, divided by the turns and written to lines[j] and lines[j + 4]: these columns' own places, or
- *   elsewhere, or NULL where they are of no use.
+ *   on, written to lines[j] and lines[j + 4]: these columns' own places, or elsewhere, or NULL where
+ *   they are of no use.
  *
  * Before all that, how loud the input is. Largest absolute values compare as integers of the
  * magnitudes' bits: NaN counts as larger than infinity.
@@ -30,30 +34,27 @@
 
 #include <stdint.h>
 
-/* The passes of a transform: radices 3, 4 and 5, the first one 4, the last one perhaps 8, then 0.
- * For a pass that takes blocks of L samples as radix parts of m, exp(-2 pi i k q / L) for k < m and
- * 0 < q < radix, as (re, im), one pass after the other. */
+/* The passes of a transform: radices 3, 4, 5 and 8, of the rows' axis the first one 4, then 0.
+ * The powers s^j, 0 < j < radix, of each polynomial, as (re, im), one pass after the other; of the
+ * columns' axis then c of each block. There the table of each line begins `step` elements after that
+ * of the line before. */
 typedef struct {
     int64_t length;
     const int32_t *radices;
     const void *twiddles;
+    int64_t step;
 } fourier_axis;
 
-/* The turn is what each row is multiplied with, as (re, im). The slant is what the samples of a
- * tile are multiplied with between the transforms of its columns and those of its lines, laid out
- * like a spectrum; NULL: nothing. */
 typedef struct {
     fourier_axis rows, columns;
     int64_t pitch;
-    const void *turn, *slant;
 } fourier_shape;
 
 typedef struct {
-    int lanes;
     void (*enter)(const fourier_shape *shape, int64_t k, const void *const *lines, void *tile);
     void (*columns)(const fourier_shape *shape, void *tile, int64_t first, int64_t count, int back);
-    void (*rows)(const fourier_shape *shape, void *tile, int64_t first, void *spectrum, int make,
-                 double scale, void *scratch);
+    void (*line)(const fourier_shape *shape, void *tile, int64_t row, void *spectrum, int make,
+                 double scale);
     void (*leave)(const fourier_shape *shape, int64_t k, const void *tile, int64_t from,
                   int64_t count, void *const *lines);
     void (*lift)(const void *x, int64_t count, int start, void *to);
