@@ -82,7 +82,7 @@ cdef inline int64_t _step(cnp.ndarray a, int axis) noexcept:
     return cnp.PyArray_STRIDE(a, axis) // cnp.PyArray_ITEMSIZE(a)
 
 
-cdef cnp.npy_intp APART = 2048  # bytes, modulo a page
+cdef cnp.npy_intp APART = 1792  # bytes, modulo a page
 cdef cnp.npy_intp LARGE = 1 << 18  # bytes
 
 

@@ -122,20 +122,18 @@ static void see_strips(const filter_job *j, const filter_task *t, const scratch 
     const int64_t first = t->column * p->stride[W] - p->pad_before[W];
     const int64_t count = phases_samples(&plan->phases, t->columns);
     const int64_t slack = min64(plan->phase_pitch - count, plan->kernels->lanes);
-    const int64_t phase_bytes = plan->phase_pitch * plan->bytes,
-                  pitch = plan->phases.count * phase_bytes, rows = t->rows_in.count;
+    const int64_t pitch = plan->phases.count * plan->phase_pitch, rows = t->rows_in.count;
     for (int64_t plane = from; plane < t->planes; plane++) {
         const char **source = s->source + plane * rows, **region = s->region + plane * rows;
-        char *strips = s->strips + (t->depth + plane) % t->planes * rows * pitch;
+        char *strips = s->strips + (t->depth + plane) % t->planes * rows * pitch * plan->bytes;
         for (int64_t f = 0; f < plan->phases.count; f++) {
             const int64_t phase = first + phases_first(&plan->phases, f);
             const gather_range range = gather_find(&line, phase, p->stride[W], count);
-            for (int64_t i = 0; i < rows; i++)
-                if (source[i])
-                    gather(&line, &range, source[i], slack, strips + i * pitch + f * phase_bytes);
+            gather_lines(&line, &range, (const void *const *)source, rows, slack, pitch,
+                         strips + f * plan->phase_pitch * plan->bytes);
         }
         for (int64_t i = 0; i < rows; i++)
-            region[i] = source[i] ? strips + i * pitch : s->constant;
+            region[i] = source[i] ? strips + i * pitch * plan->bytes : s->constant;
     }
 }
 
@@ -184,12 +182,23 @@ int64_t filter_table(const filter_plan *plan, const filter_task *t, int64_t set,
     return outputs;
 }
 
+/* Whether the input rows as they are numbered are the kernel's table. */
+static int is_table(const filter_plan *plan, const filter_task *t) {
+    const pyconvc_problem *p = plan->p;
+    return p->stride[H] == 1 && p->dilation[H] == 1 &&
+           (t->planes == 1 || t->rows_in.count == plan->rows_per_plane);
+}
+
 static void apply_rows(const filter_job *j, const filter_task *t, const scratch *s, int flags) {
     const filter_plan *plan = j->plan;
     if (plan->use_line) {
         for (int64_t r = 0; r < t->rows; r++)
             s->table[r] = s->region[r * t->rows_in.by_output];
         filter_apply(j, t, s->table, 0, 1, t->rows, flags, s->rows);
+        return;
+    }
+    if (is_table(plan, t)) {
+        filter_apply(j, t, (const void *const *)s->region, 0, 1, t->rows, flags, s->rows);
         return;
     }
     for (int64_t set = 0; set < min64(plan->sets, t->rows); set++) {

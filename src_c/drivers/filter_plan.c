@@ -221,6 +221,18 @@ static void find_inside(filter_plan *plan, const char *y) {
     plan->inside_to = from + (to - from) / lanes * lanes;
 }
 
+static int64_t strip_pitch(const filter_plan *plan, int64_t columns) {
+    return plan->phases.count * phases_pitch(&plan->phases, columns, plan->kernels->lanes);
+}
+
+/* Strips beside an inside are narrow, and the lines of a band side by side then stay near. */
+static void narrow_strips(filter_plan *plan) {
+    const int64_t lanes = plan->kernels->lanes, after = plan->p->output[W] - plan->inside_to;
+    if (plan->inside_to <= plan->inside_from) return;
+    plan->strip_columns = round_up(max64(1, max64(plan->inside_from, after)), lanes);
+    plan->phase_pitch = strip_pitch(plan, plan->strip_columns);
+}
+
 static int64_t cache_bytes(void) {
 #ifdef _SC_LEVEL3_CACHE_SIZE
     const long bytes = sysconf(_SC_LEVEL3_CACHE_SIZE);
@@ -250,10 +262,6 @@ static int may_stream(const filter_plan *plan, const char *y) {
 static int64_t least_rows(const filter_plan *plan) {
     const pyconvc_problem *p = plan->p;
     return p->dilation[H] == 1 ? min64(p->output[H], plan->kernels->tile_rows) : 1;
-}
-
-static int64_t strip_pitch(const filter_plan *plan, int64_t columns) {
-    return plan->phases.count * phases_pitch(&plan->phases, columns, plan->kernels->lanes);
 }
 
 static double strip_bytes(const filter_plan *plan, int64_t planes, int64_t rows, int64_t columns) {
@@ -359,6 +367,7 @@ static pyconvc_status make(filter_plan *plan, const pyconvc_problem *p, const vo
     if (may_stream(plan, y)) plan->flags |= FILTER_STREAM;
     if (!plan->packed) {
         find_inside(plan, y);
+        narrow_strips(plan);
         size_tasks(plan);
         size_table(plan);
     }

@@ -78,14 +78,14 @@ gather_range gather_find(const gather_line *line, int64_t first, int64_t stride,
     return r;
 }
 
-/* The first sample that is in the line; where there is none, some place in it. */
-static inline int64_t first_inside(const gather_range *range) {
-    return range->inside ? range->first + range->before * range->stride : 0;
-}
-
 static int64_t source(const gather_line *line, const gather_range *range, int64_t j) {
     return pyconvc_boundary_index(line->rule, range->first + j * range->stride, line->length) *
            line->step;
+}
+
+/* The first sample that is in the line; where there is none, some place in it. */
+static int64_t first_inside(const gather_range *range) {
+    return range->inside ? range->first + range->before * range->stride : 0;
 }
 
 typedef uint64_t block __attribute__((vector_size(16), may_alias));
@@ -129,36 +129,48 @@ static inline void clear_line(int64_t bytes, char *to) {
         memset(to, 0, (size_t)bytes);
 }
 
-/* Three runs, and zeros. */
+/* Three runs, and zeros. What lies beyond the ends is found once for all lines. */
 #define GATHER(T)                                                                                  \
-    static void gather_##T(const gather_line *line, const gather_range *range, const T *from,      \
-                           int64_t slack, T *to) {                                                 \
-        const int64_t count = range->before + range->inside + range->after;                        \
-        const int64_t step = range->stride * line->step;                                           \
-        const T *s = from + first_inside(range) * line->step;                                      \
-        T *d = to + range->before;                                                                 \
-        if (step == 1)                                                                             \
-            copy_any_line((const char *)s, range->inside *(int64_t)sizeof(T), (char *)d);          \
-        else if (step == 2) /* by far the most frequent stride: a constant lets it be shuffled */  \
-            for (int64_t j = 0; j < range->inside; j++)                                            \
-                d[j] = s[2 * j];                                                                   \
-        else                                                                                       \
-            for (int64_t j = 0; j < range->inside; j++)                                            \
-                d[j] = s[j * step];                                                                \
-        if (line->rule == PYCONVC_CONSTANT && range->before + range->after) {                      \
-            T value;                                                                               \
-            memcpy(&value, line->fill, sizeof(T));                                                 \
-            for (int64_t j = 0; j < range->before; j++)                                            \
-                to[j] = value;                                                                     \
-            for (int64_t j = count - range->after; j < count; j++)                                 \
-                to[j] = value;                                                                     \
-        } else {                                                                                   \
-            for (int64_t j = 0; j < range->before; j++)                                            \
-                to[j] = from[source(line, range, j)];                                              \
-            for (int64_t j = count - range->after; j < count; j++)                                 \
-                to[j] = from[source(line, range, j)];                                              \
+    static void ends_##T(const gather_line *line, const gather_range *range,                       \
+                         const void *const *from, int64_t count, int64_t pitch, int64_t first,     \
+                         int64_t end, T *to) {                                                     \
+        int64_t at[FEW_SAMPLES];                                                                   \
+        T value = {0};                                                                             \
+        if (first >= end) return;                                                                  \
+        const int constant = line->rule == PYCONVC_CONSTANT;                                       \
+        if (constant) memcpy(&value, line->fill, sizeof(T));                                       \
+        for (; first < end; first += FEW_SAMPLES) {                                                \
+            const int64_t some = min64(FEW_SAMPLES, end - first);                                  \
+            for (int64_t j = 0; j < some && !constant; j++)                                        \
+                at[j] = source(line, range, first + j);                                            \
+            for (int64_t i = 0; i < count; i++)                                                    \
+                for (int64_t j = 0; j < some && from[i]; j++)                                      \
+                    to[i * pitch + first + j] = constant ? value : ((const T *)from[i])[at[j]];    \
         }                                                                                          \
-        clear_line(slack *(int64_t)sizeof(T), (char *)(to + count));                               \
+    }                                                                                              \
+    static void inside_##T(const T *from, int64_t step, int64_t count, T *to) {                    \
+        if (step == 1)                                                                             \
+            copy_any_line((const char *)from, count *(int64_t)sizeof(T), (char *)to);              \
+        else if (step == 2) /* by far the most frequent stride: a constant lets it be shuffled */  \
+            for (int64_t j = 0; j < count; j++)                                                    \
+                to[j] = from[2 * j];                                                               \
+        else                                                                                       \
+            for (int64_t j = 0; j < count; j++)                                                    \
+                to[j] = from[j * step];                                                            \
+    }                                                                                              \
+    static void gather_##T(const gather_line *line, const gather_range *range,                     \
+                           const void *const *from, int64_t count, int64_t slack, int64_t pitch,   \
+                           T *to) {                                                                \
+        const int64_t after = range->before + range->inside, end = after + range->after;           \
+        const int64_t step = range->stride * line->step, first = first_inside(range) * line->step; \
+        for (int64_t i = 0; i < count; i++) {                                                      \
+            if (!from[i]) continue;                                                                \
+            T *d = to + i * pitch;                                                                 \
+            inside_##T((const T *)from[i] + first, step, range->inside, d + range->before);        \
+            clear_line(slack *(int64_t)sizeof(T), (char *)(d + end));                              \
+        }                                                                                          \
+        ends_##T(line, range, from, count, pitch, 0, range->before, to);                           \
+        ends_##T(line, range, from, count, pitch, after, end, to);                                 \
     }
 GATHER(uint8_t)
 GATHER(uint16_t)
@@ -167,11 +179,16 @@ GATHER(uint64_t)
 GATHER(sample16)
 #undef GATHER
 
-void gather(const gather_line *line, const gather_range *range, const void *from, int64_t slack,
-            void *to) {
-#define LOOP(T) gather_##T(line, range, from, slack, to);
+void gather_lines(const gather_line *line, const gather_range *range, const void *const *from,
+                  int64_t count, int64_t slack, int64_t pitch, void *to) {
+#define LOOP(T) gather_##T(line, range, from, count, slack, pitch, to);
     FOR_SIZE(line->bytes, LOOP)
 #undef LOOP
+}
+
+void gather(const gather_line *line, const gather_range *range, const void *from, int64_t slack,
+            void *to) {
+    gather_lines(line, range, &from, 1, slack, 0, to);
 }
 
 void gather_all(int64_t bytes, const void *from, int64_t count, int64_t step, void *to) {

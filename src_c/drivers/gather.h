@@ -26,6 +26,10 @@ gather_range gather_find(const gather_line *line, int64_t first, int64_t stride,
 void gather(const gather_line *line, const gather_range *range, const void *from, int64_t slack,
             void *to);
 
+/* The same for many lines, those at NULL left out; the copies are `pitch` samples apart. */
+void gather_lines(const gather_line *line, const gather_range *range, const void *const *from,
+                  int64_t count, int64_t slack, int64_t pitch, void *to);
+
 typedef line_move gather_move;
 
 /* The samples of the range of many lines; what a CONSTANT rule has beyond their ends is there
