@@ -91,6 +91,16 @@ def check_planes(width, padding, stride, channels, at_end):
     assert nn.conv2d(fenced, w, **options, out=out).tobytes() == want.tobytes()
 
 
+def check_narrow(width, stride, channels, dtype, at_end):
+    """Depthwise planes that are turned as they are packed, and kernels."""
+    x, w = random((1, channels, 9, width), dtype), random((channels, 1, 5, 5), dtype, 1)
+    options = {"padding": 2, "stride": stride, "groups": channels}
+    want = nn.conv2d(x, w, **options)
+    arrays = [Fenced(a.nbytes).array(a.shape, dtype, at_end) for a in (x, w, want)]
+    arrays[0][...], arrays[1][...] = x, w
+    assert nn.conv2d(*arrays[:2], **options, out=arrays[2]).tobytes() == want.tobytes()
+
+
 def check_weight_grad(x_shape, channels, taps, at_end):
     """Weights of units of planes, of which the last has fewer."""
     x = random(x_shape, "f8")
@@ -123,6 +133,11 @@ def main():
     ):
         print("planes", *case, flush=True)
         check_planes(*case)
+    for case in itertools.product(
+        (1, 3, 5, 7, 9, 14, 28), (1, 2), (5, 8, 19), ("f4", "f8"), (False, True)
+    ):
+        print("narrow", *case, flush=True)
+        check_narrow(*case)
     for case in itertools.product(
         ((1, 95, 9, 5), (1, 130, 5, 4), (2, 67, 7, 7)), (64, 200), (1, 2, 3), (False, True)
     ):

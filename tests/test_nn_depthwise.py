@@ -69,6 +69,65 @@ def test_groups_of_few_channels(dtype, flip, padding):
             np.testing.assert_array_equal(plan(x), y)
 
 
+NARROW = [
+    ((7, 7), (3, 3), {"padding": 1}),
+    ((7, 7), (7, 7), {"padding": 3}),
+    ((9, 5), (5, 5), {"padding": ((2, 4), (1, 3))}),
+    ((40, 14), (5, 5), {"padding": 2}),
+    ((6, 4), (3, 4), {"padding": (1, 2)}),
+    ((3, 3), (5, 5), {"padding": 4}),
+    ((15, 28), (5, 5), {"padding": 2, "stride": 2}),
+    ((90, 56), (5, 5), {"padding": 2, "stride": 2}),
+    ((5, 6), (3, 3), {"padding": 4}),
+    ((8, 41), (3, 7), {"padding": ((0, 1), (0, 4)), "stride": (1, 3)}),
+    ((14, 14), (3, 3), {"padding": 2, "dilation": 2}),
+    ((21, 30), (3, 5), {"padding": 3, "stride": 2, "dilation": 3}),
+    ((3, 6, 7), (3, 3, 3), {"padding": 1, "stride": (2, 1, 1)}),
+    ((7,), (9,), {"padding": 4}),
+]
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+@pytest.mark.parametrize(("space", "kernel", "options"), NARROW, ids=str)
+def test_narrow_planes(space, kernel, options, dtype):
+    """Planes that are turned: whole vectors of channels and parts of one, several rows at once, out
+    of and into arrays with gaps; neither workers nor the batch change an output."""
+    conv = cases.of_rank(nn, "conv", len(space))
+    for channels, flip in [(5, False), (19, True), (32, False)]:
+        x, w = (
+            cases.random((2, channels, *space), dtype),
+            cases.random((channels, 1, *kernel), dtype, 1),
+        )
+        bias = cases.random((channels,), dtype, 2)
+        all_options = {**options, "groups": channels, "flip_filters": flip}
+        want = cases.of_rank(reference, "conv", len(space))(x, w, bias, **all_options)
+        y = conv(x, w, bias, **all_options, workers=3)
+        cases.assert_same(y, want, terms=w[0].size)
+        one = conv(x[1:], w, bias, **all_options, workers=1)
+        np.testing.assert_array_equal(one[0], y[1])
+        gaps = np.full((*want.shape[:-1], want.shape[-1] + 3), 7, dtype)
+        conv(x, w, bias, **all_options, out=gaps[..., :-3])
+        cases.assert_same(gaps[..., :-3], want, terms=w[0].size)
+        assert (gaps[..., -3:] == 7).all()
+        every_second = np.repeat(x, 2, axis=1)[:, ::2]
+        np.testing.assert_array_equal(conv(every_second, w, bias, **all_options), y)
+        got, want = (
+            getattr(m.grad, f"conv{len(space)}d_input")(x.shape, w, y, **all_options)
+            for m in (nn, reference)
+        )
+        cases.assert_same(got, want, terms=w[0].size, scale=np.abs(want).max())
+
+
+def test_narrow_planes_hide_nothing():
+    """Infinite taps meet the zeros around a plane, what is not finite only its neighbours."""
+    x, w = cases.random((1, 9, 7, 7), "float32"), cases.random((9, 1, 5, 5), "float32", 1)
+    x[0, 2, 3, 3], x[0, 4, 6, 0], w[7, 0, 0, 2] = np.nan, np.inf, -np.inf
+    options = {"padding": 2, "groups": 9}
+    got, want = nn.conv2d(x, w, **options), reference.conv2d(x, w, **options)
+    np.testing.assert_array_equal(np.isnan(got), np.isnan(want))
+    np.testing.assert_array_equal(np.isposinf(got), np.isposinf(want))
+
+
 @pytest.mark.parametrize("channels", [1, 4])
 @pytest.mark.parametrize("stride", [1, 2])
 def test_bits_of_planes_as_they_are(channels, stride):

@@ -9,12 +9,16 @@
 #include "dispatch.h"
 #include "gather.h"
 #include "parallel.h"
+#include "planes.h"
 #include "problem.h"
 
 #define CACHE_LINE   64
 #define NEAR_BYTES   (36 << 10) /* a ring: about L1 */
 #define WHOLE_BYTES  (64 << 10) /* a ring of lines with all channels, which are read as they lie */
 #define FAR_BYTES    (1 << 20)  /* what the narrowest ring may take */
+#define TURNED_BYTES (8 << 10)  /* outputs that are turned at once */
+#define LEAST_TAPS   9          /* that repay turning */
+#define PLANE_BYTES  (16 << 10) /* a ring that holds all lines of a block */
 #define TASK_WORK    1e7 /* multiply-adds: a few milliseconds, so that a call can be interrupted */
 #define WORKER_TASKS 8
 
@@ -24,6 +28,7 @@ typedef struct {
     const pyconvc_problem *p;
     const channels_last_kernels *kernels;
     int64_t bytes, parts; /* of a sample */
+    int turned;           /* x and y have channels one after the other */
 
     /* Outputs of a line are taken in `sets`, every sets-th, and kernel columns in `classes`, every
      * classes-th: tap k + 1 of output q of a set and class then meets the sample that tap k of
@@ -33,11 +38,15 @@ typedef struct {
     char *taps; /* [block of channels][kernel row][kernel column][channel] */
     int64_t tap_bytes, block_taps;
 
-    /* Tasks: image x depth x band of rows x block of columns x block of channels. */
+    /* Tasks: image x depth x band of rows x block of columns x blocks of
+     * channels. */
     int64_t channels, blocks, columns, column_blocks, rows, bands, tasks;
+    int64_t blocks_at_once, block_parts; /* blocks of a task */
     int64_t window; /* lines of the input from the first to the last that an output meets */
     int64_t lines, line_bytes; /* of the ring: one window for each depth tap */
     int64_t samples;           /* of a line that are packed */
+    int64_t rows_at_once;      /* of outputs, for the kernel; turned, together */
+    int64_t turned_rows;
     int workers;
 } plan;
 
@@ -51,13 +60,16 @@ typedef struct {
 typedef struct {
     const void **rows; /* of the kernel */
     int64_t *held;     /* which line each of the ring holds, from the first of the task */
+    const char **at;   /* and where: there, or the line of the constant */
     char *ring;        /* and a line of the constant */
+    char *outputs;     /* to be turned */
 } scratch;
 
 typedef struct {
-    int64_t image, depth, row, rows, column, columns, channel, channels;
-    const char *taps;
-    gather_range range; /* of the samples of a line */
+    int64_t image, depth, row, rows, column, columns;
+    int64_t block, end;        /* of channels: this one, and after the last */
+    int64_t channel, channels; /* of the block */
+    gather_range range;        /* of the samples of a line */
 } task;
 
 /* ---- sizes -------------------------------------------------------------------------------------
@@ -83,17 +95,31 @@ static void size_blocks(plan *k) {
                   least = min64(p->output[W], 2 * k->kernels->outputs * k->sets);
     const int whole = ring_bytes(k, p->output[W], groups) <= WHOLE_BYTES;
     int64_t parts = 1;
-    k->channels = whole ? groups : min64(line, groups);
-    while (!whole && ring_bytes(k, ceil_div(p->output[W], parts), k->channels) > NEAR_BYTES &&
+    k->channels = k->turned ? lanes : whole ? groups : min64(line, groups);
+    while (!whole && !k->turned &&
+           ring_bytes(k, ceil_div(p->output[W], parts), k->channels) > NEAR_BYTES &&
            ceil_div(p->output[W], parts + 1) >= least)
         parts++;
     k->columns = ceil_div(p->output[W], parts);
-    while (k->channels < groups && ring_bytes(k, k->columns, k->channels + line) <= NEAR_BYTES)
+    while (!k->turned && k->channels < groups &&
+           ring_bytes(k, k->columns, k->channels + line) <= NEAR_BYTES)
         k->channels = min64(k->channels + line, groups);
     k->blocks = ceil_div(p->groups, k->channels);
     k->column_blocks = ceil_div(p->output[W], k->columns);
     k->samples = samples_met(k, k->columns);
     k->line_bytes = k->samples * k->channels * k->bytes;
+    const int64_t turned = TURNED_BYTES / (p->output[W] * k->channels * k->bytes);
+    k->turned_rows = p->y_step[4] == p->output[W] ? max64(1, turned) : 1;
+    k->rows_at_once = 1;
+}
+
+/* A ring that never turns, if that is near: then the kernel goes through all rows at once. */
+static void size_ring(plan *k) {
+    const pyconvc_problem *p = k->p;
+    const int64_t lines = (p->output[H] - 1) * p->stride[H] + p->kernel[H];
+    if (p->kernel[D] > 1 || p->dilation[H] > 1 || (lines + 1) * k->line_bytes > PLANE_BYTES) return;
+    k->window = k->lines = lines;
+    k->rows_at_once = k->turned ? k->turned_rows : p->output[H];
 }
 
 /* Enough tasks for all workers, of bounded work. */
@@ -107,7 +133,11 @@ static void size_tasks(plan *k) {
     k->bands = max64(ceil_div(p->output[H], most), min64(p->output[H], ceil_div(wanted, others)));
     k->rows = ceil_div(p->output[H], k->bands);
     k->bands = ceil_div(p->output[H], k->rows);
-    k->tasks = others * k->bands;
+    k->blocks_at_once = max64(
+        1, min64((int64_t)(TASK_WORK / (work * (double)k->rows)), others * k->bands / wanted));
+    k->blocks_at_once = min64(k->blocks_at_once, k->blocks);
+    k->block_parts = ceil_div(k->blocks, k->blocks_at_once);
+    k->tasks = others / k->blocks * k->block_parts * k->bands;
 }
 
 static void size(plan *k, const pyconvc_problem *p, const kernel_table *table) {
@@ -116,12 +146,14 @@ static void size(plan *k, const pyconvc_problem *p, const kernel_table *table) {
                 .kernels = &table->channels_last[p->dtype],
                 .bytes = pyconvc_sample_bytes(p->dtype),
                 .parts = parts_of(p->dtype),
+                .turned = p->x_step[1] != 1,
                 .sets = p->dilation[W] / common,
                 .classes = min64(p->stride[W] / common, p->kernel[W]),
                 .window = (p->kernel[H] - 1) * p->dilation[H] + 1,
                 .workers = 1};
     k->lines = k->window * p->kernel[D];
     size_blocks(k);
+    size_ring(k);
 }
 
 /* Whether the samples of neighbouring groups are neighbours, and fill vectors well. */
@@ -130,12 +162,34 @@ static int lies_across(const pyconvc_problem *p, int64_t lanes) {
            2 * p->groups >= lanes && p->groups > 1;
 }
 
+/* Whether tiles of samples of channels waste less than vectors of samples of a line do: of narrow
+ * planes, or where lines would have to be taken apart for their stride. */
+static int fills_tiles(const pyconvc_problem *p, const channels_last_kernels *kernels) {
+    const int64_t sets = p->dilation[W] / gcd64(p->stride[W], p->dilation[W]), width = p->output[W],
+                  turned = sets * round_up(ceil_div(width, sets), kernels->outputs),
+                  others = round_up(width, kernels->lanes);
+    return p->stride[W] > 1 ? turned <= others : turned < others && width < 2 * kernels->lanes;
+}
+
+/* Whether planes are dense, and turning them costs less than it gains. */
+static int is_turned(const pyconvc_problem *p, const channels_last_kernels *kernels) {
+    const int64_t taps = p->kernel[D] * p->kernel[H] * p->kernel[W];
+    return kernels->turn_in && p->channels_in == 1 && p->channels_out == 1 &&
+           2 * p->groups >= kernels->lanes && p->groups > 1 && p->x_step[5] == 1 &&
+           p->x_step[4] == p->input[W] && p->input[H] * p->input[W] >= kernels->lanes &&
+           p->y_step[5] == 1 && p->boundary[W] == PYCONVC_CONSTANT && taps >= LEAST_TAPS &&
+           fills_tiles(p, kernels) &&
+           !(p->stride[W] <= 2 && planes_have_edges(p, p->stride[W], kernels->lanes));
+}
+
 int channels_last_suits(const pyconvc_problem *p) {
     const kernel_table *table = pyconvc_kernels();
     plan k;
-    if (!table || !lies_across(p, table->channels_last[p->dtype].lanes)) return 0;
+    if (!table) return 0;
+    const channels_last_kernels *kernels = &table->channels_last[p->dtype];
+    if (!lies_across(p, kernels->lanes) && !is_turned(p, kernels)) return 0;
     size(&k, p, table);
-    return ring_bytes(&k, k.columns, k.channels) <= FAR_BYTES;
+    return ring_bytes(&k, k.columns, k.channels) <= (k.turned ? NEAR_BYTES : FAR_BYTES);
 }
 
 /* ---- taps --------------------------------------------------------------------------------------
@@ -162,6 +216,25 @@ static void pack_tap(const plan *k, const char *w, int64_t channels, char *sampl
     for (int64_t j = 0; j < channels && k->p->conjugate; j++)
         pyconvc_conjugate(k->p->dtype, samples + j * k->bytes);
     spread_parts(k, samples, channels, to);
+}
+
+/* Whether the taps of a channel lie one after the other, so that they are turned. */
+static int turns_taps(const plan *k) {
+    const pyconvc_problem *p = k->p;
+    const int64_t *n = p->kernel, *step = p->w_step;
+    return k->kernels->turn_in && k->block_taps >= k->kernels->lanes && step[5] == 1 &&
+           step[4] == n[W] && (n[D] == 1 || step[3] == n[H] * n[W]);
+}
+
+static void turn_taps(const plan *k, const char *w) {
+    const pyconvc_problem *p = k->p;
+    const int64_t lanes = k->kernels->lanes, last = k->block_taps - 1;
+    for (int64_t first = 0; first < p->groups; first += lanes)
+        k->kernels->turn_in(
+            w + first * p->w_step[0] * k->bytes, p->w_step[0], k->block_taps,
+            min64(lanes, p->groups - first), 0, p->flip ? -k->channels : k->channels,
+            k->taps + first / k->channels * k->block_taps * k->tap_bytes +
+                first % k->channels * k->bytes + (p->flip ? last : 0) * k->tap_bytes);
 }
 
 static void pack_taps(const plan *k, const char *w, char *samples) {
@@ -203,7 +276,10 @@ static pyconvc_status prepare(plan *k, const void *w) {
     char *samples = malloc((size_t)(k->channels * k->bytes));
     if (k->runs && k->taps && samples) {
         find_runs(k);
-        pack_taps(k, w, samples);
+        if (turns_taps(k))
+            turn_taps(k, w);
+        else
+            pack_taps(k, w, samples);
     }
     free(samples);
     return k->runs && k->taps && samples ? PYCONVC_OK : PYCONVC_NO_MEMORY;
@@ -212,11 +288,21 @@ static pyconvc_status prepare(plan *k, const void *w) {
 /* ---- packed lines ------------------------------------------------------------------------------
  */
 
+/* Lines of a plane that so many rows of outputs meet, which are each line if those are several. */
+static int64_t lines_met(const pyconvc_problem *p, int64_t rows) {
+    return p->kernel[H] + (rows - 1) * p->stride[H];
+}
+
 static size_t lay_out(const plan *k, char *base, scratch *s) {
+    const pyconvc_problem *p = k->p;
     arena a = {base, 0};
-    s->rows = carve(&a, k->p->kernel[D] * k->p->kernel[H] * (int64_t)sizeof *s->rows);
+    s->rows = carve(&a, p->kernel[D] * lines_met(p, k->rows_at_once) * (int64_t)sizeof *s->rows);
     s->held = carve(&a, k->lines * (int64_t)sizeof *s->held);
+    s->at = carve(&a, k->lines * (int64_t)sizeof *s->at);
     s->ring = carve(&a, (k->lines + 1) * k->line_bytes);
+    s->outputs = carve(&a, k->turned ? max64(k->turned_rows * p->output[W], k->kernels->lanes) *
+                                           k->channels * k->bytes
+                                     : 0);
     return (size_t)a.bytes;
 }
 
@@ -227,48 +313,75 @@ size_t channels_last_scratch(const pyconvc_problem *p) {
     return lay_out(&k, NULL, &s);
 }
 
-/* One line, from its first sample in x. What a CONSTANT rule has beyond its ends is there already.
- */
-static void pack_line(const plan *k, const task *t, const char *x, char *to) {
+/* Samples of line y of a plane, from one on; where they are turned, x is the plane's first. */
+static void pack_inside(const plan *k, const task *t, const char *x, int64_t y, char *to) {
     const pyconvc_problem *p = k->p;
     const gather_range *r = &t->range;
     const int64_t step = p->x_step[5] * k->bytes, pitch = k->channels * k->bytes,
-                  bytes = t->channels * k->bytes;
-    const char *from = x + (r->first + r->before) * step;
-    char *inside = to + r->before * pitch;
-    if (step == pitch && bytes == pitch)
-        memcpy(inside, from, (size_t)(r->inside * pitch));
+                  bytes = t->channels * k->bytes, column = r->first + r->before,
+                  at = y * p->x_step[4] + column * p->x_step[5];
+    const char *from = x + at * k->bytes;
+    if (k->turned && r->inside)
+        k->kernels->turn_in(from, p->x_step[1], r->inside, t->channels, at, k->channels, to);
+    else if (k->turned)
+        return;
+    else if (step == pitch && bytes == pitch)
+        memcpy(to, from, (size_t)(r->inside * pitch));
     else
         k->kernels->copy(from, p->x_step[5] * k->parts, r->inside, t->channels * k->parts,
-                         k->channels * k->parts, inside);
+                         k->channels * k->parts, to);
+}
+
+/* Line y of a plane. What a CONSTANT rule has beyond its ends is there already. */
+static void pack_line(const plan *k, const task *t, const char *x, int64_t y, char *to) {
+    const pyconvc_problem *p = k->p;
+    const gather_range *r = &t->range;
+    const int64_t pitch = k->channels * k->bytes;
+    pack_inside(k, t, x, y, to + r->before * pitch);
     for (int64_t i = 0; i < r->before + r->after && p->boundary[W] != PYCONVC_CONSTANT; i++) {
         const int64_t j = i < r->before ? i : i + r->inside,
                       column = pyconvc_boundary_index(p->boundary[W], r->first + j, p->input[W]);
-        memcpy(to + j * pitch, x + column * step, (size_t)bytes);
+        memcpy(to + j * pitch, x + (y * p->x_step[4] + column * p->x_step[5]) * k->bytes,
+               (size_t)(t->channels * k->bytes));
     }
 }
 
-/* The lines that a row of outputs meets, packed where they are not yet. */
-static void find_rows(const job *j, const task *t, int64_t row, const scratch *s) {
+/* A line into a slot of the ring; x: the plane, or NULL. */
+static void hold_line(const plan *k, const task *t, const char *x, int64_t line, int64_t slot,
+                      const scratch *s) {
+    const pyconvc_problem *p = k->p;
+    const int64_t y = pyconvc_boundary_index(p->boundary[H], line - p->pad_before[H], p->input[H]);
+    char *to = s->ring + (x && y >= 0 ? slot : k->lines) * k->line_bytes;
+    if (x && y >= 0) pack_line(k, t, x, y, to);
+    s->at[slot] = to;
+    s->held[slot] = line;
+}
+
+/* The lines that some rows of outputs meet, packed where they are not yet; those that a row before
+ * met are known. */
+static void find_rows(const job *j, const task *t, int64_t row, int64_t count, const scratch *s) {
     const plan *k = j->plan;
     const pyconvc_problem *p = k->p;
+    const int64_t rows = lines_met(p, count), step = p->dilation[H],
+                  known = row > t->row && step == 1 && k->rows_at_once == 1
+                              ? max64(0, rows - p->stride[H])
+                              : 0,
+                  first = row * p->stride[H] + known * step, place = first % k->window;
     const void **to = s->rows;
-    for (int64_t d = 0; d < p->kernel[D]; d++) {
+    for (int64_t d = 0; d < p->kernel[D]; d++, to += rows) {
+        if (known) memmove(to, to + p->stride[H], (size_t)known * sizeof *to);
         const int64_t z = pyconvc_boundary_index(
             p->boundary[D], t->depth * p->stride[D] - p->pad_before[D] + d * p->dilation[D],
             p->input[D]);
         const char *plane =
-            j->x + (t->image * p->x_step[0] + t->channel + z * p->x_step[3]) * k->bytes;
-        for (int64_t h = 0; h < p->kernel[H]; h++) {
-            const int64_t line = row * p->stride[H] + h * p->dilation[H],
-                          slot = d * k->window + line % k->window,
-                          y = pyconvc_boundary_index(p->boundary[H], line - p->pad_before[H],
-                                                     p->input[H]);
-            char *packed = s->ring + (z < 0 || y < 0 ? k->lines : slot) * k->line_bytes;
-            *to++ = packed;
-            if (z < 0 || y < 0 || s->held[slot] == line) continue;
-            pack_line(k, t, plane + y * p->x_step[4] * k->bytes, packed);
-            s->held[slot] = line;
+            j->x +
+            (t->image * p->x_step[0] + t->channel * p->x_step[1] + z * p->x_step[3]) * k->bytes;
+        for (int64_t h = known, in = place, line = first; h < rows; h++, line += step) {
+            const int64_t slot = d * k->window + in;
+            if (s->held[slot] != line) hold_line(k, t, z < 0 ? NULL : plane, line, slot, s);
+            to[h] = s->at[slot];
+            in += step;
+            if (in >= k->window) in -= k->window;
         }
     }
 }
@@ -278,11 +391,9 @@ static void find_rows(const job *j, const task *t, int64_t row, const scratch *s
 
 static void locate(const plan *k, int64_t index, task *t) {
     const pyconvc_problem *p = k->p;
-    const int64_t block = index % k->blocks;
-    t->channel = block * k->channels;
-    t->channels = min64(k->channels, p->groups - t->channel);
-    t->taps = k->taps + block * k->block_taps * k->tap_bytes;
-    index /= k->blocks;
+    t->block = index % k->block_parts * k->blocks_at_once;
+    t->end = min64(k->blocks, t->block + k->blocks_at_once);
+    index /= k->block_parts;
     t->column = index % k->column_blocks * k->columns;
     t->columns = min64(k->columns, p->output[W] - t->column);
     index /= k->column_blocks;
@@ -295,41 +406,83 @@ static void locate(const plan *k, int64_t index, task *t) {
                            samples_met(k, t->columns));
 }
 
+/* The first output of a task's row r in y, in bytes. */
+static int64_t place(const plan *k, const task *t, int64_t r) {
+    const int64_t *step = k->p->y_step;
+    return (t->image * step[0] + t->channel * step[1] + t->depth * step[3] + r * step[4] +
+            t->column * step[5]) *
+           k->bytes;
+}
+
+/* Rows of outputs to y, `pitch` samples apart, the samples `step`; c has what does not depend on
+ * the row. */
+static void do_rows(const job *j, const task *t, int64_t r, int64_t count, const scratch *s,
+                    channels_last_job *c, char *y, int64_t pitch, int64_t step) {
+    const plan *k = j->plan;
+    find_rows(j, t, r, count, s);
+    c->height = count;
+    c->y_pitch = pitch * k->parts;
+    c->y_step = k->sets * step * k->parts;
+    for (int64_t set = 0; set < min64(k->sets, t->columns); set++) {
+        c->first = set * k->p->stride[W] * k->channels * k->parts;
+        c->y = y + set * step * k->bytes;
+        c->width = k->sets == 1 ? t->columns : ceil_div(t->columns - set, k->sets);
+        k->kernels->filter(c);
+    }
+}
+
+/* All rows of a task whose outputs are turned, some at a time. */
+static void do_turned(const job *j, const task *t, const scratch *s, channels_last_job *c) {
+    const plan *k = j->plan;
+    const int64_t line = t->columns * k->channels;
+    for (int64_t r = 0, count; r < t->rows; r += count) {
+        count = min64(k->turned_rows, t->rows - r);
+        for (int64_t i = 0; i < count; i += k->rows_at_once)
+            do_rows(j, t, t->row + r + i, min64(k->rows_at_once, count), s, c,
+                    s->outputs + i * line * k->bytes, line, k->channels);
+        k->kernels->turn_out(s->outputs, count * t->columns, t->channels, k->p->y_step[1],
+                             j->y + place(k, t, t->row + r));
+    }
+}
+
+/* A block of channels. */
+static void do_block(const job *j, task *t, const scratch *s) {
+    const plan *k = j->plan;
+    const pyconvc_problem *p = k->p;
+    const int64_t taps_step = k->tap_bytes / (k->bytes / k->parts);
+    t->channel = t->block * k->channels;
+    t->channels = min64(k->channels, p->groups - t->channel);
+    channels_last_job c = {.rows = s->rows,
+                           .rows_step = p->stride[H],
+                           .row_count = p->kernel[D] * p->kernel[H],
+                           .runs = k->runs,
+                           .run_count = k->run_count,
+                           .bias = j->bias ? j->bias + t->channel * k->bytes : NULL,
+                           .taps = k->taps + t->block * k->block_taps * k->tap_bytes,
+                           .taps_row = p->kernel[W] * taps_step,
+                           .taps_step = taps_step,
+                           .x_step = k->channels * k->parts * k->sets * p->stride[W],
+                           .channels = t->channels * k->parts};
+    memset(s->held, -1, (size_t)k->lines * sizeof *s->held);
+    if (k->turned)
+        do_turned(j, t, s, &c);
+    else
+        for (int64_t r = 0; r < t->rows; r += k->rows_at_once)
+            do_rows(j, t, t->row + r, min64(k->rows_at_once, t->rows), s, &c,
+                    j->y + place(k, t, t->row + r), p->y_step[4], p->y_step[5]);
+}
+
+/* What a CONSTANT rule has beyond the ends of lines is the same for all blocks. */
 static void do_task(const void *context, int64_t index, void *memory) {
     const job *j = context;
     const plan *k = j->plan;
-    const pyconvc_problem *p = k->p;
     scratch s;
     task t;
     lay_out(k, memory, &s);
     locate(k, index, &t);
-    memset(s.held, -1, (size_t)k->lines * sizeof *s.held);
-    gather_fill(k->bytes, p->fill, (k->lines + 1) * k->samples * k->channels, s.ring);
-    const int64_t elements = k->channels * k->parts,
-                  taps_step = k->tap_bytes / (k->bytes / k->parts);
-    channels_last_job c = {.rows = s.rows,
-                           .row_count = p->kernel[D] * p->kernel[H],
-                           .runs = k->runs,
-                           .run_count = k->run_count,
-                           .bias = j->bias ? j->bias + t.channel * k->bytes : NULL,
-                           .taps = t.taps,
-                           .taps_row = p->kernel[W] * taps_step,
-                           .taps_step = taps_step,
-                           .x_step = elements * k->sets * p->stride[W],
-                           .y_step = k->sets * p->y_step[5] * k->parts,
-                           .channels = t.channels * k->parts};
-    for (int64_t r = t.row; r < t.row + t.rows; r++) {
-        find_rows(j, &t, r, &s);
-        char *y = j->y + (t.image * p->y_step[0] + t.channel + t.depth * p->y_step[3] +
-                          r * p->y_step[4] + t.column * p->y_step[5]) *
-                             k->bytes;
-        for (int64_t set = 0; set < min64(k->sets, t.columns); set++) {
-            c.first = set * p->stride[W] * elements;
-            c.y = y + set * p->y_step[5] * k->bytes;
-            c.width = ceil_div(t.columns - set, k->sets);
-            k->kernels->filter(&c);
-        }
-    }
+    gather_fill(k->bytes, k->p->fill, (k->lines + 1) * k->samples * k->channels, s.ring);
+    for (; t.block < t.end; t.block++)
+        do_block(j, &t, &s);
 }
 
 static double multiply_adds(const plan *k) {

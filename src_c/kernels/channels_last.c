@@ -10,11 +10,17 @@
  * samples of the input is loaded once and serves all outputs that meet it. Where y has fewer
  * outputs than a tile, what is too many is computed and not stored.
  *
+ * Lines of channels are turned into samples of channels, and back, by blocks in registers.
+ *
  * The sum of an output runs over rows, then over runs, then over taps in order, whatever tile it
  * falls in.
  */
 #include "kernel_types.h"
 #include "sums.h"
+
+#if REAL && VEC_BYTES
+#    include "turn.h"
+#endif
 
 #define OUTPUTS (PLANE_ROWS / PARTS)
 #define CHUNK   (7 / PARTS)
@@ -93,23 +99,31 @@ INLINE void put(const sum *acc, elem *y, int64_t step, int64_t count, int64_t el
     }
 }
 
-INLINE void outputs(const kind k, const channels_last_job *given) {
-    const channels_last_job job = *given; /* which no store can change */
-    for (int64_t j = 0; j < job.width; j += OUTPUTS) {
-        const int64_t column = begin(j, OUTPUTS, job.width);
-        elem *y = (elem *)job.y + column * job.y_step;
-        for (int64_t c = 0; c < job.channels; c += VL) {
-            const int64_t at = begin(c, VL, job.channels), left = job.channels - at;
-            const elem *bias = job.bias ? (const elem *)job.bias + at : 0;
+INLINE void line(const kind k, const channels_last_job *job) {
+    for (int64_t j = 0; j < job->width; j += OUTPUTS) {
+        const int64_t column = begin(j, OUTPUTS, job->width);
+        elem *y = (elem *)job->y + column * job->y_step;
+        for (int64_t c = 0; c < job->channels; c += VL) {
+            const int64_t at = begin(c, VL, job->channels), left = job->channels - at;
+            const elem *bias = job->bias ? (const elem *)job->bias + at : 0;
             const vec start = !bias ? (vec){0} : left < VL ? load_part(bias, left) : load(bias);
             sum acc[MOST];
             UNROLL(8)
             for (int o = 0; o < OUTPUTS; o++)
                 acc[o] = (sum){{start}};
-            add_rows(acc, k, &job, job.first + column * job.x_step + at,
-                     (const elem *)job.taps + at);
-            put(acc, y + at, job.y_step, job.width - column, left);
+            add_rows(acc, k, job, job->first + column * job->x_step + at,
+                     (const elem *)job->taps + at);
+            put(acc, y + at, job->y_step, job->width - column, left);
         }
+    }
+}
+
+INLINE void outputs(const kind k, const channels_last_job *given) {
+    channels_last_job job = *given; /* which no store can change */
+    for (int64_t q = 0; q < given->height; q++) {
+        line(k, &job);
+        job.rows += job.rows_step;
+        job.y = (elem *)job.y + job.y_pitch;
     }
 }
 
@@ -161,9 +175,67 @@ static void copy(const void *from, int64_t step, int64_t samples, int64_t channe
                    (size_t)channels * sizeof(elem));
 }
 
+#if REAL && VEC_BYTES
+/* A block of lines of which so many channels exist, `lead` before the first sample asked for. */
+INLINE void turn_in_block(const elem *lines, int64_t step, int64_t channels, vec *v) {
+    UNROLL(16)
+    for (int l = 0; l < VL; l++)
+        v[l] = load(lines + (l < channels ? l : channels - 1) * step);
+    turn_all(v);
+}
+
+static void turn_in(const void *lines, int64_t step, int64_t count, int64_t channels, int64_t back,
+                    int64_t pitch, void *samples) {
+    const elem *from = lines;
+    elem *to = samples;
+    vec v[VL];
+    if (count < VL) {
+        const int64_t lead = back < VL - count ? back : VL - count;
+        turn_in_block(from - lead, step, channels, v);
+        UNROLL(16)
+        for (int i = 0; i < VL; i++)
+            if (i >= lead && i < lead + count) store(to + (i - lead) * pitch, v[i]);
+        return;
+    }
+    for (int64_t j = 0; j < count; j += VL) {
+        const int64_t at = begin(j, VL, count);
+        turn_in_block(from + at, step, channels, v);
+        UNROLL(16)
+        for (int i = 0; i < VL; i++)
+            store(to + (at + i) * pitch, v[i]);
+    }
+}
+
+static void turn_out(const void *samples, int64_t count, int64_t channels, int64_t step,
+                     void *lines) {
+    const elem *from = samples;
+    elem *to = lines;
+    for (int64_t j = 0; j < count; j += VL) {
+        const int64_t at = begin(j, VL, count);
+        vec v[VL];
+        UNROLL(16)
+        for (int i = 0; i < VL; i++)
+            v[i] = load(from + (at + (i < count ? i : 0)) * VL);
+        turn_all(v);
+        UNROLL(16)
+        for (int l = 0; l < VL; l++)
+            if (l >= channels)
+                break;
+            else if (count < VL)
+                store_part(to + l * step, v[l], count);
+            else
+                store(to + l * step + at, v[l]);
+    }
+}
+#endif
+
 const channels_last_kernels NAME(channels_last) = {
     .filter = filter,
     .copy = copy,
+#if REAL && VEC_BYTES
+    .turn_in = turn_in,
+    .turn_out = turn_out,
+#endif
     .lanes = VL / PARTS > 0 ? VL / PARTS : 1,
     .outputs = OUTPUTS,
     .run = CHUNK,

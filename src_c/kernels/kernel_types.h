@@ -136,9 +136,10 @@ typedef struct {
     int32_t halves, edges; /* whether x_column may be 2, and planes have edges */
 } plane_kernels;
 
-/* channels_last: for j < width, c < channels, with all steps and channels in elements,
- *      y[j * y_step + c] = bias[c] + sum over kernel rows i, runs r, t < r.length of
- *          tap(i, r.tap + t * r.tap_step)[c] * rows[i][first + r.column + (j + t) * x_step + c]
+/* channels_last: for q < height, j < width, c < channels, all steps and channels in elements,
+ *      y[q * y_pitch + j * y_step + c] = bias[c] + sum over kernel rows i, runs r, t < r.length of
+ *          tap(i, r.tap + t * r.tap_step)[c]
+ *          * rows[q * rows_step + i][first + r.column + (j + t) * x_step + c]
  *
  * where tap(i, k) lies at taps + i * taps_row + k * taps_step; of complex taps all parts lie twice,
  * as those of samples do: first all real, from taps_step / 2 on all imaginary ones. The order of
@@ -151,13 +152,13 @@ typedef struct {
 
 typedef struct {
     const void *const *rows;
-    int64_t row_count;
+    int64_t rows_step, row_count;
     const channels_last_run *runs;
     int64_t run_count;
     const void *taps, *bias; /* bias NULL: zero */
     int64_t taps_row, taps_step, first, x_step;
     void *y;
-    int64_t y_step, width, channels;
+    int64_t y_pitch, y_step, height, width, channels;
 } channels_last_job;
 
 typedef void channels_last_fn(const channels_last_job *job);
@@ -166,9 +167,24 @@ typedef void channels_last_fn(const channels_last_job *job);
 typedef void channels_last_copy_fn(const void *from, int64_t step, int64_t samples,
                                    int64_t channels, int64_t pitch, void *to);
 
+/* Lines of channels that lie `step` apart, at most a vector of them, turned into samples of `lanes`
+ * channels, `pitch` apart, and the other way round: for j < samples, c < channels
+ *
+ *      turn_in:  samples[j * pitch + c] = lines[c * step + j], and for the other lanes anything
+ *      turn_out: lines[c * step + j] = samples[j * lanes + c]
+ *
+ * The caller grants: of each line a whole vector readable, which where there are less samples
+ * begins up to `back` before it; as many samples readable. */
+typedef void channels_last_turn_in_fn(const void *lines, int64_t step, int64_t count,
+                                      int64_t channels, int64_t back, int64_t pitch, void *samples);
+typedef void channels_last_turn_out_fn(const void *samples, int64_t count, int64_t channels,
+                                       int64_t step, void *lines);
+
 typedef struct {
     channels_last_fn *filter;
     channels_last_copy_fn *copy;
+    channels_last_turn_in_fn *turn_in; /* NULL, with the other: none for this dtype */
+    channels_last_turn_out_fn *turn_out;
     int32_t lanes, outputs, run; /* samples in a vector; outputs of a tile; taps of a run */
 } channels_last_kernels;
 
