@@ -16,11 +16,11 @@ TILES = 2, 4  # outputs of a tile along an axis
 MOST_TAPS = 64
 
 # What an element of the transforms costs, in multiply-adds of the direct method: a product; a
-# sample of the input; of the output; a weight that is transformed; a weight that is read, once for
-# a block of tiles, unless it is still near after the transform. Measured by
+# sample of the input; of the output; a tap that is read; a weight that is made of taps; a weight
+# that is read, once for a block of tiles, unless it is still near after the transform. Measured by
 # benchmarks/calibrate_winograd.py. What weights cost more that come from memory, because there are
 # more of them than a cache holds, about.
-COSTS = 0.84, 28, 12, 9.1, 3.7
+COSTS = 0.84, 25, 11, 6.5, 5, 3.2
 FAR_COST, CACHED = 12, 4e6
 LANES, FEW = 8, 4  # tiles of a vector, and of a part of one, about
 BLOCK, HELD = 24, 1 << 16  # of a block, and transformed samples of its input, about the larger
@@ -99,10 +99,12 @@ def counts(p, tile, *, packed=False, adjoint=False):
     weights = channels[0] * channels[1]
     lanes = LANES if tiles > LANES else FEW
     blocks = -(-tiles // max(BLOCK, HELD // (channels[0] * elements)))
+    taps = math.prod(n for n, cut in zip(p.w_shape[2:], tiled, strict=True) if cut)
     counts = (
-        weights * -(-tiles // lanes) * lanes,
-        *(c * tiles for c in channels),
-        0 if packed else weights,
-        0 if blocks == 1 and not packed else weights * blocks,
+        elements * weights * -(-tiles // lanes) * lanes,
+        *(elements * c * tiles for c in channels),
+        0 if packed else weights // parts * taps,
+        0 if packed else elements * weights,
+        0 if blocks == 1 and not packed else elements * weights * blocks,
     )
-    return [p.groups * elements * n for n in counts]
+    return [p.groups * n for n in counts]

@@ -24,6 +24,7 @@
 #define MOST_HALF  18 /* taps along one by elements along the other */
 #define MOST_VECS  6  /* vectors of the product's register tile */
 #define MOST_SUMS  24 /* and its sums */
+#define AHEAD      64 /* channels, whose weights are asked for before their use */
 
 /* The pairs of N points, by N: of simple fractions those with about the least error. (The usual 1
  * and 2 of N = 6 have more than twice as much.) */
@@ -498,6 +499,7 @@ INLINE void multiply(const int N, const winograd_product *job, const elem *w, co
         acc[i] = (vec){0};
     for (int64_t c = 0; c < job->channels; c++, w += PANEL, v += job->lanes) {
         vec a[MOST_VECS];
+        __builtin_prefetch(w + AHEAD * PANEL);
         UNROLL(6)
         for (int n = 0; n < N; n++)
             a[n] = load(v + n * VL);
