@@ -213,15 +213,14 @@ x, w, y = np.ones((1500, 1500)), np.ones((31, 31)), np.empty((1500, 1500))
 def call(w=w):
     return pyconvc.convolve(x, w, "same", {method!r}, boundary="wrap", workers={workers}, out=y)
 call()  # threads are there from now on
-outcomes = set()
 for extra in (0, 1 << 12, 1 << 16, 1 << 18, 1 << 20, 1 << 22, 1 << 24, 1 << 26):
     y[...] = 0
     result = with_little_memory(extra, call)
-    outcomes.add(result is None)
     assert result is None or (result == 961).all()
 assert (call() == 961).all()
+# Little scratch may fit into what the heap has left, taps packed from so large a kernel do not.
 wide = np.broadcast_to(1.0, (20_000, 20_000))
 assert with_little_memory(1 << 24, lambda: call(wide)) is None
-print(*sorted(outcomes))
+print("done")
 """
-    assert run_python(code, tmp_path).split()[-1:] == ["True"]
+    assert run_python(code, tmp_path).strip() == "done"
