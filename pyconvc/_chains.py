@@ -75,17 +75,35 @@ def run(x, y, passes, workers):
 
     Along these, y[0] is the sum that `before` names, and every sum reaches a sample of x.
     """
+    for pair, described in _problems(x, y, passes):
+        _core.chain(*pair, *described, dtype=passes[0].weights.dtype, workers=workers)
+
+
+def run_present(x, y, passes, sizes, mask, **scale):
+    """The same without missing samples, for C-contiguous arrays of three axes at most; returns
+    whether they suit.
+
+    `sizes` are the passes of the weights' sizes, `scale` the other arguments of
+    `_core.chain_present`.
+    """
+    [(pair, described)] = _problems(x, y, passes, sizes)
+    mask = None if mask is None else mask.reshape(pair[0].shape)
+    return _core.chain_present(*pair, *described, mask=mask, **scale)
+
+
+def _problems(x, y, *chains):
+    """((x, y), lists of passes) of parts of the arrays, as `_core.chain` takes them."""
+    passes = chains[0]
     filtered = {a for p in passes for a, n in zip(p.axes, p.size, strict=True) if n > 1}
     x, y = _with_long_lines(x, y, filtered)
     space = _space(y, filtered)
-    described = [_described(p, space) for p in passes]
+    described = [[_described(p, space) for p in c] for c in chains]
     lead = [a for a in range(x.ndim) if a not in space]
     x, y = (a.transpose(*lead, *space) for a in (x, y))
     missing = (1,) * (3 - len(space))
     for index in np.ndindex(y.shape[: max(0, len(lead) - 1)]):
         pair = (a[index] if lead else a[None] for a in (x, y))
-        parts = [a.reshape(a.shape[0], *missing, *a.shape[1:]) for a in pair]
-        _core.chain(*parts, described, dtype=passes[0].weights.dtype, workers=workers)
+        yield [a.reshape(a.shape[0], *missing, *a.shape[1:]) for a in pair], described
 
 
 def _with_long_lines(x, y, filtered):

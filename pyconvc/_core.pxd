@@ -189,3 +189,6 @@ cdef extern from "pyconvc.h" nogil:
     pyconvc_status pyconvc_loudest(int32_t dtype, const void *x, int64_t batch, const int64_t *size,
                                    const int64_t *step, const int64_t *part, void *to, const pyconvc_run *run)
     pyconvc_status pyconvc_chain_run(const pyconvc_chain *c, const void *x, void *y, const pyconvc_run *run)
+    pyconvc_status pyconvc_chain_present(const pyconvc_chain *c, const pyconvc_chain *sizes, const void *x,
+                                         const unsigned char *mask, double total, double least, int normalize,
+                                         void *y, const pyconvc_run *run)

@@ -266,8 +266,39 @@ def separable(f, vectors):
         separable(rest, list(others.values()))
 
 
+def separable_present(f, vectors, mask, **scale):
+    """The same without missing samples, of C-contiguous real arrays; returns whether that suits.
+
+    `scale` has the other arguments of `_core.chain_present`.
+    """
+    taps = {a: v for a, v in zip(f.axes, vectors, strict=True) if len(v) > 1}
+    cut = any(
+        n != m for a, (n, m) in enumerate(zip(f.x.shape, f.y.shape, strict=True)) if a not in taps
+    )
+    arrays = (f.x, f.y) if mask is None else (f.x, f.y, mask)
+    if cut or f.x.ndim > _chains.MOST_AXES or not all(a.flags.c_contiguous for a in arrays):
+        return False
+    there = not np.isnan(f.fill)
+    fill = f.fill if there else np.zeros_like(f.fill)
+    passes = _passes(replace(f, fill=fill), taps)
+    sizes = {a: np.abs(v) for a, v in taps.items()}
+    sizes = _passes(replace(f, fill=np.array(there, f.x.dtype)), sizes)
+    return _chains.run_present(f.x, f.y, passes, sizes, mask, **scale, workers=f.workers)
+
+
 def _sweep(f, taps):
     """Filter along the axes of `taps`; the others are only cut."""
+    passes = _passes(f, taps)
+    ranges = zip(f.pad, f.x.shape, f.y.shape, strict=True)
+    cut = [
+        slice(None) if a in taps or n == m else slice(-p, m - p)
+        for a, (p, n, m) in enumerate(ranges)
+    ]
+    _chains.run(f.x[tuple(cut)], f.y, passes, f.workers)
+
+
+def _passes(f, taps):
+    """Those of a chain along the axes of `taps`."""
     order = _chains.sweep_order(f.y, taps)
     passes, fill = [], f.fill
     for a in order:
@@ -276,12 +307,7 @@ def _sweep(f, taps):
         kind, places, weights = _folded(v, last=a == order[:2][-1])
         passes.append(_chains.Pass(*geometry, kind, weights, fill, places))
         fill = _filtered(fill, v)
-    ranges = zip(f.pad, f.x.shape, f.y.shape, strict=True)
-    cut = [
-        slice(None) if a in taps or n == m else slice(-p, m - p)
-        for a, (p, n, m) in enumerate(ranges)
-    ]
-    _chains.run(f.x[tuple(cut)], f.y, passes, f.workers)
+    return passes
 
 
 def _folded(vector, last):

@@ -316,14 +316,17 @@ def filter(f, missing, method="auto"):
         return
     if f.x.size and not np.isnan(f.fill) and not lacks(f.x, missing.mask):
         _methods.run(f, *_choose.method(f, method))
-    else:
-        leave_out(FilteringSums(f, method, mixed, vectors), f.x, f.y, missing)
+        return
+    sums = FilteringSums(f, method, mixed, vectors)
+    at_once = plain and not (mixed and missing.normalize) and vectors is not None
+    if not (at_once and _separable_at_once(f, vectors, sums.total(f.x, f.y), missing)):
+        leave_out(sums, f.x, f.y, missing)
 
 
 def _wanted(f, method):
     """(method, vectors) that would be the fastest, were all samples there."""
     if method != "auto":
-        return method, None
+        return _choose.method(f, method)
     choice, vectors = _choose.weigh(f)
     wanted = _choose.fastest(choice.seconds)
     return wanted, vectors if wanted == "separable" else None
@@ -348,6 +351,15 @@ def _filter_at_once(f, missing):
     if suited:
         _put(y, f.y)
     return suited
+
+
+def _separable_at_once(f, vectors, total, missing):
+    """Both sums of bands that stay in the cache; returns whether the arrays suit that."""
+    if f.y.dtype != f.x.dtype or not (f.x.dtype.isnative and f.y.dtype.isnative):
+        return False
+    total = float(total.item())
+    by = {"total": total, "least": missing.min_weight * total, "normalize": missing.normalize}
+    return _methods.separable_present(f, vectors, missing.mask, **by)
 
 
 class FilteringSums(Sums):

@@ -262,3 +262,33 @@ pyconvc_status pyconvc_chain_run(const pyconvc_chain *c, const void *x, void *y,
     chain_plan_free(&plan);
     return status;
 }
+
+/* Whether samples along a line lie side by side. */
+static int is_dense(const int64_t *step, const int64_t *size) {
+    return step[3] == 1 || size[PYCONVC_RANK - 1] == 1;
+}
+
+/* Whether two chains differ in nothing but weights and constants. */
+static int are_alike(const pyconvc_chain *a, const pyconvc_chain *b) {
+    int alike = a->dtype == b->dtype && a->passes == b->passes && a->batch == b->batch;
+    for (int i = 0; i < PYCONVC_RANK; i++) {
+        alike &= a->input[i] == b->input[i] && a->output[i] == b->output[i];
+        for (int k = 0; k < a->passes && k < PYCONVC_RANK; k++)
+            alike &= a->pass[k].kernel[i] == b->pass[k].kernel[i] &&
+                     a->pass[k].pad[i] == b->pass[k].pad[i] &&
+                     a->pass[k].boundary[i] == b->pass[k].boundary[i];
+    }
+    return alike;
+}
+
+pyconvc_status pyconvc_chain_present(const pyconvc_chain *c, const pyconvc_chain *sizes,
+                                     const void *x, const uint8_t *mask, double total, double least,
+                                     int normalize, void *y, const pyconvc_run *run) {
+    const present_scale by = {total, least, normalize};
+    if (run->workers < 1 || c->passes < 1 || c->passes > PYCONVC_RANK || !are_alike(c, sizes) ||
+        (c->dtype != PYCONVC_F32 && c->dtype != PYCONVC_F64) || !is_dense(c->x_step, c->input) ||
+        !is_dense(c->y_step, c->output) || c->x_sample != PYCONVC_SAMPLE_AS_COMPUTED ||
+        c->y_sample != PYCONVC_SAMPLE_AS_COMPUTED)
+        return PYCONVC_BAD_PROBLEM;
+    return missing_chain(c, sizes, x, mask, &by, y, run);
+}

@@ -97,6 +97,66 @@ def test_a_constant_stays(method):
     np.testing.assert_allclose(y, 0, atol=1e-12)
 
 
+@pytest.mark.parametrize("boundary", BOUNDARIES)
+@pytest.mark.parametrize("dtype", cases.FLOATS)
+@pytest.mark.parametrize(
+    ("shape", "taps"),
+    [((90, 70), (9, 7)), ((5, 400), (8, 3)), ((70, 900), (6, 1)), ((40, 12, 30), (3, 4, 5))],
+)
+@pytest.mark.parametrize("mode", ["same", "full", "valid"])
+def test_separable(shape, taps, mode, dtype, boundary):
+    """Both sums by chains, in bands: the definition, and the same bits for any workers."""
+    if mode == "valid":
+        shape = tuple(map(max, shape, taps))
+    x, vectors = cases.random(shape, dtype), [np.abs(cases.random(n, dtype, 1)) for n in taps]
+    rng = np.random.default_rng(0)
+    x[rng.random(shape) < 0.2] = np.nan
+    x[shape[0] // 3 : shape[0] // 3 + 12, : shape[1] // 2] = np.nan
+    w = vectors[0]
+    for v in vectors[1:]:
+        w = np.multiply.outer(w, v)
+    mask = rng.random(shape) < 0.1
+    wide = x.astype(np.float64), w.astype(np.float64)
+    rule = REFERENCE_NAMES.get(boundary, boundary)
+    for fill in (0, 2.5, np.nan)[: 3 if boundary == "fill" else 1]:
+        for other in (
+            {"mask": None, "min_weight": 0.3},
+            {"mask": mask, "normalize": False},
+        ):
+            given = {"fillvalue": fill, **other}
+            one, three = (
+                signal.convolve(
+                    x,
+                    w,
+                    mode,
+                    "separable" if sum(n > 1 for n in taps) > 1 else "direct",
+                    boundary=boundary,
+                    nan_policy="omit",
+                    workers=workers,
+                    **given,
+                )
+                for workers in (1, 3)
+            )
+            np.testing.assert_array_equal(one, three)
+            want = reference.signal.convolve(*wide, mode, boundary=rule, **given)
+            np.testing.assert_array_equal(np.isnan(one), np.isnan(want))
+            size = w.sum() * max(2.5, np.nanmax(np.abs(x)))
+            np.testing.assert_allclose(one, want, rtol=0, atol=300 * np.finfo(dtype).eps * size)
+
+
+def test_separable_of_one_column():
+    """Whose step NumPy takes for anything."""
+    wide = cases.random((50, 20, 6))
+    wide[::5, ::3] = np.nan
+    x = wide[:, :, :1].copy()
+    w = np.multiply.outer([1, 2, 1.0], [1, 3, 1.0])[:, :, None]
+    want = signal.convolve(x, w, "same", "direct", nan_policy="omit")
+    odd = np.lib.stride_tricks.as_strided(x, x.shape, (*x.strides[:2], 40))
+    assert odd.flags.c_contiguous
+    y = signal.convolve(odd, w, "same", "separable", nan_policy="omit")
+    np.testing.assert_allclose(y, want, rtol=0, atol=1e-12)
+
+
 def test_windows_without_samples():
     x = np.ones((64, 64), np.float32)
     x[20:40, 20:40] = np.nan

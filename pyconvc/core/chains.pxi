@@ -48,18 +48,8 @@ cdef int _set_pass(pyconvc_pass *p, object description, int dtype) except -1:
     return 0
 
 
-def chain(cnp.ndarray x, cnp.ndarray y, list passes, *, dtype, int workers=1):
-    """The chain of pyconvc.h from x to y, both (N, depth, height, width); writes y and returns it.
-
-    A pass is (name in `PASSES`, kernel, pad, boundary, at, w, fill), the first three of one int for each
-    axis; `at` is an int64 array of one row for each term, or None; w and fill have `dtype`.
-    """
-    cdef pyconvc_chain c
-    cdef pyconvc_run run = _run_with(workers)
-    cdef pyconvc_status status
+cdef int _set_chain(pyconvc_chain *c, cnp.ndarray x, cnp.ndarray y, list passes, object dtype) except -1:
     cdef int i
-    cdef void *source = cnp.PyArray_DATA(x)
-    cdef void *target = cnp.PyArray_DATA(y)
     if cnp.PyArray_NDIM(x) != 4 or cnp.PyArray_NDIM(y) != 4 or not 1 <= len(passes) <= 3:
         raise ValueError("x and y must be (N, depth, height, width), and there must be 1 to 3 passes")
     if cnp.PyArray_DIM(x, 0) != cnp.PyArray_DIM(y, 0):
@@ -75,7 +65,43 @@ def chain(cnp.ndarray x, cnp.ndarray y, list passes, *, dtype, int workers=1):
         c.x_step[i], c.y_step[i] = _step(x, i), _step(y, i)
     for i in range(3):
         c.input[i], c.output[i] = cnp.PyArray_DIM(x, 1 + i), cnp.PyArray_DIM(y, 1 + i)
+    return 0
+
+
+def chain(cnp.ndarray x, cnp.ndarray y, list passes, *, dtype, int workers=1):
+    """The chain of pyconvc.h from x to y, both (N, depth, height, width); writes y and returns it.
+
+    A pass is (name in `PASSES`, kernel, pad, boundary, at, w, fill), the first three of one int for each
+    axis; `at` is an int64 array of one row for each term, or None; w and fill have `dtype`.
+    """
+    cdef pyconvc_chain c
+    cdef pyconvc_run run = _run_with(workers)
+    cdef pyconvc_status status
+    cdef void *source = cnp.PyArray_DATA(x)
+    cdef void *target = cnp.PyArray_DATA(y)
+    _set_chain(&c, x, y, passes, dtype)
     with nogil:
         status = pyconvc_chain_run(&c, source, target, &run)
     _check_status(status)
     return y
+
+
+def chain_present(cnp.ndarray x, cnp.ndarray y, list passes, list sizes, *, cnp.ndarray mask=None, double total,
+                  double least, bint normalize, int workers=1):
+    """pyconvc_chain_present on arrays and passes as in `chain`; mask is contiguous bool of x's shape.
+
+    Returns whether the arrays suit it; else nothing is written.
+    """
+    cdef pyconvc_chain c, weights
+    cdef pyconvc_run run = _run_with(workers)
+    cdef pyconvc_status status
+    cdef void *source = cnp.PyArray_DATA(x)
+    cdef void *target = cnp.PyArray_DATA(y)
+    cdef unsigned char *masked = _flags(mask, x)
+    _set_chain(&c, x, y, passes, x.dtype)
+    _set_chain(&weights, x, y, sizes, x.dtype)
+    with nogil:
+        status = pyconvc_chain_present(&c, &weights, source, masked, total, least, normalize, target, &run)
+    if status != PYCONVC_UNSUITED:
+        _check_status(status)
+    return status != PYCONVC_UNSUITED
