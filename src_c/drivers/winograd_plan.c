@@ -94,12 +94,20 @@ static void size_input(winograd_plan *plan) {
               max64(1, PACKED_BYTES / (plan->plane * plan->segments * plan->bytes)));
 }
 
+/* Panels of a block: with few tiles whole register tiles of the product, if one fits. */
+static int64_t panels_of_block(const winograd_plan *plan) {
+    const winograd_kernels *k = plan->kernels;
+    const int64_t most = max64(1, BLOCK_CHANNELS / k->panel),
+                  tile = plan->tiles > k->lanes ? 1 : k->few_channels / k->panel;
+    return most < tile ? most : most - most % tile;
+}
+
 static void size_sums(winograd_plan *plan) {
     const int64_t panel = plan->kernels->panel,
                   planes = plan->form.parts *
                            (plan->at_use ? min64(plan->planes_summed, plan->planes) : plan->planes);
     plan->panels = ceil_div(plan->p.channels_out, panel);
-    plan->block_panels = min64(plan->panels, max64(1, BLOCK_CHANNELS / panel));
+    plan->block_panels = min64(plan->panels, panels_of_block(plan));
     if (plan->at_use)
         plan->block_panels =
             min64(plan->block_panels,

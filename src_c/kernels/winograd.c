@@ -654,4 +654,5 @@ const winograd_kernels NAME(winograd) = {.weights = weights,
                                          .lanes = VL,
                                          .panel = PANEL,
                                          .vectors = WINOGRAD_VECS,
-                                         .few = FEW < VL ? FEW : VL};
+                                         .few = FEW < VL ? FEW : VL,
+                                         .few_channels = FEW > VL ? PANEL : FEW_VECS *VL};

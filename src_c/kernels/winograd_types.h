@@ -107,7 +107,8 @@ typedef struct winograd_kernels {
     void (*product)(const winograd_product *job);
     int32_t lanes, panel, vectors; /* tiles in a vector, output channels of a panel, vectors of the
                                       product's register tile */
-    int32_t few;                   /* see product */
+    int32_t few, few_channels;     /* see product; output channels of its register tile, at least a
+                                      panel, where there are so few tiles */
 } winograd_kernels;
 
 /* One line for each dtype that has them: X(name, NAME). */
