@@ -394,7 +394,7 @@ static void weigh_lanes(const winograd_weights *job, int64_t channels, const ele
     for (; joined && count <= FEW_TAPS && job->by_input == count && c + VL <= job->channels_in;
          c += VL) {
         turn_run((int)count * VL, w + c * count - ahead, job->by_output, g);
-        some.later = w + (c + VL) * count;
+        some.later = w + (c + 2 * VL) * count; /* memory takes longer than VL kernels */
         weigh_kernels(job, &some, to + c * to_next);
     }
     some.count = 1;
