@@ -13,12 +13,15 @@
 #include "problem.h"
 
 #define CACHE_LINE   64
-#define NEAR_BYTES   (36 << 10) /* a ring: about L1 */
-#define WHOLE_BYTES  (64 << 10) /* a ring of lines with all channels, which are read as they lie */
-#define FAR_BYTES    (1 << 20)  /* what the narrowest ring may take */
-#define TURNED_BYTES (8 << 10)  /* outputs that are turned at once */
-#define LEAST_TAPS   9          /* that repay turning */
-#define PLANE_BYTES  (16 << 10) /* a ring that holds all lines of a block */
+#define NEAR_BYTES   (36 << 10)  /* a ring: about L1 */
+#define WHOLE_BYTES  (64 << 10)  /* a ring of lines with all channels, which are read as they lie */
+#define FEW_TAPS     9           /* with which copying in pieces costs more than reading from L2: */
+#define FEW_BYTES    (192 << 10) /* such a ring then */
+#define MOST_TWICE   8           /* one in so many samples may be packed twice */
+#define FAR_BYTES    (1 << 20)   /* what the narrowest ring may take */
+#define TURNED_BYTES (8 << 10)   /* outputs that are turned at once */
+#define LEAST_TAPS   9           /* that repay turning */
+#define PLANE_BYTES  (16 << 10)  /* a ring that holds all lines of a block */
 #define TASK_WORK    1e7 /* multiply-adds: a few milliseconds, so that a call can be interrupted */
 #define WORKER_TASKS 8
 
@@ -87,23 +90,40 @@ static double ring_bytes(const plan *k, int64_t columns, int64_t channels) {
     return (double)(k->lines + 1) * (double)samples_met(k, columns) * (double)(channels * k->bytes);
 }
 
-/* Columns and channels whose ring stays near: first narrower lines, else more channels. */
+/* Parts of a line of outputs, of not less than so many, whose ring takes at most so many bytes. */
+static int64_t find_parts(const plan *k, int64_t channels, double bytes) {
+    const int64_t width = k->p->output[W], least = min64(width, 2 * k->kernels->outputs * k->sets);
+    int64_t parts = 1;
+    while (ring_bytes(k, ceil_div(width, parts), channels) > bytes &&
+           ceil_div(width, parts + 1) >= least)
+        parts++;
+    return parts;
+}
+
+/* Columns and channels whose ring stays near: first narrower lines with all channels, which are
+ * copied in one piece, if few samples are packed twice for that; else narrower lines, then more
+ * channels. */
 static void size_blocks(plan *k) {
     const pyconvc_problem *p = k->p;
+    const double most =
+        p->kernel[D] * p->kernel[H] * p->kernel[W] <= FEW_TAPS ? FEW_BYTES : WHOLE_BYTES;
     const int64_t lanes = k->kernels->lanes, line = max64(lanes, CACHE_LINE / k->bytes),
-                  groups = round_up(p->groups, lanes),
-                  least = min64(p->output[W], 2 * k->kernels->outputs * k->sets);
-    const int whole = ring_bytes(k, p->output[W], groups) <= WHOLE_BYTES;
-    int64_t parts = 1;
-    k->channels = k->turned ? lanes : whole ? groups : min64(line, groups);
-    while (!whole && !k->turned &&
-           ring_bytes(k, ceil_div(p->output[W], parts), k->channels) > NEAR_BYTES &&
-           ceil_div(p->output[W], parts + 1) >= least)
-        parts++;
-    k->columns = ceil_div(p->output[W], parts);
-    while (!k->turned && k->channels < groups &&
-           ring_bytes(k, k->columns, k->channels + line) <= NEAR_BYTES)
-        k->channels = min64(k->channels + line, groups);
+                  groups = round_up(p->groups, lanes), width = p->output[W],
+                  parts = find_parts(k, groups, most), part = ceil_div(width, parts);
+    if (k->turned) {
+        k->channels = lanes;
+        k->columns = width;
+    } else if (ring_bytes(k, part, groups) <= most &&
+               MOST_TWICE * (samples_met(k, part) * parts - samples_met(k, width)) <=
+                   samples_met(k, width)) {
+        k->channels = groups;
+        k->columns = part;
+    } else {
+        k->channels = min64(line, groups);
+        k->columns = ceil_div(width, find_parts(k, k->channels, NEAR_BYTES));
+        while (k->channels < groups && ring_bytes(k, k->columns, k->channels + line) <= NEAR_BYTES)
+            k->channels = min64(k->channels + line, groups);
+    }
     k->blocks = ceil_div(p->groups, k->channels);
     k->column_blocks = ceil_div(p->output[W], k->columns);
     k->samples = samples_met(k, k->columns);
