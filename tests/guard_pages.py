@@ -101,6 +101,17 @@ def check_narrow(width, stride, channels, dtype, at_end):
     assert nn.conv2d(*arrays[:2], **options, out=arrays[2]).tobytes() == want.tobytes()
 
 
+def check_channels_last(width, stride, channels, at_end):
+    """Lines of channels that are read where they lie, or packed."""
+    x, w = random((1, 9, width, channels), "f4"), random((channels, 1, 3, 3), "f4", 1)
+    options = {"padding": 1, "stride": stride, "groups": channels}
+    want = np.ascontiguousarray(np.moveaxis(nn.conv2d(np.moveaxis(x, 3, 1), w, **options), 1, 3))
+    fenced, out = (Fenced(a.nbytes).array(a.shape, "f4", at_end) for a in (x, want))
+    fenced[...] = x
+    nn.conv2d(np.moveaxis(fenced, 3, 1), w, **options, out=np.moveaxis(out, 3, 1))
+    assert np.allclose(out, want, atol=1e-4)
+
+
 def check_weight_grad(x_shape, channels, taps, at_end):
     """Weights of units of planes, of which the last has fewer."""
     x = random(x_shape, "f8")
@@ -138,6 +149,9 @@ def main():
     ):
         print("narrow", *case, flush=True)
         check_narrow(*case)
+    for case in itertools.product((9, 30, 60), (1, 2), (5, 16, 19, 64), (False, True)):
+        print("channels last", *case, flush=True)
+        check_channels_last(*case)
     for case in itertools.product(
         ((1, 95, 9, 5), (1, 130, 5, 4), (2, 67, 7, 7)), (64, 200), (1, 2, 3), (False, True)
     ):

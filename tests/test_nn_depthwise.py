@@ -194,6 +194,11 @@ LAST = [
     ((12, 90), (2, 17), {"padding": (1, 20), "dilation": (5, 3)}),
     ((4, 9, 12), (2, 3, 2), {"padding": 1, "stride": (1, 2, 1)}),
     ((130,), (31,), {"padding": "same"}),
+    ((6, 40), (3, 3), {"padding": 1}),
+    ((5, 60), (3, 5), {"padding": ((1, 0), (0, 3)), "stride": 2}),
+    ((4, 70), (1, 1), {"padding": 3, "stride": 2}),
+    ((3, 50), (3, 3), {"padding": 7, "dilation": (2, 1)}),
+    ((3, 4, 30), (2, 3, 2), {"padding": 1}),
 ]
 
 
@@ -204,7 +209,7 @@ LAST = [
 @pytest.mark.parametrize(("space", "kernel", "options"), LAST, ids=str)
 def test_channels_last(space, kernel, options, dtype, mode):
     """Whole vectors of channels, parts of one, and several blocks."""
-    for channels in (5, 19, 40):
+    for channels in (5, 19, 64):
         x, w = (
             cases.random((2, channels, *space), dtype),
             cases.random((channels, 1, *kernel), dtype, 1),

@@ -21,6 +21,7 @@
 #define FAR_BYTES    (1 << 20)   /* what the narrowest ring may take */
 #define TURNED_BYTES (8 << 10)   /* outputs that are turned at once */
 #define LEAST_TAPS   9           /* that repay turning */
+#define LEAST_TILES  4           /* of a line that is read where it lies */
 #define PLANE_BYTES  (16 << 10)  /* a ring that holds all lines of a block */
 #define TASK_WORK    1e7 /* multiply-adds: a few milliseconds, so that a call can be interrupted */
 #define WORKER_TASKS 8
@@ -32,6 +33,7 @@ typedef struct {
     const channels_last_kernels *kernels;
     int64_t bytes, parts; /* of a sample */
     int turned;           /* x and y have channels one after the other */
+    int in_place;         /* but for a tile at either end, lines are read where they lie */
 
     /* Outputs of a line are taken in `sets`, every sets-th, and kernel columns in `classes`, every
      * classes-th: tap k + 1 of output q of a set and class then meets the sample that tap k of
@@ -61,11 +63,13 @@ typedef struct {
 
 /* What a worker's scratch holds. */
 typedef struct {
-    const void **rows; /* of the kernel */
-    int64_t *held;     /* which line each of the ring holds, from the first of the task */
-    const char **at;   /* and where: there, or the line of the constant */
-    char *ring;        /* and a line of the constant */
-    char *outputs;     /* to be turned */
+    const void **rows;  /* of the kernel: packed, */
+    const void **there; /* and where they lie */
+    int64_t *held;      /* which line each of the ring holds, from the first of the task */
+    const char **at;    /* and where: there, or the line of the constant */
+    const char **from;  /* and what it was packed from, or that */
+    char *ring;         /* and a line of the constant */
+    char *outputs;      /* to be turned */
 } scratch;
 
 typedef struct {
@@ -160,6 +164,18 @@ static void size_tasks(plan *k) {
     k->tasks = others / k->blocks * k->block_parts * k->bands;
 }
 
+/* Whether dense lines are read where they lie, which saves copying most of them. */
+static int reads_in_place(const plan *k) {
+    const pyconvc_problem *p = k->p;
+    const int64_t tile = k->kernels->outputs, last = (p->output[W] - tile - 1) * p->stride[W] -
+                                                     p->pad_before[W] +
+                                                     (p->kernel[W] - 1) * p->dilation[W];
+    return !k->turned && k->sets == 1 && k->rows_at_once == 1 && k->column_blocks == 1 &&
+           k->channels == p->groups && p->x_step[5] == p->groups && p->pad_before[W] >= 0 &&
+           p->output[W] >= LEAST_TILES * tile && p->pad_before[W] <= tile * p->stride[W] &&
+           last < p->input[W];
+}
+
 static void size(plan *k, const pyconvc_problem *p, const kernel_table *table) {
     const int64_t common = gcd64(p->stride[W], p->dilation[W]);
     *k = (plan){.p = p,
@@ -174,6 +190,7 @@ static void size(plan *k, const pyconvc_problem *p, const kernel_table *table) {
     k->lines = k->window * p->kernel[D];
     size_blocks(k);
     size_ring(k);
+    k->in_place = reads_in_place(k);
 }
 
 /* Whether the samples of neighbouring groups are neighbours, and fill vectors well. */
@@ -317,8 +334,10 @@ static size_t lay_out(const plan *k, char *base, scratch *s) {
     const pyconvc_problem *p = k->p;
     arena a = {base, 0};
     s->rows = carve(&a, p->kernel[D] * lines_met(p, k->rows_at_once) * (int64_t)sizeof *s->rows);
+    s->there = carve(&a, k->in_place ? p->kernel[D] * p->kernel[H] * (int64_t)sizeof *s->there : 0);
     s->held = carve(&a, k->lines * (int64_t)sizeof *s->held);
     s->at = carve(&a, k->lines * (int64_t)sizeof *s->at);
+    s->from = carve(&a, k->lines * (int64_t)sizeof *s->from);
     s->ring = carve(&a, (k->lines + 1) * k->line_bytes);
     s->outputs = carve(&a, k->turned ? max64(k->turned_rows * p->output[W], k->kernels->lanes) *
                                            k->channels * k->bytes
@@ -333,6 +352,16 @@ size_t channels_last_scratch(const pyconvc_problem *p) {
     return lay_out(&k, NULL, &s);
 }
 
+/* What the first and the last tile of a line meet. */
+static void copy_ends(const plan *k, const gather_range *r, const char *from, char *to) {
+    const int64_t pitch = k->channels * k->bytes, tile = k->kernels->outputs,
+                  head = min64(r->inside, max64(0, samples_met(k, tile) - r->before)),
+                  tail = max64(head, (k->p->output[W] - tile) * k->p->stride[W] - r->before);
+    memcpy(to, from, (size_t)(head * pitch));
+    if (tail < r->inside)
+        memcpy(to + tail * pitch, from + tail * pitch, (size_t)((r->inside - tail) * pitch));
+}
+
 /* Samples of line y of a plane, from one on; where they are turned, x is the plane's first. */
 static void pack_inside(const plan *k, const task *t, const char *x, int64_t y, char *to) {
     const pyconvc_problem *p = k->p;
@@ -341,7 +370,9 @@ static void pack_inside(const plan *k, const task *t, const char *x, int64_t y, 
                   bytes = t->channels * k->bytes, column = r->first + r->before,
                   at = y * p->x_step[4] + column * p->x_step[5];
     const char *from = x + at * k->bytes;
-    if (k->turned && r->inside)
+    if (k->in_place)
+        copy_ends(k, r, from, to);
+    else if (k->turned && r->inside)
         k->kernels->turn_in(from, p->x_step[1], r->inside, t->channels, at, k->channels, to);
     else if (k->turned)
         return;
@@ -374,6 +405,7 @@ static void hold_line(const plan *k, const task *t, const char *x, int64_t line,
     char *to = s->ring + (x && y >= 0 ? slot : k->lines) * k->line_bytes;
     if (x && y >= 0) pack_line(k, t, x, y, to);
     s->at[slot] = to;
+    s->from[slot] = x && y >= 0 ? x + y * p->x_step[4] * k->bytes : to;
     s->held[slot] = line;
 }
 
@@ -388,8 +420,11 @@ static void find_rows(const job *j, const task *t, int64_t row, int64_t count, c
                               : 0,
                   first = row * p->stride[H] + known * step, place = first % k->window;
     const void **to = s->rows;
-    for (int64_t d = 0; d < p->kernel[D]; d++, to += rows) {
+    const void **there = s->there;
+    for (int64_t d = 0; d < p->kernel[D]; d++, to += rows, there += rows) {
         if (known) memmove(to, to + p->stride[H], (size_t)known * sizeof *to);
+        if (known && k->in_place)
+            memmove(there, there + p->stride[H], (size_t)known * sizeof *there);
         const int64_t z = pyconvc_boundary_index(
             p->boundary[D], t->depth * p->stride[D] - p->pad_before[D] + d * p->dilation[D],
             p->input[D]);
@@ -400,6 +435,7 @@ static void find_rows(const job *j, const task *t, int64_t row, int64_t count, c
             const int64_t slot = d * k->window + in;
             if (s->held[slot] != line) hold_line(k, t, z < 0 ? NULL : plane, line, slot, s);
             to[h] = s->at[slot];
+            if (k->in_place) there[h] = s->from[slot];
             in += step;
             if (in >= k->window) in -= k->window;
         }
@@ -434,6 +470,21 @@ static int64_t place(const plan *k, const task *t, int64_t r) {
            k->bytes;
 }
 
+/* A row of outputs: a tile, what is inside, and a tile. */
+static void do_in_place(const plan *k, const scratch *s, channels_last_job *c, char *y) {
+    const pyconvc_problem *p = k->p;
+    const int64_t tile = k->kernels->outputs, width = p->output[W],
+                  columns[] = {0, tile, width - tile, width};
+    for (int i = 0; i < 3; i++) {
+        const int64_t at = columns[i] * p->stride[W] - (i == 1 ? p->pad_before[W] : 0);
+        c->rows = i == 1 ? s->there : s->rows;
+        c->first = at * k->channels * k->parts;
+        c->y = y + columns[i] * p->y_step[5] * k->bytes;
+        c->width = columns[i + 1] - columns[i];
+        k->kernels->filter(c);
+    }
+}
+
 /* Rows of outputs to y, `pitch` samples apart, the samples `step`; c has what does not depend on
  * the row. */
 static void do_rows(const job *j, const task *t, int64_t r, int64_t count, const scratch *s,
@@ -443,6 +494,10 @@ static void do_rows(const job *j, const task *t, int64_t r, int64_t count, const
     c->height = count;
     c->y_pitch = pitch * k->parts;
     c->y_step = k->sets * step * k->parts;
+    if (k->in_place) {
+        do_in_place(k, s, c, y);
+        return;
+    }
     for (int64_t set = 0; set < min64(k->sets, t->columns); set++) {
         c->first = set * k->p->stride[W] * k->channels * k->parts;
         c->y = y + set * step * k->bytes;
