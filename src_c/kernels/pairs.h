@@ -183,9 +183,9 @@ INLINE void group(const kind k, const int n, const int V, const elem *x, int64_t
         const vec left = load(at - base - PIECE), before = load(at - base);
         const vec after = load(at + base), right = load(at + base + PIECE);
         UNROLL(8)
-        for (int i = n; i > 0; i--) {
-            const vec a = between(left, before, PIECE - i), b = between(after, right, i);
-            sum[v] = sum[v] + set1(w[n - i]) * both(k, a, b);
+        for (int i = 0; i < n; i++) {
+            const vec a = between(left, before, PIECE - n + i), b = between(after, right, n - i);
+            sum[v] = sum[v] + set1(w[i]) * both(k, a, b);
         }
     }
 }
