@@ -87,11 +87,12 @@ cdef cnp.npy_intp LARGE = 1 << 18  # bytes
 
 
 cdef cnp.ndarray _empty(int rank, cnp.npy_intp *shape, int typenum, cnp.ndarray near):
-    """A new array; a large one begins half a page from `near`, modulo a page, and on a cache line.
+    """A new array; a large one begins nearly half a page from `near`, modulo a page, and on a cache line.
 
     Large arrays come from the system at one and the same place within a page. A load is held up by an
     earlier store to the same place within another page, and a filter that reads x just ahead of where it
-    writes y meets that at every step: 3x3 filters take half as long again.
+    writes y meets that at every step: 3x3 filters take half as long again. Not half a page: rows of 2 KiB
+    would meet there.
     """
     cdef cnp.npy_intp size = 1, room, shift, i
     cdef cnp.ndarray memory, y

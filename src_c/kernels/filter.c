@@ -33,7 +33,9 @@
 #define THREE_VECS (PARTS == 1 ? NINE_VECS : VECS)
 #define WIDE       8 /* tiles across: moving the last one back costs little */
 #define HAS_FIVE   (REAL && TILE_CHUNK >= 5) /* integers gain nothing */
-#define MAX_ROWS   16                        /* of the input that a tile of a square kernel meets */
+#define LINE_BYTES 64                        /* of a cache */
+#define PAGE_BYTES 4096
+#define MAX_ROWS   16 /* of the input that a tile of a square kernel meets */
 
 /* Kinds of tile: for any program, for lines, for 3x3 taps in several planes, and for square kernels
  * of so many rows. */
@@ -46,6 +48,7 @@ typedef struct {
     vec bias;
     int64_t y_pitch;
     int flags, again; /* again: computing an output twice does no harm */
+    int ahead;        /* whether tiles fetch what the band below needs */
     vec nine[9];      /* THREE: the taps */
 } filter;
 
@@ -102,6 +105,39 @@ INLINE const elem *const *rows_of(const int kind, const int R, const filter *f,
     for (int i = 0; i < R + kind - 1; i++)
         found[i] = rows[block->row + i] + block->column;
     return found;
+}
+
+static int64_t bytes_apart(const elem *a, const elem *b) {
+    return (intptr_t)b - (intptr_t)a;
+}
+
+/* Whether tiles of a square kernel fetch what the band below them needs. Not where rows lie whole
+ * pages apart: all would have one place in the nearest cache. */
+INLINE int may_look_ahead(const filter_program *program, const elem *const *rows, int64_t y_pitch,
+                          int64_t height, int flags) {
+    const filter_block *b = program->blocks;
+    if (flags & FILTER_STREAM || b->length < THREE) return 0;
+    const elem *const *middle = rows + b->row + (height + b->length - 1) / 2;
+    return bytes_apart(middle[-1], middle[0]) % PAGE_BYTES != 0 &&
+           y_pitch * (int64_t)sizeof(elem) % PAGE_BYTES != 0;
+}
+
+/* What the band below reads and writes for the first time, beside a tile of this one that meets
+ * `met` rows. A row of an image is too short for a processor to foresee it in time. */
+INLINE void look_ahead(const int R, const int V, const int met, const elem *const *rows,
+                       int64_t right, const elem *y, int64_t y_pitch) {
+    const int64_t x_bytes = bytes_apart(rows[met - 2], rows[met - 1]);
+    const int64_t y_bytes = y_pitch * (int64_t)sizeof(elem);
+    const intptr_t x_next = (intptr_t)(rows[met - 1] + right) + x_bytes;
+    const intptr_t y_next = (intptr_t)y + R * y_bytes;
+    UNROLL(8)
+    for (int r = 0; r < R; r++) {
+        UNROLL(4)
+        for (int at = LINE_BYTES; at < LINE_BYTES + V * (int)sizeof(vec); at += LINE_BYTES) {
+            __builtin_prefetch((const void *)(x_next + r * x_bytes + at), 0, 2);
+            __builtin_prefetch((const void *)(y_next + r * y_bytes + at), 1);
+        }
+    }
 }
 
 /* The tile for 3x3 taps, which the registers hold: an input row is loaded at each of the three
@@ -176,6 +212,8 @@ INLINE void square(sum *acc, const int size, const int R, const int V, const fil
 /* R rows x V vectors of y, `right` of the row pointers. */
 INLINE void tile(const int kind, const int R, const int V, const filter *f, const elem *const *rows,
                  int64_t right, elem *y, int64_t y_pitch, int flags) {
+    if (kind >= THREE && V * sizeof(vec) >= LINE_BYTES && f->ahead)
+        look_ahead(R, V, R + kind - 1, rows, right, y, y_pitch);
     if (kind == THREE && PARTS == 1) {
         tile_3x3(R, V, f, rows, right, y, y_pitch, flags);
         return;
@@ -224,12 +262,13 @@ INLINE void narrow(const int kind, const int R, const filter *f, const elem *con
 }
 
 INLINE filter make_filter(const filter_program *program, const void *taps, const void *bias,
-                          int64_t y_pitch, int flags) {
+                          int64_t y_pitch, int flags, int ahead) {
     return (filter){.program = program,
                     .taps = taps,
                     .bias = spread(bias),
                     .y_pitch = y_pitch,
                     .flags = flags,
+                    .ahead = ahead,
                     .again = !(flags & (FILTER_ACCUMULATE | FILTER_STREAM))};
 }
 
@@ -355,7 +394,8 @@ static void filter_tile(const filter_program *program, const void *taps, const v
                         const void *const *table, void *out, int64_t y_pitch, int64_t height,
                         int64_t width, int flags) {
     const elem *const *rows = (const elem *const *)table;
-    const filter f = make_filter(program, taps, bias, y_pitch, flags);
+    const filter f = make_filter(program, taps, bias, y_pitch, flags,
+                                 may_look_ahead(program, rows, y_pitch, height, flags));
     if (is_square(program, flags, THREE))
         three(&f, rows, out, height, width);
     else if (HAS_FIVE && is_square(program, flags, FIVE))
@@ -370,7 +410,7 @@ static void filter_line(const filter_program *program, const void *taps, const v
                         const void *const *table, void *out, int64_t y_pitch, int64_t height,
                         int64_t width, int flags) {
     const elem *const *rows = (const elem *const *)table;
-    const filter f = make_filter(program, taps, bias, y_pitch, flags);
+    const filter f = make_filter(program, taps, bias, y_pitch, flags, 0);
     const int R = LINE_ROWS / PARTS;
     /* A whole tile that is moved back takes less than two of 4 rows, which wait for their sums. */
     const int moved = f.again && width >= R * VL && width % (R * VL) > 4 * VL;
