@@ -8,6 +8,7 @@ import numpy as np
 from . import _core
 
 MOST_AXES = 3  # of all passes of a chain
+SWEPT_BYTES = 96  # of the longest window along three axes: planes of larger ones leave the cache
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,6 +69,13 @@ def sweep_order(y, axes):
     """The axes in the order in which one sweep takes them: of three, the outermost last."""
     inward = sorted(axes, key=lambda a: -abs(y.strides[a]))
     return inward[-2:] + inward[:-2]
+
+
+def sweeps(taps, dtype):
+    """Whether three axes, with windows of at most so many samples, are filtered faster in one sweep
+    than two in one and the third in place.
+    """
+    return taps * dtype.itemsize <= SWEPT_BYTES
 
 
 def run(x, y, passes, workers):

@@ -294,7 +294,13 @@ def _sweep(f, taps):
         slice(None) if a in taps or n == m else slice(-p, m - p)
         for a, (p, n, m) in enumerate(ranges)
     ]
-    _chains.run(f.x[tuple(cut)], f.y, passes, f.workers)
+    x, third = f.x[tuple(cut)], _chains.sweep_order(f.y, taps)[2:]
+    in_place = all(x.shape[a] == f.y.shape[a] for a in third)
+    if not third or not in_place or _chains.sweeps(max(map(len, taps.values())), f.y.dtype):
+        _chains.run(x, f.y, passes, f.workers)
+    else:
+        _chains.run(x, f.y, passes[:2], f.workers)
+        _chains.run(f.y, f.y, passes[2:], f.workers)
 
 
 def _passes(f, taps):

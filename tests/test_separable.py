@@ -271,6 +271,7 @@ def test_seams_between_bands(boundary, monkeypatch):
         ((600, 90), (21, 40)),
         ((40, 40, 300), (5, 9, 3)),
         ((3, 400, 300), (1, 31, 2)),
+        ((30, 20, 40), (25, 2, 3)),
     ],
 )
 def test_seams_between_blocks(shape, taps, mode, dtype):

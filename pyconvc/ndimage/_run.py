@@ -26,7 +26,6 @@ ZERO = np.zeros(())
 FEW_TAPS = 32  # of kernels with gaps that are added up in blocks
 LONG = 128  # taps from which a line goes alone
 FEW_MEANS = 16  # samples from which a mean is not a sum with weights
-SWEPT_TAPS = 24  # along each of three axes, up to which they are fused in an order of our own
 FUSED_TAPS = 8  # a third axis is fused up to so many taps beside its sample
 KEPT_BYTES = 8192  # of weights whose terms are kept for later calls
 IN_PLACE = 4 << 20  # bytes of a block in place, of which buffers hold three
@@ -195,7 +194,7 @@ def _split(group, y):
     longest = max(f.size[0] for f in group) if group[0].in_line else 1
     if longest > LONG:
         return [[f] for f in group]
-    if len(group) == 3 and y is not None and longest <= SWEPT_TAPS:
+    if len(group) == 3 and y is not None and _chains.sweeps(longest, y.dtype):
         along = {f.axes[0]: f for f in group}
         return [[along[a] for a in _chains.sweep_order(y, along)]]
     if len(group) == 3 and longest > FUSED_TAPS + 1:
