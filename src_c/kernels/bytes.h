@@ -68,11 +68,13 @@ typedef struct {
     chars level, near;
 } nearness;
 
-INLINE nearness near_centre(const shifted_job *job, int64_t at) {
+INLINE nearness near_centre(const int P, const shifted_job *job, int64_t at) {
+    const int64_t pairs = P ? P : job->count;
     const chars centre = load_bytes(job->from[0], at);
     const chars reach = (chars)(job->factored->reach - (words){0});
     chars most = centre, least = centre, odd = {0};
-    for (int64_t i = 1; i < job->count; i++) {
+    UNROLL(4)
+    for (int64_t i = 1; i < pairs; i++) {
         const chars a = load_bytes(job->from[2 * i - 1], at), b = load_bytes(job->from[2 * i], at);
         const chars mean = MEAN_BYTES(a, b);
         most = MOST_BYTES(most, mean);
@@ -93,31 +95,38 @@ INLINE chars less_for(const factored_weights *w, chars level) {
 }
 
 /* What is in doubt, looked at more closely; returns where it still is. */
-INLINE chars settle_doubt(const shifted_job *job, int64_t at, const parted *p, chars doubt,
-                          chars *y) {
+INLINE chars settle_doubt(const int P, const shifted_job *job, int64_t at, const parted *p,
+                          chars doubt, chars *y) {
     const factored_weights *w = job->factored;
-    const nearness n = near_centre(job, at);
+    const nearness n = near_centre(P, job, at);
     const chars less = rest_below(p, w->less_below) & doubt & n.near;
     const chars sure = less | (n.near & ~rest_below(p, w->sure_from));
     *y = p->whole + CHOOSE(n.level, less_for(w, load_bytes(job->from[0], at)), less);
     return doubt & ~sure & ~n.level;
 }
 
+/* P pairs, the centre among them; P is a constant, 0 for any number. */
+INLINE void add_pairs(const int P, const shifted_job *job, int64_t at, words *sum) {
+    const int32_t *second = job->factored->second;
+    const int64_t pairs = P ? P : job->count, twos = pairs / 2;
+    UNROLL(4)
+    for (int64_t i = 0; i < twos; i++)
+        add_two(pair_up(job, 2 * i, at), pair_up(job, 2 * i + 1, at), second[i], sum);
+    if (pairs % 2) add_two(pair_up(job, 2 * twos, at), (byte_pairs){0}, second[twos], sum);
+}
+
 /* VEC_BYTES sums; a bit for each that may not be the one in double. Those between zero and one are
  * stored as zero from whichever side that is met. */
-INLINE uint32_t guess_bytes(const shifted_job *job, int64_t at, uint8_t *y) {
+INLINE uint32_t guess_bytes(const int P, const shifted_job *job, int64_t at, uint8_t *y) {
     const factored_weights *w = job->factored;
-    const int64_t twos = job->count / 2;
     words sum[BYTE_SUMS];
     UNROLL(4)
     for (int v = 0; v < BYTE_SUMS; v++)
         sum[v] = w->above - (words){0};
-    for (int64_t i = 0; i < twos; i++)
-        add_two(pair_up(job, 2 * i, at), pair_up(job, 2 * i + 1, at), w->second[i], sum);
-    if (job->count % 2) add_two(pair_up(job, 2 * twos, at), (byte_pairs){0}, w->second[twos], sum);
+    add_pairs(P, job, at, sum);
     parted p = part(sum);
     chars doubt = rest_below(&p, w->doubt) & (p.whole != 0);
-    if (MASK_OF(doubt)) doubt = settle_doubt(job, at, &p, doubt, &p.whole);
+    if (MASK_OF(doubt)) doubt = settle_doubt(P, job, at, &p, doubt, &p.whole);
     *(chars_in_memory *)y = p.whole;
     return MASK_OF(doubt);
 }

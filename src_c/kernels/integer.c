@@ -188,17 +188,6 @@ INLINE int guess(const pyconvc_sample type, const kind k, const int G, const shi
 }
 #endif
 
-#ifdef MADD_BYTES
-#    include "bytes.h"
-#    define BYTES_AT_ONCE VEC_BYTES
-#else
-#    define BYTES_AT_ONCE 0
-INLINE uint32_t guess_bytes(const shifted_job *job, int64_t at, uint8_t *y) {
-    (void)job, (void)at, (void)y;
-    return 0;
-}
-#endif
-
 INLINE void divide(const pyconvc_sample type, const int G, const shifted_job *job, int64_t at,
                    halves *result) {
     const vec divisor = set1(*(const elem *)job->w);
@@ -234,28 +223,10 @@ INLINE int was_right(caution *c, int certain) {
     return certain;
 }
 
-/* The sums of bytes in fixed point, then those in doubt in double. */
-INLINE void run_bytes(const shifted_job *job, int64_t from, int64_t to) {
-    const int64_t lanes = (1LL << WIDE) - 1;
-    uint8_t *y = job->y;
-    for (int64_t unknown = guess_bytes(job, from, y + to); unknown; unknown >>= WIDE) {
-        halves result;
-        if (unknown & lanes) {
-            weigh(SAMPLE_u8, PAIRS, 1, job, from, &result);
-            store_words(SAMPLE_u8, result.part, y, to, WIDE);
-        }
-        from += WIDE, to += WIDE;
-    }
-}
-
 /* The last group has `last` samples. */
 INLINE void run(const pyconvc_sample type, const kind k, const int G, const shifted_job *job,
                 int64_t from, int64_t to, int64_t last, caution *c) {
     halves result[RUN];
-    if (type == SAMPLE_u8 && k == PAIRS && G * WIDE == BYTES_AT_ONCE && job->factored) {
-        run_bytes(job, from, to);
-        return;
-    }
     if (k == QUOTIENT)
         divide(type, G, job, from, result);
     else if (!job->split || !may_guess(c) || !was_right(c, guess(type, k, G, job, from, result)))
@@ -265,9 +236,56 @@ INLINE void run(const pyconvc_sample type, const kind k, const int G, const shif
         store_words(type, result[g].part, job->y, to + g * WIDE, g == G - 1 ? last : WIDE);
 }
 
+#ifdef MADD_BYTES
+#    include "bytes.h"
+
+/* The sums of P pairs of bytes in fixed point, then those in doubt in double. */
+INLINE void run_bytes(const int P, const shifted_job *job, int64_t from, uint8_t *y) {
+    const int64_t lanes = (1LL << WIDE) - 1;
+    for (int64_t unknown = guess_bytes(P, job, from, y); unknown; unknown >>= WIDE) {
+        halves result;
+        if (unknown & lanes) {
+            weigh(SAMPLE_u8, PAIRS, 1, job, from, &result);
+            store_words(SAMPLE_u8, result.part, y, 0, WIDE);
+        }
+        from += WIDE, y += WIDE;
+    }
+}
+
+/* Rows of at least a vector. */
+INLINE void rows_of_bytes(const int P, const shifted_job *job) {
+    for (int64_t r = 0; r < job->height; r++) {
+        const int64_t from = r * job->pitch, n = job->width - VEC_BYTES;
+        uint8_t *y = (uint8_t *)job->y + r * job->y_pitch;
+        for (int64_t j = 0; j < n; j += VEC_BYTES)
+            run_bytes(P, job, from + j, y + j);
+        run_bytes(P, job, from + n, y + n); /* some of them once more */
+    }
+}
+
+/* Whether the sums were such; in copies, which no store can change. */
+INLINE int by_bytes(const shifted_job *job) {
+    if (!job->factored || job->width < VEC_BYTES) return 0;
+    const factored_weights weights = *job->factored;
+    shifted_job copy = *job;
+    copy.factored = &weights;
+    if (job->count == 5)
+        rows_of_bytes(5, &copy);
+    else
+        rows_of_bytes(0, &copy);
+    return 1;
+}
+#else
+INLINE int by_bytes(const shifted_job *job) {
+    (void)job;
+    return 0;
+}
+#endif
+
 INLINE void all(const pyconvc_sample type, const kind k, const shifted_job *job) {
     const int64_t n = job->width;
     caution c = {0};
+    if (type == SAMPLE_u8 && k == PAIRS && by_bytes(job)) return;
     for (int64_t r = 0; r < job->height; r++) {
         const int64_t from = r * job->pitch, to = r * job->y_pitch;
         int64_t j = 0;
