@@ -100,12 +100,18 @@ class Choice:
     tile: int = 0
 
 
-def method(f, wanted="auto"):
-    """(method, vectors): what to run, with the kernel's factors where that is separable."""
+def method(f, wanted="auto", later=False):
+    """(method, vectors): what to run, with the kernel's factors where that is separable.
+
+    `later`: it may be `_methods.FFT_IF_SAFE`.
+    """
     if wanted == "auto":
         if _is_direct_unasked(f):
             return "direct", None
-        choice, vectors = weigh(f)
+        later = later and _methods.may_look_later(f)
+        choice, vectors = weigh(f, later)
+        if later and choice.method == "fft":
+            return _methods.FFT_IF_SAFE, None
         return choice.method, vectors
     if wanted == "separable" and sum(f.w.shape[a] > 1 for a in f.axes) < 2:
         return "direct", None  # a vector already
@@ -117,8 +123,8 @@ def method(f, wanted="auto"):
     return wanted, None
 
 
-def weigh(f):
-    """(Choice, vectors) for a filtering."""
+def weigh(f, later=False):
+    """(Choice, vectors) for a filtering; `later`: who takes fft finds out whether it is safe."""
     seconds = {"direct": _direct_seconds(f, math.prod(f.w.shape[a] for a in f.axes))}
     if _is_direct_unasked(f):
         return Choice(
@@ -129,7 +135,7 @@ def weigh(f):
     vectors = _methods.factors(f.w, f.axes) if passes < seconds["direct"] else None
     if vectors is not None:
         seconds["separable"] = passes
-    refused = _refuse_fft(f, min(seconds.values()), seconds)
+    refused = _refuse_fft(f, min(seconds.values()), seconds, later)
     best = fastest({m: s for m, s in seconds.items() if m != "fft" or not refused})
     if best == "fft":
         reason = "the fewest operations: transforms cost less than the taps"
@@ -162,16 +168,13 @@ def _pass_seconds(f, taps):
     return 1e-9 * f.y.size * (products * taps / _rate(f.x.dtype) + byte * f.y.itemsize)
 
 
-def _refuse_fft(f, rival, seconds):
+def _refuse_fft(f, rival, seconds, later):
     """Estimate fft; where it would win, the reason why its result would not do, or an empty
     string.
     """
     if 1e-9 * FFT_GAIN * CALL_NS["fft"] >= rival:
         return ""
-    from . import _fft
-
-    shapes = (a.shape for a in (f.x, f.w, f.y))
-    plan = _fft.expected(*shapes, f.axes, _methods.transform_dtype(f))
+    plan = _methods.expected_fft(f)
     seconds["fft"] = plan.seconds + plan.check * f.x.size + 1e-9 * CALL_NS["fft"]
     if FFT_GAIN * seconds["fft"] >= rival:
         return ""
@@ -181,10 +184,7 @@ def _refuse_fft(f, rival, seconds):
         return "" if _integers_stay_exact(f) else "its rounding could reach a unit of the integers"
     if f.fill != 0 and not np.isfinite(f.fill):
         return "the fill value is not finite"
-    rules = {_check.BOUNDARIES[f.boundary[a]] for a in f.axes}
-    rule = "circular" if "circular" in rules else "constant"  # what may meet in one tile
-    given = {"axes": f.axes, "fft": plan.fft, "boundary": rule, "fill": f.fill}
-    if _fft.is_safe(f.x, f.w, **given, workers=f.workers):
+    if later or _methods.is_safe(f, plan.fft):
         return ""
     return "values are not finite, or so different in size that small outputs would be lost"
 

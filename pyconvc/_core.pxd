@@ -181,6 +181,8 @@ cdef extern from "pyconvc.h" nogil:
         int64_t skip[2]
         int64_t x_step[3]
         int64_t y_step[3]
+        int64_t part
+        void *levels
 
     pyconvc_status pyconvc_fourier_spectrum(const pyconvc_fourier *f, const void *w, void *spectrum,
                                             const pyconvc_run *run)

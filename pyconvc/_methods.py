@@ -68,6 +68,9 @@ def run(f, chosen, vectors=None):
     """Compute by the method of that name; the separable one needs the kernel's vectors."""
     if chosen == "fft":
         fft(f)
+    elif chosen == FFT_IF_SAFE:
+        if not fft(f, cautious=True):
+            run(f, "direct")
     elif _core.canonical(f.y) is not f.y:  # bytes swapped or unaligned
         y = np.empty(f.y.shape, f.y.dtype.newbyteorder("="))
         run(replace(f, y=y), chosen, vectors)
@@ -334,6 +337,7 @@ def _filtered(fill, vector):
 # ---- fft -----------------------------------------------------------------------------------------
 
 
+FFT_IF_SAFE = "fft if safe"  # or directly, if it turns out that the error bound would not be kept
 SHORT = 128  # samples along the convolved axes for which a transform has digits to spare
 
 
@@ -349,11 +353,43 @@ def transform_dtype(f):
     return np.result_type(f.x, np.float64) if max(samples) <= SHORT else f.x.dtype
 
 
-def fft(f):
-    """Compute by overlap-save in floating point, and round to the dtype of the result."""
+def may_look_later(f):
+    """Whether `FFT_IF_SAFE` serves: for a line of floating point, without rivals but direct."""
+    return f.x.ndim == 1 and f.x.dtype.kind == "f"
+
+
+def is_safe(f, fft, heard=None):
+    """Whether transforms of these lengths keep the bound that is promised for ``method="auto"``."""
+    from . import _fft
+
+    rules = {_check.BOUNDARIES[f.boundary[a]] for a in f.axes}
+    rule = "circular" if "circular" in rules else "constant"  # what may meet in one tile
+    given = {"axes": f.axes, "fft": fft, "boundary": rule, "fill": f.fill}
+    return _fft.is_safe(f.x, f.w, **given, workers=f.workers, heard=heard)
+
+
+def expected_fft(f):
+    """The plan that `fft` will follow."""
+    from . import _fft
+
+    return _fft.expected(f.x.shape, f.w.shape, f.y.shape, f.axes, transform_dtype(f))
+
+
+def fft(f, cautious=False):
+    """Compute by overlap-save in floating point, and round to the dtype of the result.
+
+    With `cautious`, for what `may_look_later` has, tell whether the error bound is kept; if not,
+    the result does not count.
+    """
     from . import _fft
 
     x, w, y = f.x, f.w, f.y
+    heard = None
+    if cautious:
+        sizes = expected_fft(f)
+        heard = _fft.Heard.room(x, w, sizes)
+        if not heard and not is_safe(f, sizes.fft):
+            return False
     kind = transform_dtype(f)
     if kind != y.dtype or y.dtype.kind in "iub":
         x, w, y = x.astype(kind), w.astype(kind), np.empty(y.shape, kind)
@@ -373,9 +409,13 @@ def fft(f):
         boundary=_check.BOUNDARIES[names.pop()],
         fill=f.fill,
         workers=f.workers,
+        heard=heard,
     )
+    if heard and not is_safe(f, sizes.fft, heard):
+        return False
     if y is not f.y:
         _round_into(y, f.y)
+    return True
 
 
 def _extend(f, x):

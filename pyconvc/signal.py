@@ -588,7 +588,7 @@ def _compute(f, method, dtype, out, *, missing=None, warn=True):
         if missing:
             _missing.filter(f, missing, method)
         else:
-            _methods.run(f, *(_choose.method(f, method) if f.x.size else ("direct",)))
+            _methods.run(f, *(_choose.method(f, method, later=True) if f.x.size else ("direct",)))
         warn = warn and method == "fft" and dtype.kind in "fc" and not missing
         if warn and not np.isfinite(f.y).all():
             _warn_not_finite()

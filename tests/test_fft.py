@@ -12,7 +12,7 @@ import scipy.signal
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from pyconvc import _fft
+from pyconvc import _fft, signal
 from pyconvc._fft import _costs, _native, _plan, _safe, _save, _tables, _threads, _transform
 
 DTYPES = [np.float32, np.float64, np.complex64, np.complex128]
@@ -505,6 +505,39 @@ def test_loudest_of_each_part(axes, dtype, workers, strange):
         np.testing.assert_array_equal(found[at], np.abs(x[part]).max())
     np.testing.assert_array_equal(loudest, found.max())
     assert softest == found.min() or np.isnan(found).any()
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+@pytest.mark.parametrize(("samples", "taps"), [(100_000, 255), (20_000, 20_000), (60_001, 3000)])
+@pytest.mark.parametrize("workers", [1, 3])
+def test_a_line_is_heard_by_the_way(samples, taps, dtype, workers):
+    """Transforms find the same levels of its parts as a look of its own."""
+    rng = np.random.default_rng(samples)
+    x, w = (rng.standard_normal(n).astype(dtype) for n in (samples, taps))
+    x[-1] = np.nan
+    out = np.empty(samples + taps - 1, dtype)
+    sizes = _native.plan(x.shape, w.shape, out.shape, (0,), dtype)
+    heard = _safe.Heard.room(x, w, sizes)
+    heard.levels[...] = -1
+    given = {"axes": (0,), "pad_before": (taps - 1,), "workers": workers}
+    _fft.overlap_save(x, w, out, **given, heard=heard)
+    expected, *_ = _safe._levels(x, (0,), [(taps + 1) // 2])
+    np.testing.assert_array_equal(heard.levels, expected)
+    assert not _fft.is_safe(x, w, fft=sizes.fft, heard=heard)
+    assert _safe.Heard.room(x[::2], w, sizes) is None
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_unsafe_lines_are_summed_directly(dtype):
+    """`auto` takes back transforms that it finds unsafe by the way, bit by bit."""
+    x = np.random.default_rng(3).standard_normal(200_000).astype(dtype)
+    w = np.ones(999, dtype)
+    assert signal.choose(x, w).method == "fft"
+    for spoil in (np.nan, np.inf, np.finfo(dtype).max ** 0.75):
+        x[777] = spoil
+        assert signal.choose(x, w).method == "direct"
+        auto, direct = (signal.convolve(x, w, "same", m) for m in ("auto", "direct"))
+        np.testing.assert_array_equal(auto, direct)
 
 
 def quiet_stretch(dtype):

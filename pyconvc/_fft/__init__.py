@@ -5,10 +5,10 @@ Transforms are those of the C library (`_native`) or of `scipy.fft` (`_save`, `_
 
 from . import _native
 from ._plan import Plan, plan
-from ._safe import is_safe
+from ._safe import Heard, is_safe
 from ._save import overlap_save
 
-__all__ = ["Plan", "expected", "is_safe", "overlap_save", "plan"]
+__all__ = ["Heard", "Plan", "expected", "is_safe", "overlap_save", "plan"]
 
 
 def expected(*problem):

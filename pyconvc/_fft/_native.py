@@ -114,7 +114,7 @@ def _outputs(fft, size, taps, outs, pad):
     return tile
 
 
-def convolve(x, w, out, sizes, *, pads, boundary, fill, workers):
+def convolve(x, w, out, sizes, *, pads, boundary, fill, workers, heard=None):
     """As `overlap_save`, along the last axes, as many as `pads` has, by the sizes of `plan`."""
     line = len(pads) == 1
     if line:
@@ -138,6 +138,8 @@ def convolve(x, w, out, sizes, *, pads, boundary, fill, workers):
     }
     x, w, y = map(_core.canonical, (x, w, out))
     kernels = _Kernels(w, sizes.shape, options)
+    if heard:
+        places |= {"levels": heard.levels, "part": heard.part}
     for at, lines, outputs in _batches(x, w, y):
         _core.fourier(lines, kernels.spectrum(at), outputs, **places, **options)
     if y is not out:

@@ -3,18 +3,41 @@
 import functools
 import itertools
 import math
+from dataclasses import dataclass
 
 import numpy as np
 
 from .. import _core
+from ._native import NativePlan
 
-__all__ = ["is_safe"]
+__all__ = ["Heard", "is_safe"]
 
 KERNEL_PARTS = 8
 BLOCK_BYTES = 1 << 20  # of values that are looked at together
 
 
-def is_safe(x, w, *, axes=None, fft=None, boundary="constant", fill=0, workers=1):
+@dataclass(frozen=True)
+class Heard:
+    """The largest absolute value in each part of a line, the last of which takes the rest."""
+
+    part: int
+    levels: np.ndarray
+
+    @classmethod
+    def room(cls, x, w, sizes):
+        """Room for what `is_safe` wants to know of a line, or None.
+
+        None if transforms of these sizes do not find it by the way.
+        """
+        w = _without_zero_ends(w, (0,))
+        plain = x.ndim == 1 and x.dtype.isnative and x.strides == (x.itemsize,)
+        if not (plain and w.size and x.size and isinstance(sizes, NativePlan)):
+            return None
+        part = min(_part(w, 0), x.size)
+        return cls(part, np.empty(x.size // part, x.dtype))
+
+
+def is_safe(x, w, *, axes=None, fft=None, boundary="constant", fill=0, workers=1, heard=None):
     """Tell whether `overlap_save` would keep small outputs accurate.
 
     A direct sum rounds each output by its own terms; a transform spreads its rounding over the
@@ -49,6 +72,8 @@ def is_safe(x, w, *, axes=None, fft=None, boundary="constant", fill=0, workers=1
         As in `overlap_save`.
     workers : int
         Threads.
+    heard : Heard, optional
+        What was found of `x` already.
 
     Returns
     -------
@@ -68,9 +93,13 @@ def is_safe(x, w, *, axes=None, fft=None, boundary="constant", fill=0, workers=1
     if not (x.size and w.size):
         return True
     w = _without_zero_ends(w, axes)
-    lengths = [(w.shape[a] + 1) // 2 for a in axes]
+    lengths = [_part(w, a) for a in axes]
     taps, softest, top = _levels(w, axes, [-(-w.shape[a] // KERNEL_PARTS) for a in axes])
-    heard, quietest, loudest = _levels(x, axes, lengths, workers)
+    if heard:
+        levels = heard.levels
+        heard, quietest, loudest = levels, float(levels.min()), float(levels.max())
+    else:
+        heard, quietest, loudest = _levels(x, axes, lengths, workers)
     fill = float(abs(fill))
     loudest = loudest if fill <= loudest else fill  # NaN stays
     points = math.prod(fft or [x.shape[a] + w.shape[a] for a in axes])
@@ -92,6 +121,11 @@ def is_safe(x, w, *, axes=None, fft=None, boundary="constant", fill=0, workers=1
             and is_in_range(float(peaks.max()), _least(heard), _least(taps))
             and _is_within(heard, peaks, ratio)
         )
+
+
+def _part(w, axis):
+    """Samples of the input that are looked at together."""
+    return (w.shape[axis] + 1) // 2
 
 
 @functools.cache

@@ -23,7 +23,9 @@ from ._transform import FourStep, Tiled
 __all__ = ["overlap_save"]
 
 
-def overlap_save(x, w, out, *, axes, pad_before, boundary="constant", fill=0, workers=1):
+def overlap_save(
+    x, w, out, *, axes, pad_before, boundary="constant", fill=0, workers=1, heard=None
+):
     """Convolve `x` with `w` along `axes` into `out`.
 
     Along each convolved axis, with K taps in `w` and X the input extended by `boundary`,
@@ -46,6 +48,8 @@ def overlap_save(x, w, out, *, axes, pad_before, boundary="constant", fill=0, wo
         Value beyond the ends for ``boundary="constant"``.
     workers : int
         Threads.
+    heard : Heard, optional
+        What `is_safe` wants to know of `x`, to be found by the way.
 
     Returns
     -------
@@ -75,7 +79,7 @@ def overlap_save(x, w, out, *, axes, pad_before, boundary="constant", fill=0, wo
     zero_beyond = boundary == "constant" and fill == 0
     native = _native.plan(*problem, pad_before=pads, zero_beyond=zero_beyond)
     if native:
-        given = {"boundary": boundary, "fill": fill, "workers": workers}
+        given = {"boundary": boundary, "fill": fill, "workers": workers, "heard": heard}
         _native.convolve(x, w, out_last, native, pads=pads, **given)
         return out
     sizes = plan(*problem, pad_before=pads, boundary=boundary)

@@ -19,11 +19,12 @@ cdef int _set_tables(pyconvc_fourier *f, object tables) except -1:
 
 
 def fourier(cnp.ndarray x, cnp.ndarray spectrum, cnp.ndarray y, *, tuple shape, tuple tables, tuple boundary,
-            cnp.ndarray fill, tuple start, tuple advance, tuple skip, int workers=1):
+            cnp.ndarray fill, tuple start, tuple advance, tuple skip, int workers=1,
+            cnp.ndarray levels=None, int64_t part=0):
     """pyconvc_fourier_run on arrays (batch, height, width), or (batch, 1, width) as a line; writes y.
 
     With y None, x is a kernel with a batch of one, and its spectrum is written. shape: rows and columns of a
-    tile; boundary, start, advance, skip: of both axes.
+    tile; boundary, start, advance, skip: of both axes. levels: for the largest magnitudes of the parts of a line.
     """
     cdef pyconvc_fourier f
     cdef pyconvc_run run = _run_with(workers)
@@ -43,6 +44,7 @@ def fourier(cnp.ndarray x, cnp.ndarray spectrum, cnp.ndarray y, *, tuple shape, 
         f.input[a], f.output[a] = cnp.PyArray_DIM(x, a + 1), 1
     for a in range(3):
         f.x_step[a], f.y_step[a] = _step(x, a), 0
+    f.part, f.levels = part, NULL if levels is None else cnp.PyArray_DATA(levels)
     if y is not None:
         target = cnp.PyArray_DATA(y)
         f.batch = cnp.PyArray_DIM(y, 0)

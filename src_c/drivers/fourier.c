@@ -46,13 +46,14 @@ typedef struct {
     char *y;
     int64_t first[2], kept[2]; /* the tile's sample 0 in X, and its outputs */
     int64_t output[2];         /* the first of these */
+    int64_t tile;
 } place;
 
 static place place_of(const job *j, int64_t tile) {
     const pyconvc_fourier *f = j->f;
     const int64_t item = tile / (j->tiles[0] * j->tiles[1]);
     const int64_t at[2] = {tile / j->tiles[1] % j->tiles[0], tile % j->tiles[1]};
-    place p = {.x = j->x + item * f->x_step[0] * j->bytes};
+    place p = {.x = j->x + item * f->x_step[0] * j->bytes, .tile = tile};
     if (!j->make) p.y = j->y + item * f->y_step[0] * j->bytes;
     for (int a = 0; a < 2; a++) {
         p.output[a] = at[a] * f->advance[a];
@@ -140,12 +141,25 @@ static void write_lines(const job *j, const place *p, int64_t k, char *samples) 
                     kept[i].count, f->y_step[2], kept[i].y);
 }
 
+/* The magnitudes of a share of X, about that which this part of the tile reads next. */
+static void look(const job *j, int64_t tile, int64_t part, int64_t parts) {
+    const pyconvc_fourier *f = j->f;
+    const int64_t count = f->input[1] / f->part, shares = j->tiles[1] * parts;
+    const int64_t share = tile * parts + part, end = count * (share + 1) / shares;
+    for (int64_t i = count * share / shares; i < end; i++) {
+        const int64_t first = i * f->part;
+        j->kernels->loudest(j->x + first * j->bytes, i + 1 == count ? f->input[1] - first : f->part,
+                            (char *)f->levels + i * j->bytes);
+    }
+}
+
 /* Part `part` of `parts` of a stage. */
 static void do_part(const job *j, const place *p, int stage, int64_t part, int64_t parts,
                     char *samples) {
     const int64_t rows = j->f->rows, columns = j->f->columns;
     const int64_t units[] = {rows / 4, columns / LANES, rows, columns / LANES, rows / 4};
     const int64_t first = units[stage] * part / parts, end = units[stage] * (part + 1) / parts;
+    if (stage == READ && j->f->levels) look(j, p->tile, part, parts);
     if (stage == COLUMNS || stage == COLUMNS_BACK) {
         if (end > first)
             j->kernels->columns(&j->shape, samples, first * LANES, (end - first) * LANES,
@@ -197,6 +211,9 @@ static pyconvc_status run_job(job *j, const pyconvc_run *run) {
     if (!table) return PYCONVC_NO_ISA;
     if (f->dtype < PYCONVC_F32 || f->dtype > PYCONVC_F64 || run->workers < 1 || f->rows < 4 ||
         f->columns < LANES || f->rows % 4 || f->columns % LANES)
+        return PYCONVC_BAD_PROBLEM;
+    if (f->levels &&
+        (!f->line || f->batch != 1 || f->x_step[2] != 1 || f->part < 1 || f->part > f->input[1]))
         return PYCONVC_BAD_PROBLEM;
     j->kernels = &table->fourier[f->dtype];
     j->bytes = pyconvc_sample_bytes(f->dtype);

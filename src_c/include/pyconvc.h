@@ -315,6 +315,8 @@ typedef struct {
     int64_t batch, input[2], output[2];
     int64_t start[2], advance[2], skip[2];
     int64_t x_step[3], y_step[3]; /* batch, height, width */
+    int64_t part;                 /* of a line, whose samples follow each other, batch 1: */
+    void *levels;                 /* if not NULL, what pyconvc_loudest finds in its parts */
 } pyconvc_fourier;
 
 /* The spectrum of a kernel, 4 * rows * columns elements, best aligned to 64 bytes: x, input, x_step, start 0. */
