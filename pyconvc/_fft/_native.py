@@ -124,18 +124,8 @@ def convolve(x, w, out, sizes, *, pads, boundary, fill, workers, heard=None):
         "tables": tables(*sizes.shape, line, x.dtype.char),
         "workers": workers,
     }
-    starts, skips = [0] * line, [0] * line
-    for f, v, k, pad in zip(sizes.fft, sizes.tile, w.shape[line - 2 :], pads, strict=True):
-        shared = f < v + k - 1
-        starts.append(0 if shared else -pad)
-        skips.append(k - 1 - pad if shared else k - 1)
-    places = {
-        "boundary": (_check.BOUNDARIES.index(boundary),) * 2,
-        "fill": np.asarray(fill, x.dtype),
-        "start": tuple(starts),
-        "advance": (1,) * line + sizes.tile,
-        "skip": tuple(skips),
-    }
+    places = _places(sizes, w.shape[line - 2 :], pads, boundary)
+    places = {**places, "fill": np.asarray(fill, x.dtype)}
     x, w, y = map(_core.canonical, (x, w, out))
     kernels = _Kernels(w, sizes.shape, options)
     if heard:
@@ -144,6 +134,23 @@ def convolve(x, w, out, sizes, *, pads, boundary, fill, workers, heard=None):
         _core.fourier(lines, kernels.spectrum(at), outputs, **places, **options)
     if y is not out:
         out[...] = y
+
+
+@functools.lru_cache(maxsize=64)
+def _places(sizes, taps, pads, boundary):
+    """Where tiles begin and what is kept of them, as `_core.fourier` takes it."""
+    line = len(pads) == 1
+    starts, skips = [0] * line, [0] * line
+    for f, v, k, pad in zip(sizes.fft, sizes.tile, taps, pads, strict=True):
+        shared = f < v + k - 1
+        starts.append(0 if shared else -pad)
+        skips.append(k - 1 - pad if shared else k - 1)
+    return {
+        "boundary": (_check.BOUNDARIES.index(boundary),) * 2,
+        "start": tuple(starts),
+        "advance": (1,) * line + sizes.tile,
+        "skip": tuple(skips),
+    }
 
 
 def _batches(x, w, y):
@@ -191,5 +198,5 @@ class _Kernels:
 def _aligned(count, dtype):
     """Room for so many elements, from the beginning of a line of the cache on."""
     room = np.empty(count + CACHE_LINE // dtype.itemsize, dtype)
-    first = -room.ctypes.data % CACHE_LINE // dtype.itemsize
+    first = -room.__array_interface__["data"][0] % CACHE_LINE // dtype.itemsize
     return room[first : first + count]

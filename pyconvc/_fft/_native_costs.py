@@ -55,7 +55,7 @@ MEASURED = {
 }
 UNMEASURED = "avx2"  # whose costs a tier takes that is not in the table
 NEAR = 256  # rows of which a few columns stay in 32 KiB
-TILE = 300.0  # of a tile, whatever its size
+TILE = 700.0  # of a tile, whatever its size
 
 
 def counts(rows, columns, char):
