@@ -11,6 +11,7 @@
  */
 typedef char chars __attribute__((vector_size(VEC_BYTES), may_alias));
 typedef chars chars_in_memory __attribute__((aligned(1)));
+typedef unsigned char bytes __attribute__((vector_size(VEC_BYTES), may_alias)); /* these may wrap */
 typedef int64_t longs __attribute__((vector_size(VEC_BYTES), may_alias));
 typedef int16_t shorts __attribute__((vector_size(VEC_BYTES), may_alias));
 
@@ -81,7 +82,8 @@ INLINE nearness near_centre(const int P, const shifted_job *job, int64_t at) {
         least = LEAST_BYTES(least, mean);
         odd |= a ^ b;
     }
-    const chars beside = MOST_BYTES(most - centre, centre - least);
+    const bytes above = (bytes)most - (bytes)centre, below = (bytes)centre - (bytes)least;
+    const chars beside = MOST_BYTES((chars)above, (chars)below);
     return (nearness){(beside | (odd & 1)) == 0, MOST_BYTES(beside, reach) == reach};
 }
 
