@@ -28,8 +28,8 @@
 #define STREAM_FROM (4 << 20) /* bytes of y */
 #define ADDRESSABLE 1e16      /* samples of a block, beyond which bytes of buffers would not fit */
 #define BESIDE      128       /* samples by which lines of buffers are longer, at most */
-#define EIGHTS_FROM 16   /* samples of a window from which sums are shared */
-#define RUNS_FROM   129  /* and from which eights along rows are too many, and rows of a run */
+#define EIGHTS_FROM 16        /* samples of a window from which sums are shared */
+#define RUNS_FROM   129       /* and from which eights along rows are too many, and rows of a run */
 
 enum { D, H, W };
 enum { EIGHT = 8 };
