@@ -329,31 +329,26 @@ static void spread(const elem *c, double scale, const elem *at, int64_t im, elem
     }
 }
 
+/* The pass between blocks, there or back. */
+INLINE void pass_blocks(const int radix, const int back, int64_t n, const elem *factors, elem *at) {
+    for (int64_t b = 0; b < n; b += radix * BLOCK) {
+        complex_vec w[MOST_RADIX];
+        UNROLL(8)
+        for (int q = 1; q < radix; q++, factors += 2)
+            w[q] = factor(factors);
+        UNROLL(8)
+        for (int v = 0; v < BLOCK; v += VL)
+            butterfly(radix, back, w, at + b + v, BLOCK, n);
+    }
+}
+
 /* The last pass, the product, and the first pass back. */
 INLINE void middle_of(const int radix, int64_t n, const elem *factors, const elem *spectrum,
                       elem *at) {
-    const elem *f = factors;
-    for (int64_t b = 0; b < n; b += radix * BLOCK) {
-        complex_vec w[MOST_RADIX];
-        UNROLL(8)
-        for (int q = 1; q < radix; q++, f += 2)
-            w[q] = factor(f);
-        UNROLL(8)
-        for (int v = 0; v < BLOCK; v += VL)
-            butterfly(radix, 0, w, at + b + v, BLOCK, n);
-    }
+    pass_blocks(radix, 0, n, factors, at);
     for (int64_t q = 0; q < n; q += BLOCK)
         product(spectrum + 4 * q, at + q, n);
-    f = factors;
-    for (int64_t b = 0; b < n; b += radix * BLOCK) {
-        complex_vec w[MOST_RADIX];
-        UNROLL(8)
-        for (int q = 1; q < radix; q++, f += 2)
-            w[q] = factor(f);
-        UNROLL(8)
-        for (int v = 0; v < BLOCK; v += VL)
-            butterfly(radix, 1, w, at + b + v, BLOCK, n);
-    }
+    pass_blocks(radix, 1, n, factors, at);
 }
 
 static void line(const fourier_shape *shape, void *tile, int64_t row, void *spectrum, int make,
