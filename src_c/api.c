@@ -255,12 +255,8 @@ void pyconvc_plan_free(pyconvc_plan *plan) {
 
 pyconvc_status pyconvc_chain_run(const pyconvc_chain *c, const void *x, void *y,
                                  const pyconvc_run *run) {
-    chain_plan plan;
     if (run->workers < 1) return PYCONVC_BAD_PROBLEM;
-    pyconvc_status status = chain_plan_make(&plan, c, x, y, run);
-    if (!status) status = chain_run(&plan, x, y, run);
-    chain_plan_free(&plan);
-    return status;
+    return chain_filter(c, x, y, run);
 }
 
 /* Whether samples along a line lie side by side. */

@@ -281,3 +281,12 @@ pyconvc_status chain_run(const chain_plan *plan, const void *x, void *y, const p
     if (!plan->tasks) return PYCONVC_OK;
     return parallel_for(plan->tasks, plan->workers, lay_out(plan, NULL, &none), do_task, &j, run);
 }
+
+pyconvc_status chain_filter(const pyconvc_chain *c, const void *x, void *y,
+                            const pyconvc_run *run) {
+    chain_plan plan;
+    pyconvc_status status = chain_plan_make(&plan, c, x, y, run);
+    if (!status) status = chain_run(&plan, x, y, run);
+    chain_plan_free(&plan);
+    return status;
+}

@@ -84,4 +84,7 @@ pyconvc_status chain_factor(const pyconvc_pass *pass, int32_t sample, shifted_fn
 
 pyconvc_status chain_run(const chain_plan *plan, const void *x, void *y, const pyconvc_run *run);
 
+/* A plan that is used once. */
+pyconvc_status chain_filter(const pyconvc_chain *c, const void *x, void *y, const pyconvc_run *run);
+
 #endif

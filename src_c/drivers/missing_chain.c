@@ -94,15 +94,6 @@ static void split_line(const job *j, const band *b, int64_t d, int64_t h, char *
                       c->input[W], to, valid);
 }
 
-static pyconvc_status run_chain(const pyconvc_chain *c, const void *x, void *y,
-                                const pyconvc_run *run) {
-    chain_plan plan;
-    pyconvc_status status = chain_plan_make(&plan, c, x, y, run);
-    if (!status) status = chain_run(&plan, x, y, run);
-    chain_plan_free(&plan);
-    return status;
-}
-
 static pyconvc_status do_chains(const job *j, const band *b, const scratch *s) {
     const pyconvc_run run = {1, j->run->flush_denormals, NULL, NULL};
     const pyconvc_chain c = cut(j, j->c, b);
@@ -114,8 +105,8 @@ static pyconvc_status do_chains(const job *j, const band *b, const scratch *s) {
             split_line(j, b, d, h, s->x + at, s->valid + at);
         }
     char *y = j->y + (b->image * c.y_step[0] + b->row * c.y_step[1 + j->axis]) * j->bytes;
-    pyconvc_status status = run_chain(&c, s->x, y, &run);
-    if (!status) status = run_chain(&sizes, s->valid, s->weight, &run);
+    pyconvc_status status = chain_filter(&c, s->x, y, &run);
+    if (!status) status = chain_filter(&sizes, s->valid, s->weight, &run);
     for (int64_t d = 0; d < c.output[D] && !status; d++)
         for (int64_t h = 0; h < c.output[H]; h++) {
             const int64_t at = (d * sizes.y_step[1] + h * sizes.y_step[2]) * j->bytes;
@@ -159,14 +150,11 @@ pyconvc_status missing_chain(const pyconvc_chain *c, const pyconvc_chain *sizes,
     if (!pyconvc_kernels()) return PYCONVC_NO_ISA;
     j.kernels = &pyconvc_kernels()->present[c->dtype];
     j.bytes = pyconvc_sample_bytes(c->dtype);
-    double work = (double)j.bytes * (double)c->batch;
+    const int64_t *taps = c->pass[0].kernel;
+    double work = 2 * (double)(taps[D] * taps[H] * taps[W]) * (double)j.bytes * (double)c->batch;
     for (int a = 0; a < PYCONVC_RANK; a++)
         work *= (double)c->output[a];
     if (work <= 0) return PYCONVC_OK;
-    for (int i = 0; i < c->passes; i++)
-        work *=
-            i ? 1
-              : 2 * (double)(c->pass[i].kernel[D] * c->pass[i].kernel[H] * c->pass[i].kernel[W]);
     size_bands(&j);
     if (copy_bytes(&j, c->input, j.rows + j.halo) > MOST_BYTES) return PYCONVC_UNSUITED;
     const pyconvc_status status = parallel_for(c->batch * j.bands, parallel_workers(run, work),
