@@ -310,12 +310,12 @@ def filter(f, missing, method="auto"):
     """Run a filtering; f.y is written."""
     mixed = have_both_signs(f.w)
     plain = f.x.dtype.kind == "f" and f.x.ndim <= 3 and not f.grouped()
-    wanted, vectors = _wanted(f, method)
+    chosen, (wanted, vectors) = _chosen_and_wanted(f, method)
     at_once = plain and not (mixed and missing.normalize) and wanted == "direct"
     if at_once and _filter_at_once(f, missing):
         return
     if f.x.size and not np.isnan(f.fill) and not lacks(f.x, missing.mask):
-        _methods.run(f, *_choose.method(f, method))
+        _methods.run(f, *chosen)
         return
     sums = FilteringSums(f, method, mixed, vectors)
     at_once = plain and not (mixed and missing.normalize) and vectors is not None
@@ -323,13 +323,14 @@ def filter(f, missing, method="auto"):
         leave_out(sums, f.x, f.y, missing)
 
 
-def _wanted(f, method):
-    """(method, vectors) that would be the fastest, were all samples there."""
+def _chosen_and_wanted(f, method):
+    """(method, vectors) for the samples as they are, and the fastest, were all of them there."""
     if method != "auto":
-        return _choose.method(f, method)
+        chosen = _choose.method(f, method)
+        return chosen, chosen
     choice, vectors = _choose.weigh(f)
     wanted = _choose.fastest(choice.seconds)
-    return wanted, vectors if wanted == "separable" else None
+    return (choice.method, vectors), (wanted, vectors if wanted == "separable" else None)
 
 
 def _filter_at_once(f, missing):
