@@ -1,5 +1,5 @@
-/* chain_step.h -- what the parts of chain.c share: a task, the blocks that its passes read and write,
- * one pass over them (see chain.h). */
+/* chain_step.h -- what the parts of chain.c share: a task, the blocks that its passes read and
+ * write, one pass over them (see chain.h). */
 #ifndef PYCONVC_CHAIN_STEP_H
 #define PYCONVC_CHAIN_STEP_H
 

@@ -58,7 +58,8 @@ typedef struct {
 /* What to free is in plan->offsets and plan->runs. */
 pyconvc_status columns_make(columns_plan *plan, const pyconvc_problem *p);
 
-/* Adds the columns of a band to the lines of x that they meet; a line first met begins with the bias. */
+/* Adds the columns of a band to the lines of x that they meet; a line first met begins with the
+ * bias. */
 void columns_fold(const columns_job *j, const columns_band *b, const columns_scratch *s);
 
 /* Lines that no sample of y meets are the bias alone. */

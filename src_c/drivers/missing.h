@@ -1,4 +1,5 @@
-/* missing.h -- correlate, and chains, over inputs with missing samples, which are left out of every sum.
+/* missing.h -- correlate, and chains, over inputs with missing samples, which are left out of every
+ * sum.
  *
  * The filter driver's plan, with kernels that take NaN for missing. With a mask, bands of the input
  * are copied with NaN where it is set, and each is a problem of its own. */
