@@ -83,8 +83,13 @@ def run(x, y, passes, workers):
 
     Along these, y[0] is the sum that `before` names, and every sum reaches a sample of x.
     """
-    for pair, described in _problems(x, y, passes):
-        _core.chain(*pair, *described, dtype=passes[0].weights.dtype, workers=workers)
+    chain(x, y, passes).run(x, y, workers)
+
+
+def chain(x, y, passes):
+    """What `run` runs, for all arrays that are laid out as these."""
+    *first, leads, [described] = _problem(x, y, passes)
+    return _core.Chain(x, y, tuple(first), described, dtype=passes[0].weights.dtype, leads=leads)
 
 
 def run_present(x, y, passes, sizes, mask, **scale):
@@ -94,24 +99,26 @@ def run_present(x, y, passes, sizes, mask, **scale):
     `sizes` are the passes of the weights' sizes, `scale` the other arguments of
     `_core.chain_present`.
     """
-    [(pair, described)] = _problems(x, y, passes, sizes)
-    mask = None if mask is None else mask.reshape(pair[0].shape)
-    return _core.chain_present(*pair, *described, mask=mask, **scale)
+    x, y, _, described = _problem(x, y, passes, sizes)
+    mask = None if mask is None else mask.reshape(x.shape)
+    return _core.chain_present(x, y, *described, mask=mask, **scale)
 
 
-def _problems(x, y, *chains):
-    """((x, y), lists of passes) of parts of the arrays, as `_core.chain` takes them."""
-    passes = chains[0]
-    filtered = {a for p in passes for a, n in zip(p.axes, p.size, strict=True) if n > 1}
+def _problem(x, y, *chains):
+    """(x, y, leads, lists of passes): the first parts of the arrays, where the others begin, as
+    `_core.Chain` has it, and the chains in their terms.
+    """
+    filtered = {a for p in chains[0] for a, n in zip(p.axes, p.size, strict=True) if n > 1}
     x, y = _with_long_lines(x, y, filtered)
     space = _space(y, filtered)
     described = [[_described(p, space) for p in c] for c in chains]
-    lead = [a for a in range(x.ndim) if a not in space]
-    x, y = (a.transpose(*lead, *space) for a in (x, y))
+    others = [a for a in range(x.ndim) if a not in space]
+    leads = tuple((y.shape[a], x.strides[a], y.strides[a]) for a in others[:-1])
+    x, y = (a.transpose(*others, *space) for a in (x, y))
+    x, y = (a[(0,) * len(leads)] if others else a[None] for a in (x, y))
     missing = (1,) * (3 - len(space))
-    for index in np.ndindex(y.shape[: max(0, len(lead) - 1)]):
-        pair = (a[index] if lead else a[None] for a in (x, y))
-        yield [a.reshape(a.shape[0], *missing, *a.shape[1:]) for a in pair], described
+    x, y = (a.reshape(a.shape[0], *missing, *a.shape[1:]) for a in (x, y))
+    return x, y, leads, described
 
 
 def _with_long_lines(x, y, filtered):

@@ -449,5 +449,6 @@ def test_chains_whose_buffers_could_not_be_numbered(kind, axis, taps):
     kernel[axis], pad[axis] = taps, taps // 2
     y = np.full(x.shape, 7.0)
     with pytest.raises(ValueError, match="overflow"):
-        _core.chain(x, y, [(kind, kernel, pad, (1, 1, 1), None, one, one)], dtype="f8")
+        one_pass = (kind, kernel, pad, (1, 1, 1), None, one, one)
+        _core.Chain(x, y, (x, y), [one_pass], dtype="f8").run(x, y, 1)
     assert (y == 7).all()

@@ -68,22 +68,65 @@ cdef int _set_chain(pyconvc_chain *c, cnp.ndarray x, cnp.ndarray y, list passes,
     return 0
 
 
-def chain(cnp.ndarray x, cnp.ndarray y, list passes, *, dtype, int workers=1):
-    """The chain of pyconvc.h from x to y, both (N, depth, height, width); writes y and returns it.
+cdef class Chain:
+    """The chain of pyconvc.h from arrays like x to arrays like y; a pass's arrays must not change.
 
-    A pass is (name in `PASSES`, kernel, pad, boundary, at, w, fill), the first three of one int for each
-    axis; `at` is an int64 array of one row for each term, or None; w and fill have `dtype`.
+    `first` has views of x and y as (N, depth, height, width) for the first chain; the others begin where each
+    of `leads` leads: (count, bytes from one to the next in x, in y). A pass is (name in `PASSES`, kernel, pad,
+    boundary, at, w, fill), the first three of one int for each axis; `at` is an int64 array of one row for each
+    term, or None; w and fill have `dtype`. May be run from several threads at once.
     """
-    cdef pyconvc_chain c
-    cdef pyconvc_run run = _run_with(workers)
-    cdef pyconvc_status status
-    cdef void *source = cnp.PyArray_DATA(x)
-    cdef void *target = cnp.PyArray_DATA(y)
-    _set_chain(&c, x, y, passes, dtype)
-    with nogil:
-        status = pyconvc_chain_run(&c, source, target, &run)
-    _check_status(status)
-    return y
+
+    cdef pyconvc_chain _chain
+    cdef list _passes
+    cdef tuple _like
+    cdef int _leads
+    cdef int64_t _lead[64][3]
+
+    def __init__(self, cnp.ndarray x, cnp.ndarray y, tuple first, list passes, *, dtype, tuple leads=()):
+        cdef int i, j
+        self._passes, self._like, self._leads = passes, _likeness(x, y), <int>len(leads)
+        for i in range(self._leads):
+            for j in range(3):
+                self._lead[i][j] = leads[i][j]
+        _set_chain(&self._chain, first[0], first[1], passes, dtype)
+
+    def run(self, cnp.ndarray x, cnp.ndarray y, int workers):
+        """Read x, write and return y: of the shapes, strides and dtypes that it was made for."""
+        cdef pyconvc_run run = _run_with(workers)
+        cdef pyconvc_status status
+        cdef char *source = <char *>cnp.PyArray_DATA(x)
+        cdef char *target = <char *>cnp.PyArray_DATA(y)
+        cdef int64_t at[64]
+        cdef int i
+        if _likeness(x, y) != self._like:
+            raise ValueError("x and y are laid out otherwise than those that the chain was made for")
+        for i in range(self._leads):
+            at[i] = 0
+        with nogil:
+            status = pyconvc_chain_run(&self._chain, source, target, &run)
+            while status == PYCONVC_OK and self._next(at, &source, &target):
+                status = pyconvc_chain_run(&self._chain, source, target, &run)
+        _check_status(status)
+        return y
+
+    cdef bint _next(self, int64_t *at, char **source, char **target) noexcept nogil:
+        """Move on to the next chain, if there is one."""
+        cdef int i
+        for i in range(self._leads - 1, -1, -1):
+            at[i] += 1
+            source[0] += self._lead[i][1]
+            target[0] += self._lead[i][2]
+            if at[i] < self._lead[i][0]:
+                return True
+            source[0] -= at[i] * self._lead[i][1]
+            target[0] -= at[i] * self._lead[i][2]
+            at[i] = 0
+        return False
+
+
+cdef tuple _likeness(cnp.ndarray x, cnp.ndarray y):
+    return (<object>x).shape, (<object>x).strides, x.descr, (<object>y).shape, (<object>y).strides, y.descr
 
 
 def chain_present(cnp.ndarray x, cnp.ndarray y, list passes, list sizes, *, cnp.ndarray mask=None, double total,

@@ -27,13 +27,15 @@ FEW_TAPS = 32  # of kernels with gaps that are added up in blocks
 LONG = 128  # taps from which a line goes alone
 FEW_MEANS = 16  # samples from which a mean is not a sum with weights
 FUSED_TAPS = 8  # a third axis is fused up to so many taps beside its sample
-KEPT_BYTES = 8192  # of weights whose terms are kept for later calls
+KEPT, KEPT_BYTES = 256, 8192  # filters that are kept for later calls, and their weights' bytes
 IN_PLACE = 4 << 20  # bytes of a block in place, of which buffers hold three
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class Filter:
     """One filter: the correlation with weights, or a mean, along some axes.
+
+    Equal filters are one and the same, where they are kept for later calls.
 
     Attributes
     ----------
@@ -62,6 +64,7 @@ class Filter:
     in_line: bool = True
 
 
+@functools.lru_cache(maxsize=KEPT, typed=True)
 def mean(axis, size, origin, mode, cval):
     """The mean of `size` samples along an axis."""
     return Filter((axis,), None, (size,), (size // 2 + origin,), (mode,), cval)
@@ -69,9 +72,25 @@ def mean(axis, size, origin, mode, cval):
 
 def line(axis, weights, origin, mode, cval):
     """A correlation along an axis; weights that are symmetric but for roundings are made so."""
+    return _kept(_line, weights)(weights.tobytes(), weights.dtype, axis, origin, mode, cval)
+
+
+def block(axes, weights, origins, mode, cval):
+    """A correlation along several axes; what scipy takes for zero is."""
+    given = weights.tobytes(), weights.dtype, weights.shape
+    return _kept(_block_of, weights)(*given, axes, tuple(origins), mode, cval)
+
+
+def _kept(function, *weights):
+    """The function as it keeps its answers, where weights are not too large for that."""
+    return function if sum(w.nbytes for w in weights) <= KEPT_BYTES else function.__wrapped__
+
+
+@functools.lru_cache(maxsize=KEPT, typed=True)
+def _line(weights, dtype, axis, origin, mode, cval):
+    weights = np.frombuffer(weights, dtype)
     n = len(weights)
-    weights = np.ascontiguousarray(weights)
-    if n % 2 and weights.dtype.kind == "f":
+    if n % 2 and dtype.kind == "f":
         half = weights[: n // 2]
         for sign in (1, -1):
             mirrored = sign * half[::-1]
@@ -81,12 +100,12 @@ def line(axis, weights, origin, mode, cval):
     return Filter((axis,), weights, (n,), (n // 2 + origin,), (mode,), cval)
 
 
-def block(axes, weights, origins, mode, cval):
-    """A correlation along several axes; what scipy takes for zero is."""
+@functools.lru_cache(maxsize=KEPT, typed=True)
+def _block_of(weights, dtype, shape, axes, origins, mode, cval):
+    weights = np.frombuffer(weights, dtype).reshape(shape)
     weights = np.where(np.abs(weights) > TINY, weights, 0)
-    before = tuple(n // 2 + o for n, o in zip(weights.shape, origins, strict=True))
-    modes = (mode,) * len(axes)
-    return Filter(axes, weights, weights.shape, before, modes, cval, in_line=False)
+    before = tuple(n // 2 + o for n, o in zip(shape, origins, strict=True))
+    return Filter(axes, weights, shape, before, (mode,) * len(axes), cval, in_line=False)
 
 
 # ---- running -------------------------------------------------------------------------------------
@@ -111,15 +130,16 @@ def run(x, filters, y, precision=None, workers=1, missing=None):
     x = _check.served(x)
     if missing:
         _leave_out(x, filters, target, work, missing, workers)
-        if target is not y:
-            y[...] = target
-        return y
-    if np.result_type(x, work) != work or (work.kind == "c" and x.dtype != work):
-        x = x.astype(work)  # complex input of another precision, or real input of complex weights
-    if target.dtype != work and work.kind == "c":
-        target[...] = _all(x, filters, np.empty(y.shape, work), work, ordered, workers)
+    elif work.kind == "c":
+        x = x.astype(work, copy=False)  # of another precision, or real with complex weights
+        given = target if target.dtype == work else np.empty(y.shape, work)
+        _all(x, filters, given, work, ordered, workers)
+        if given is not target:
+            target[...] = given
     else:
-        _all(x, filters, target, work, ordered, workers)
+        weights = (f.weights for f in filters if f.weights is not None)
+        steps = _kept(_steps, *weights)
+        _all(x, tuple(filters), target, work, ordered, workers, steps=steps)
     if target is not y:
         y[...] = target
     return y
@@ -137,21 +157,46 @@ def _arithmetic(source, result, filters, precision):
     return np.dtype(np.float32 if result == np.float32 and narrow else np.float64), False
 
 
-def _all(x, filters, y, work, ordered, workers):
-    """Groups of filters that share blocks; those after the first in place."""
+def _all(x, filters, y, work, ordered, workers, *, steps=None):
+    """Groups of filters that share blocks, one after the other."""
+    for step, in_place in (steps or _steps.__wrapped__)(
+        _layout(x), _layout(y), filters, work, ordered
+    ):
+        target = y if in_place else np.empty(y.shape, y.dtype)
+        step(x, target, workers)
+        x = target
+    return y
+
+
+def _layout(a):
+    return a.shape, a.strides, a.dtype
+
+
+@functools.lru_cache(maxsize=KEPT)
+def _steps(source, result, filters, work, ordered):
+    """What computes the filters between arrays laid out so: functions of input, output and workers,
+    each with whether it writes the result itself, of which those after it then are in place.
+    """
+    x, y = (_shaped(*layout) for layout in (source, result))
     any_order = not ordered and work == np.float32 and _commute(filters)
     first, *others = _groups(filters, y if any_order else None)
     groups = [first, *(part for group in others for part in _fitting(group, y, work))]
+    steps = []
     for i, group in enumerate(groups):
-        target = y
-        if i < len(groups) - 1 and not all(_fits(g, y, work) for g in groups[i + 1 :]):
-            target = np.empty(y.shape, y.dtype)
+        in_place = all(_fits(g, y, work) for g in groups[i + 1 :])
+        target = y if in_place else np.empty(y.shape, y.dtype)
         if group[0].in_line:
-            _chain(x, group, target, work, ordered or work == np.float64, workers)
+            step = _chain(x, group, target, work, ordered or work == np.float64)
         else:
-            _block(x, group[0], target, work, ordered, workers)
+            step = _block(x, group[0], target, work, ordered)
+        steps.append((step, in_place))
         x = target
-    return y
+    return steps
+
+
+def _shaped(shape, strides, dtype):
+    """An array laid out so, which is not to be read or written."""
+    return np.lib.stride_tricks.as_strided(np.empty((), dtype), shape, strides)
 
 
 def _fitting(group, y, work):
@@ -208,7 +253,8 @@ def _leave_out(x, filters, y, work, missing, workers):
     if not f.in_line and not (bool((f.weights == 0).any()) and bool(np.isinf(x).any())):
         _missing.check_weights(f.weights)
         target = y if y.dtype == work else np.empty(y.shape, work)
-        _missing.filter(_filtering(x, f, target, work, workers), missing)
+        x = x.astype(work, copy=False)
+        _missing.filter(_filtering(_kernel(f, x.ndim, work), x, target, workers), missing)
         if target is not y:
             y[...] = target
         return
@@ -219,50 +265,63 @@ def _leave_out(x, filters, y, work, missing, workers):
 # ---- any rank ------------------------------------------------------------------------------------
 
 
-def _block(x, f, y, work, ordered, workers):
-    """A correlation along several axes."""
+def _block(x, f, y, work, ordered):
+    """The step of a correlation along several axes."""
     long_axes = sum(n > 1 for n in f.size)
     gaps = bool((f.weights == 0).any())
     if work == np.float32 and gaps and math.prod(f.size) <= FEW_TAPS and long_axes <= 3:
-        _chain(x, [f], y, work, True, workers)  # which leaves out what is zero
-        return
-    if not ordered:
-        ordered = gaps and not _check.finite(x)  # zero times NaN
+        return _chain(x, [f], y, work, True)  # which leaves out what is zero
     if ordered and work.kind == "f":
-        if long_axes > 3:
-            _by_terms(x, f, y)
-        else:
-            _chain(x, [f], y, np.dtype(np.float64), True, workers)
-        return
-    if y.dtype != work:
-        y[...] = _engine(x, f, np.empty(y.shape, work), work, workers)
-    else:
-        _engine(x, f, y, work, workers)
+        return _in_order(x, f, y)
+    engine = functools.partial(_engine, _kernel(f, x.ndim, work), work)
+    if not gaps or work.kind != "f":
+        return engine
+
+    def step(x, y, workers):
+        if _check.finite(x):
+            engine(x, y, workers)
+        else:  # zero times NaN
+            _in_order(x, f, y)(x, y, workers)
+
+    return step
 
 
-def _filtering(x, f, y, work, workers):
-    """A filter along several axes as `pyconvc._methods` has it."""
-    pad, rules, shape = [0] * x.ndim, [0] * x.ndim, [1] * x.ndim
+def _in_order(x, f, y):
+    """The step of a correlation in float64 that leaves out weights of zero."""
+    if sum(n > 1 for n in f.size) > 3:
+        return functools.partial(_by_terms, f)
+    return _chain(x, [f], y, np.dtype(np.float64), True)
+
+
+def _kernel(f, rank, work):
+    """A filter along several axes as (w, axes, pad, boundary, fill) of `_methods.Filtering`."""
+    pad, rules, shape = [0] * rank, [0] * rank, [1] * rank
     order = sorted(range(len(f.axes)), key=lambda i: f.axes[i])
     for i in order:
         a = f.axes[i]
         pad[a], rules[a], shape[a] = f.before[i], f.modes[i], f.size[i]
     w = f.weights.transpose(order).reshape(shape).astype(work)
-    x, fill, axes = x.astype(work, copy=False), np.asarray(f.cval, work), tuple(sorted(f.axes))
-    return _methods.Filtering(x, w, y, axes, tuple(pad), tuple(rules), fill, False, workers)
+    return w, tuple(sorted(f.axes)), tuple(pad), tuple(rules), np.asarray(f.cval, work)
 
 
-def _engine(x, f, y, work, workers):
+def _filtering(kernel, x, y, workers):
+    w, *numbers = kernel
+    return _methods.Filtering(x, w, y, *numbers, False, workers)
+
+
+def _engine(kernel, work, x, y, workers):
     """By the methods of `pyconvc._methods`, whichever `_choose` finds the fastest."""
-    filtering = _filtering(x, f, y, work, workers)
-    if not filtering.axes or x.ndim == 0:
-        np.multiply(filtering.x, filtering.w, out=y)
-        return y
-    _methods.run(filtering, *_choose.method(filtering))
-    return y
+    target = y if y.dtype == work else np.empty(y.shape, work)
+    filtering = _filtering(kernel, x.astype(work, copy=False), target, workers)
+    if filtering.axes and x.ndim:
+        _methods.run(filtering, *_choose.method(filtering))
+    else:
+        np.multiply(filtering.x, filtering.w, out=target)
+    if target is not y:
+        y[...] = target
 
 
-def _by_terms(x, f, y):
+def _by_terms(f, x, y, workers):
     """Kernels of more axes than a chain has: whole arrays, added in scipy's order."""
     for a, n, before, mode in zip(f.axes, f.size, f.before, f.modes, strict=True):
         index = _methods.boundary_index(np.arange(x.shape[a] + n - 1) - before, x.shape[a], mode)
@@ -275,22 +334,17 @@ def _by_terms(x, f, y):
             window[a] = slice(i, i + y.shape[a])
         total += f.weights[tuple(place)] * x[tuple(window)]
     result = np.empty(y.shape, y.dtype)
-    one = ("terms", (1,) * 3, (0,) * 3, (0,) * 3, np.zeros((1, 3), np.int64), np.ones(1), ZERO)
-    _core.chain(_as_line(total), _as_line(result), [one], dtype=np.float64)
+    one = _chains.Pass((0,), (1,), (0,), (0,), "terms", np.ones(1), ZERO, np.zeros((1, 1), int))
+    _chains.run(total.ravel(), result.reshape(-1), [one], workers)
     y[...] = result
-
-
-def _as_line(a):
-    """A contiguous array as one line of one plane of one image."""
-    return a.reshape(1, 1, 1, -1)
 
 
 # ---- chains --------------------------------------------------------------------------------------
 
 
-def _chain(x, filters, y, work, ordered, workers):
-    """Filters along at most three axes in all, by the chains of the C library."""
-    _chains.run(x, y, [_pass(f, work, ordered, y.dtype) for f in filters], workers)
+def _chain(x, filters, y, work, ordered):
+    """The step of filters along at most three axes in all, by the chains of the C library."""
+    return _chains.chain(x, y, [_pass(f, work, ordered, y.dtype) for f in filters]).run
 
 
 def _pass(f, work, ordered, result):
@@ -299,22 +353,12 @@ def _pass(f, work, ordered, result):
     if weights is None:
         kind, weights = _mean(f, ordered or result.kind in "iub")
     if kind == "sum":
-        terms = _sum if weights.nbytes <= KEPT_BYTES else _sum.__wrapped__
-        key = (weights.tobytes(), weights.dtype, weights.shape)
-        kind, places, weights = terms(*key, f.in_line, work, ordered)
+        if not ordered:
+            weights = _rounded(weights, work)
+        if ordered or (work == np.float32 and _chains.parity(weights)):
+            kind, places, weights = _terms(f.in_line, weights)
     weights, fill = np.ascontiguousarray(weights, work), np.asarray(f.cval, work)
     return _chains.Pass(f.axes, f.size, f.before, f.modes, kind, weights, fill, places)
-
-
-@functools.lru_cache(maxsize=64)
-def _sum(weights, dtype, shape, in_line, work, ordered):
-    """(kind, places or None, weights) of a sum with the weights that an array's bytes are."""
-    weights = np.frombuffer(weights, dtype).reshape(shape)
-    if not ordered:
-        weights = _rounded(weights, work)
-    if ordered or (work == np.float32 and _chains.parity(weights)):
-        return _terms(in_line, weights)
-    return "sum", None, weights
 
 
 def _rounded(weights, work):
