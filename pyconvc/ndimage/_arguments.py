@@ -69,7 +69,7 @@ def axes(value, rank):
 
 def each(name, value, count):
     """`value` for each of `count` axes: a sequence of that length, or one for all."""
-    if isinstance(value, str) or not np.iterable(value):
+    if value is None or isinstance(value, (str, int, float)) or not np.iterable(value):
         return [value] * count
     values = list(value)
     if len(values) != count:
@@ -107,8 +107,8 @@ def precision(value):
 
 def cval(value, x, weights=None):
     """The constant as a number; complex only for complex input."""
-    if not np.iscomplexobj(value):
-        return float(value)
+    if isinstance(value, (int, float)) or not np.iscomplexobj(value):
+        return float(value) + 0.0  # of the two zeros one, for filters are kept by value
     if x.dtype.kind != "c":  # scipy has both types
         kind = ValueError if np.iscomplexobj(weights) else TypeError
         raise kind(f"cval={value!r}: must be real, as the input is")

@@ -1,10 +1,13 @@
 """Weights of the Gaussian and its derivatives, rounded as scipy rounds them."""
 
+import functools
 import numbers
 
 import numpy as np
 
 from ._arguments import LARGEST
+
+KEPT = 512  # samples on either side of windows whose weights are kept for later calls
 
 
 def radius(sigma, truncate, radius):
@@ -29,6 +32,11 @@ def weights(sigma, order, radius):
     """
     if order < 0:
         raise ValueError(f"order={order}: order must be non-negative")
+    return (_weights if radius <= KEPT else _weights.__wrapped__)(sigma, order, radius)
+
+
+@functools.lru_cache(maxsize=256, typed=True)
+def _weights(sigma, order, radius):
     variance = sigma * sigma
     x = np.arange(-radius, radius + 1)
     g = np.exp(-0.5 / variance * x**2)
