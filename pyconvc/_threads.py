@@ -17,7 +17,7 @@ __all__ = ["default_threads", "explain", "get_num_threads", "resolve", "set_num_
 
 MOST_THREADS = 1024  # larger numbers are taken as this one: each thread costs a stack and a scratch
 
-_current = 0  # 0: not asked for yet; one global int, so that `resolve` costs no lock
+current = 0  # 0: not asked for yet; one global int, so that looking costs no lock
 
 
 def get_num_threads():
@@ -41,10 +41,10 @@ def get_num_threads():
     >>> pyconvc.get_num_threads() >= 1
     True
     """
-    global _current
-    if not _current:
-        _current = default_threads()
-    return _current
+    global current
+    if not current:
+        current = default_threads()
+    return current
 
 
 def set_num_threads(n):
@@ -68,12 +68,12 @@ def set_num_threads(n):
     1
     >>> pyconvc.set_num_threads(None)
     """
-    global _current
+    global current
     if n is None:
         cpu_quota.cache_clear()
-        _current = 0
+        current = 0
     else:
-        _current = _positive("n", n, "a positive integer or None")
+        current = _positive("n", n, "a positive integer or None")
 
 
 def resolve(workers=None):
@@ -91,7 +91,7 @@ def resolve(workers=None):
         If `workers` is none of these.
     """
     if workers is None:
-        return _current or get_num_threads()
+        return current or get_num_threads()
     if type(workers) is int and 1 <= workers <= MOST_THREADS:
         return workers
     allowed = "a positive integer, -1 for all CPUs, or None"

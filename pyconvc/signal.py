@@ -28,6 +28,7 @@ __all__ = [
     "oaconvolve",
 ]
 
+NO_WEIGHT = 0.0
 METHODS = ("auto", "direct", "fft", "separable")
 
 
@@ -42,7 +43,7 @@ def convolve(
     axes=None,
     nan_policy="propagate",
     mask=None,
-    min_weight=0.0,
+    min_weight=NO_WEIGHT,
     normalize=True,
     workers=None,
     out=None,
@@ -118,11 +119,19 @@ def convolve(
     >>> signal.convolve([1, np.nan, 3], [1, 1], nan_policy="omit", boundary="edge")
     array([2., 2., 6., 6.])
     """
-    plainly = (
-        out is axes is workers is mask is None and nan_policy == "propagate" and method == "auto"
-    )
-    if plainly and isinstance(boundary, str) and boundary == "fill":
-        y = _core.plain(in1, in2, mode, fillvalue, _threads.resolve(None), flip=True)
+    if axes is mask is None and nan_policy == "propagate" and min_weight is NO_WEIGHT:
+        y = _core.plain(
+            in1,
+            in2,
+            mode,
+            method,
+            boundary,
+            _check.SIGNAL_BOUNDARIES,
+            fillvalue,
+            _threads.current if workers is None else workers,
+            out,
+            flip=True,
+        )
         if y is not None:
             return y
     plain = (boundary, fillvalue, axes, workers, out)
@@ -141,7 +150,7 @@ def correlate(
     axes=None,
     nan_policy="propagate",
     mask=None,
-    min_weight=0.0,
+    min_weight=NO_WEIGHT,
     normalize=True,
     workers=None,
     out=None,
@@ -172,11 +181,20 @@ def correlate(
     >>> signal.correlate([1, 2, 3], [0, 1, 0.5])
     array([0.5, 2. , 3.5, 3. , 0. ])
     """
-    plainly = (
-        out is axes is workers is mask is None and nan_policy == "propagate" and method == "auto"
-    )
-    if plainly and isinstance(boundary, str) and boundary == "fill":
-        y = _core.plain(in1, in2, mode, fillvalue, _threads.resolve(None), flip=False)
+    if axes is mask is None and nan_policy == "propagate" and min_weight is NO_WEIGHT:
+        y = _core.plain(
+            in1,
+            in2,
+            mode,
+            method,
+            boundary,
+            _check.SIGNAL_BOUNDARIES,
+            fillvalue,
+            _threads.current if workers is None else workers,
+            out,
+            flip=False,
+            late=1,
+        )
         if y is not None:
             return y
     plain = (boundary, fillvalue, axes, workers, out)
@@ -332,6 +350,9 @@ def convolve1d(a, v, axis=-1, mode="full", boundary="fill", fillvalue=0, *, work
     array([[3, 5],
            [1, 1]])
     """
+    y = _plain_line(a, v, axis, mode, boundary, fillvalue, workers, out)
+    if y is not None:
+        return y
     a, v = _check.numeric(a=a, v=v)
     rank = max(a.ndim, v.ndim)
     if a.ndim == 0 or v.ndim == 0:
@@ -510,7 +531,26 @@ def _filter(
     return _compute(f, method, np.result_type(in1, in2), out, missing=missing)
 
 
+def _plain_line(a, v, axis, mode, boundary, fillvalue, workers, out):
+    """`convolve1d` of arrays by one filter, where `_core.plain` takes them; else None."""
+    if not type(a) is type(v) is np.ndarray or v.ndim != 1 or type(axis) is not int:
+        return None
+    if not -a.ndim <= axis < a.ndim:
+        return None
+    shape = [1] * a.ndim
+    shape[axis] = -1
+    names, workers = _check.SIGNAL_BOUNDARIES, _threads.current if workers is None else workers
+    how = mode, "auto", boundary, names, fillvalue, workers, out
+    return _core.plain(a, v.reshape(shape), *how, flip=True)
+
+
 def _filter2d(name, in1, in2, mode, boundary, fillvalue, workers, out, **kind):
+    names, count = _check.SIGNAL_BOUNDARIES, _threads.current if workers is None else workers
+    how = mode, "auto", boundary, names, fillvalue, count, out
+    late = 2 if "late" in kind else 0
+    y = _core.plain(in1, in2, *how, flip="late" not in kind, late=late, planes=True)
+    if y is not None:
+        return y
     in1, in2 = _check.numeric(in1=in1, in2=in2)
     if in1.ndim != 2 or in2.ndim != 2:
         raise ValueError(

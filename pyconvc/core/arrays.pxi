@@ -49,12 +49,16 @@ cdef void _find_span(cnp.ndarray a, cnp.npy_intp *first, cnp.npy_intp *end) noex
             end[0] += step
 
 
-def are_apart(cnp.ndarray a, cnp.ndarray b):
-    """Whether all samples of one array lie before those of the other, neither being empty."""
+cdef bint _are_apart(cnp.ndarray a, cnp.ndarray b) noexcept:
     cdef cnp.npy_intp a_first, a_end, b_first, b_end
     _find_span(a, &a_first, &a_end)
     _find_span(b, &b_first, &b_end)
     return a_end <= b_first or b_end <= a_first
+
+
+def are_apart(cnp.ndarray a, cnp.ndarray b):
+    """Whether all samples of one array lie before those of the other, neither being empty."""
+    return _are_apart(a, b)
 
 
 def is_canonical(object a):

@@ -3,46 +3,85 @@
 # The direct method is taken unasked below so many multiply-adds, and for kernels of so few taps.
 SMALL, FEW_TAPS = 1 << 19, 16
 cdef double SMALL_WORK = SMALL, FEW = FEW_TAPS
+cdef double MOST_OUTPUTS = 1e15  # beyond which `empty` tells what is wrong
+cdef int64_t MOST_WORKERS = 1024  # likewise `_threads.resolve`
 
 
-cdef inline bint _is_plain_input(object a) noexcept:
+cdef inline bint _is_float_input(object a) noexcept:
     return type(a) is cnp.ndarray and cnp.PyArray_TYPE(a) in (cnp.NPY_FLOAT32, cnp.NPY_FLOAT64)
 
 
-def plain(object in1, object in2, object mode, object fillvalue, int workers, *, bint flip):
-    """convolve (flip) or correlate for plain floating arrays, where checking could outlast computing.
+cdef bint _is_plain_output(object out, cnp.ndarray x, cnp.ndarray w, cnp.npy_intp *shape) noexcept:
+    """Whether a result can be written there: all that `_check.output` asks for."""
+    cdef cnp.ndarray y
+    cdef int i
+    if type(out) is not cnp.ndarray:
+        return False
+    y = out
+    if cnp.PyArray_TYPE(y) != cnp.PyArray_TYPE(x) or cnp.PyArray_NDIM(y) != cnp.PyArray_NDIM(x):
+        return False
+    for i in range(cnp.PyArray_NDIM(y)):
+        if cnp.PyArray_DIM(y, i) != shape[i]:
+            return False
+    return cnp.PyArray_ISWRITEABLE(y) and _steps_fit(y) and _are_apart(y, x) and _are_apart(y, w)
 
-    None where the arguments are anything else: float32 or float64 arrays of one dtype and rank 1 to 3,
-    zero beyond the edges, in2 within in1 for mode "valid", little work or few taps.
+
+def plain(object in1, object in2, object mode, object method, object boundary, dict boundaries, object fillvalue,
+          object workers, object out, *, bint flip, int late=0, int planes=0):
+    """convolve (flip) or correlate for plain arrays, where checking could outlast computing.
+
+    None where the arguments are anything else: arrays of one dtype of the kernels and rank 1 to 3 (2 with
+    `planes`), with something in them, in2 within in1 for mode "valid"; one of the names in `boundaries`, zero
+    beyond the edges with the first of them; a number of workers; little work, few taps or method "direct"; an
+    `out` that fits. `late`: "same" starts later under all boundaries (2), all but the first (1), none (0).
     """
     cdef pyconvc_problem p
     cdef cnp.ndarray x, w, y
     cdef cnp.npy_intp shape[3]
     cdef int64_t n, k, size, first
-    cdef double work = 1, taps = 1
-    cdef int i, a, rank, how = 0 if mode == "full" else 1 if mode == "same" else 2 if mode == "valid" else 3
-    if how == 3 or fillvalue is not 0 or not _is_plain_input(in1) or not _is_plain_input(in2):
+    cdef double outputs = 1, taps = 1, samples = 1
+    cdef int i, a, rank, rule = 0, how = 0 if mode == "full" else 1 if mode == "same" else 2 if mode == "valid" else 3
+    if how == 3 or type(in1) is not cnp.ndarray or type(in2) is not cnp.ndarray or type(workers) is not int:
+        return None
+    if type(boundary) is not str or type(method) is not str:
+        return None
+    if boundary != "fill":
+        rule = boundaries.get(boundary, -1)
+    if rule < 0 or (rule == 0 and fillvalue is not 0) or not 1 <= workers <= MOST_WORKERS:
         return None
     x, w = in1, in2
     rank = cnp.PyArray_NDIM(x)
     if (cnp.PyArray_TYPE(x) != cnp.PyArray_TYPE(w) or rank != cnp.PyArray_NDIM(w) or not 1 <= rank <= 3
-            or not _steps_fit(x) or not _steps_fit(w)):
+            or not _steps_fit(x) or not _steps_fit(w) or (planes and rank != 2)):
         return None
     _blank(&p)
-    p.dtype, p.flip = _dtype_code(x), flip
+    p.dtype, p.flip, p.conjugate = _dtype_code(x), flip, not flip and x.descr.kind == c"c"
+    if p.dtype < 0:
+        return None
     for i in range(rank):
         n, k, a = cnp.PyArray_DIM(x, i), cnp.PyArray_DIM(w, i), 3 - rank + i
         if n == 0 or k == 0 or (how == 2 and k > n):
             return None
         size = n + k - 1 if how == 0 else n if how == 1 else n - k + 1
-        first = 0 if how == 0 else (k - 1) // 2 if how == 1 else k - 1
-        work *= <double>size * <double>k
+        first = 0 if how == 0 else (k - (late == 0 or (late == 1 and rule == 0))) // 2 if how == 1 else k - 1
+        samples *= <double>n
+        outputs *= <double>size
         taps *= <double>k
         shape[i] = size
-        p.pad_before[a] = k - 1 - first
-    if work > SMALL_WORK and taps > FEW:
+        p.pad_before[a], p.boundary[a] = k - 1 - first, 0 if how == 2 else rule
+    if method == "auto":
+        if outputs * taps > SMALL_WORK and taps > FEW:
+            return None
+    elif method != "direct" or taps > samples:  # then in1 may be the kernel
         return None
-    y = _empty(rank, shape, cnp.PyArray_TYPE(x), x)
+    if outputs > MOST_OUTPUTS:
+        return None
+    if out is None:
+        y = _empty(rank, shape, cnp.PyArray_TYPE(x), x)
+    elif _is_plain_output(out, x, w, shape):
+        y = out
+    else:
+        return None
     for i in range(rank):
         a = 3 - rank + i
         _set_axis(&p, a, x, i, w, i, y, i)
@@ -56,7 +95,6 @@ def plain(object in1, object in2, object mode, object fillvalue, int workers, *,
 QUICK, LARGE_KERNEL = 1 << 20, 64
 cdef double QUICK_WORK = QUICK, LARGE_REACH = LARGE_KERNEL
 cdef int64_t MOST_TAPS = 1 << 31  # along an axis: times a dilation they fit in 64 bits
-cdef double MOST_OUTPUTS = 1e15  # beyond which `empty` tells what is wrong
 
 
 cpdef bint is_direct_unasked(double multiply_adds, int64_t channels_in, int64_t channels_out, double reach):
@@ -94,7 +132,7 @@ def plain_layer(int rank, object input, object weight, object bias, object strid
     cdef int64_t span, room
     cdef double outputs, reach = 1
     cdef int i, a
-    if not (_is_plain_input(input) and _is_plain_input(weight) and type(padding_mode) is str):
+    if not (_is_float_input(input) and _is_float_input(weight) and type(padding_mode) is str):
         return None
     x, w = input, weight
     if (cnp.PyArray_TYPE(x) != cnp.PyArray_TYPE(w) or cnp.PyArray_NDIM(x) != rank + 2 or cnp.PyArray_NDIM(w) != rank + 2
