@@ -5,13 +5,15 @@ Times are estimated from the numbers of the problem with constants measured by
 their ratios matter. A method is taken only where it keeps the documented accuracy.
 """
 
+import functools
 import math
 from dataclasses import dataclass
-from operator import mul
+from operator import gt, mul
 
 import numpy as np
 
 from . import _check, _core, _methods, _winograd
+from ._filtering import filtering
 
 # Multiply-adds per nanosecond of one worker, by tier and dtype.
 DIRECT_RATE = {
@@ -130,8 +132,7 @@ def weigh(f, later=False):
         return Choice(
             "direct", "so little work, or so few taps, that nothing else could be faster", seconds
         ), None
-    taps = [f.w.shape[a] for a in f.axes if f.w.shape[a] > 1]
-    passes = 1e-9 * CALL_NS["separable"] + sum(_pass_seconds(f, k) for k in taps)
+    passes = _separable_seconds(f)
     vectors = _methods.factors(f.w, f.axes) if passes < seconds["direct"] else None
     if vectors is not None:
         seconds["separable"] = passes
@@ -148,6 +149,37 @@ def weigh(f, later=False):
     return Choice(best, reason, seconds), vectors if best == "separable" else None
 
 
+def is_direct_by_shape(in1, in2, mode):
+    """Whether floating arrays convolved along all axes, with zeros beyond, are directly, told by
+    little more than their shapes; False is no answer.
+    """
+    if not type(in1) is type(in2) is np.ndarray or in1.dtype != in2.dtype:
+        return False
+    if in1.ndim != in2.ndim or in1.dtype.char not in "fd" or not in1.size >= in2.size > 0:
+        return False
+    given = in1.shape, in2.shape, mode, in1.dtype
+    kernels = _direct_kernels(*given, _core.isa(), _methods.transforms_are_ours())
+    return kernels == "all" or (kernels == "no products" and _methods.is_no_product(in2))
+
+
+@functools.lru_cache(maxsize=1024)
+def _direct_kernels(n, k, mode, dtype, isa, ours):
+    """For which kernels of that shape the direct method is the fastest: all, no products, or none
+    that could be told from the shape.
+    """
+    del isa, ours  # the costs depend on them
+    if mode not in _check.MODES or (mode == "valid" and any(map(gt, k, n))):
+        return "none"
+    x, w = (np.broadcast_to(np.zeros((), dtype), shape) for shape in (n, k))
+    numbers = mode, None, "fill", 0, 1, None
+    f = filtering(x, w, *numbers, convolution=True, compute=False)
+    seconds = {"direct": _direct_seconds(f, math.prod(k))}
+    _refuse_fft(f, seconds["direct"], seconds, later=True)
+    if fastest(seconds) != "direct":
+        return "none"
+    return "no products" if _separable_seconds(f) < seconds["direct"] else "all"
+
+
 def fastest(seconds):
     """The method to take of those whose times are estimated, were none refused."""
     return min(seconds, key=lambda m: seconds[m] * (FFT_GAIN if m == "fft" else 1))
@@ -161,6 +193,11 @@ def _is_direct_unasked(f):
 
 def _direct_seconds(f, taps):
     return 1e-9 * f.y.size * (taps / _rate(f.x.dtype) + SAMPLE_NS)
+
+
+def _separable_seconds(f):
+    taps = [f.w.shape[a] for a in f.axes if f.w.shape[a] > 1]
+    return 1e-9 * CALL_NS["separable"] + sum(_pass_seconds(f, k) for k in taps)
 
 
 def _pass_seconds(f, taps):

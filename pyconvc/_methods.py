@@ -169,7 +169,7 @@ def factors(w, axes):
         return None
     others = (a for a in range(w.ndim) if a not in axes)
     kernel = w.transpose(*others, *axes).reshape(long)
-    if w.dtype.kind == "f" and _is_no_product(kernel):
+    if w.dtype.kind == "f" and is_no_product(kernel):
         return None
     with np.errstate(all="ignore"):
         found = _integer_factors(kernel) if w.dtype.kind in "iub" else _float_factors(kernel)
@@ -177,8 +177,8 @@ def factors(w, axes):
     return found and [next(vectors) if k > 1 else np.ones(1, w.dtype) for k in taps]
 
 
-def _is_no_product(kernel):
-    """Whether four of the taps show at once what `_float_factors` would find out for all."""
+def is_no_product(kernel):
+    """Whether four of the taps show at once that floating ones have no `factors`."""
     if kernel.ndim != 2:
         return False
     rows, columns = (n // 2 for n in kernel.shape)
@@ -366,6 +366,15 @@ def is_safe(f, fft, heard=None):
     rule = "circular" if "circular" in rules else "constant"  # what may meet in one tile
     given = {"axes": f.axes, "fft": fft, "boundary": rule, "fill": f.fill}
     return _fft.is_safe(f.x, f.w, **given, workers=f.workers, heard=heard)
+
+
+def transforms_are_ours():
+    """Whether `expected_fft` may take those of the C library."""
+    if "scipy.fft" not in sys.modules:
+        return True  # nobody has asked it for others
+    from ._fft import threads_may_call_scipy
+
+    return threads_may_call_scipy()
 
 
 def expected_fft(f):

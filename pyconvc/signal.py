@@ -132,6 +132,9 @@ def convolve(
             out,
             flip=True,
         )
+        if y is None:
+            how = method, boundary, fillvalue, workers, out
+            y = _direct_by_shape(in1, in2, mode, *how, flip=True)
         if y is not None:
             return y
     plain = (boundary, fillvalue, axes, workers, out)
@@ -195,6 +198,9 @@ def correlate(
             flip=False,
             late=1,
         )
+        if y is None:
+            how = method, boundary, fillvalue, workers, out
+            y = _direct_by_shape(in1, in2, mode, *how, flip=False, late=1)
         if y is not None:
             return y
     plain = (boundary, fillvalue, axes, workers, out)
@@ -531,6 +537,19 @@ def _filter(
     return _compute(f, method, np.result_type(in1, in2), out, missing=missing)
 
 
+def _plain(in1, in2, mode, method, boundary, fillvalue, workers, out, **kind):
+    """What `_core.plain` takes, as it does; else None."""
+    names, workers = _check.SIGNAL_BOUNDARIES, _threads.current if workers is None else workers
+    return _core.plain(in1, in2, mode, method, boundary, names, fillvalue, workers, out, **kind)
+
+
+def _direct_by_shape(in1, in2, mode, method, *how, **kind):
+    """The same of more work, where shapes tell that the direct method is the fastest; else None."""
+    if type(method) is str and method == "auto" and _choose.is_direct_by_shape(in1, in2, mode):
+        return _plain(in1, in2, mode, "direct", *how, **kind)
+    return None
+
+
 def _plain_line(a, v, axis, mode, boundary, fillvalue, workers, out):
     """`convolve1d` of arrays by one filter, where `_core.plain` takes them; else None."""
     if not type(a) is type(v) is np.ndarray or v.ndim != 1 or type(axis) is not int:
@@ -539,16 +558,16 @@ def _plain_line(a, v, axis, mode, boundary, fillvalue, workers, out):
         return None
     shape = [1] * a.ndim
     shape[axis] = -1
-    names, workers = _check.SIGNAL_BOUNDARIES, _threads.current if workers is None else workers
-    how = mode, "auto", boundary, names, fillvalue, workers, out
-    return _core.plain(a, v.reshape(shape), *how, flip=True)
+    how = boundary, fillvalue, workers, out
+    return _plain(a, v.reshape(shape), mode, "auto", *how, flip=True)
 
 
 def _filter2d(name, in1, in2, mode, boundary, fillvalue, workers, out, **kind):
-    names, count = _check.SIGNAL_BOUNDARIES, _threads.current if workers is None else workers
-    how = mode, "auto", boundary, names, fillvalue, count, out
-    late = 2 if "late" in kind else 0
-    y = _core.plain(in1, in2, *how, flip="late" not in kind, late=late, planes=True)
+    how = mode, "auto", boundary, fillvalue, workers, out
+    options = {"flip": "late" not in kind, "late": 2 if "late" in kind else 0, "planes": True}
+    y = _plain(in1, in2, *how, **options)
+    if y is None:
+        y = _direct_by_shape(in1, in2, *how, **options)
     if y is not None:
         return y
     in1, in2 = _check.numeric(in1=in1, in2=in2)

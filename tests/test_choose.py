@@ -69,6 +69,31 @@ def test_cheapest_of_what_was_weighed(correlation):
             assert choice.method == min(seconds, key=seconds.get)
 
 
+@pytest.mark.parametrize("mode", cases.MODES)
+@pytest.mark.parametrize("flat", [False, True])
+@pytest.mark.parametrize(
+    "shapes",
+    [
+        ((4000,), (20,)),
+        ((20_000,), (400,)),
+        ((300, 300), (5, 7)),
+        ((300, 300), (1, 30)),
+        ((900, 900), (9, 9)),
+        ((900, 900), (41, 41)),
+        ((50, 60, 70), (4,) * 3),
+        ((50, 60, 70), (12,) * 3),
+    ],
+    ids=str,
+)
+def test_what_shapes_tell(shapes, flat, mode):
+    x, w = pair(shapes, np.dtype("f4"))
+    w = np.ones_like(w) if flat else w
+    told = _choose.is_direct_by_shape(x, w, mode)
+    method = signal.choose(x, w, mode).method
+    if told or (x.ndim < 3 and not flat):  # of volumes the kernel's products are looked for
+        assert told == (method == "direct")
+
+
 # ---- what is refused
 
 QUIET = 1e-11

@@ -7,8 +7,17 @@ from . import _native
 from ._plan import Plan, plan
 from ._safe import Heard, is_safe
 from ._save import overlap_save
+from ._threads import threads_may_call_scipy
 
-__all__ = ["Heard", "Plan", "expected", "is_safe", "overlap_save", "plan"]
+__all__ = [
+    "Heard",
+    "Plan",
+    "expected",
+    "is_safe",
+    "overlap_save",
+    "plan",
+    "threads_may_call_scipy",
+]
 
 
 def expected(*problem):
