@@ -72,6 +72,7 @@ UNMEASURED = (
     "sse2"  # whose rates a tier takes that is not in the table: vectors of the same width as NEON's
 )
 FFT_GAIN = 1.2  # by how much fft must be faster: it has fewer digits and gains less from threads
+TALL_GAIN = 0.55  # of the rate where taps lie in one column: its rows are far from each other
 SAMPLE_NS = 0.16  # one pass over a sample of the output, whatever the kernel
 PASS_COSTS = 1.4, 0.07  # of a separable pass: direct products for a tap, ns for a byte of a sample
 CALL_NS = {"separable": 1e5, "fft": 6e4}  # what Python takes more than for the direct method
@@ -192,7 +193,8 @@ def _is_direct_unasked(f):
 
 
 def _direct_seconds(f, taps):
-    return 1e-9 * f.y.size * (taps / _rate(f.x.dtype) + SAMPLE_NS)
+    rate = _rate(f.x.dtype) * (TALL_GAIN if 1 == f.w.shape[-1] < taps else 1)
+    return 1e-9 * f.y.size * (taps / rate + SAMPLE_NS)
 
 
 def _separable_seconds(f):

@@ -362,9 +362,10 @@ def is_safe(f, fft, heard=None):
     """Whether transforms of these lengths keep the bound that is promised for ``method="auto"``."""
     from . import _fft
 
-    rules = {_check.BOUNDARIES[f.boundary[a]] for a in f.axes}
+    axes = _fft.transformed_axes(f.x.shape, f.w.shape, f.y.shape, f.axes) or f.axes
+    rules = {_check.BOUNDARIES[f.boundary[a]] for a in axes}
     rule = "circular" if "circular" in rules else "constant"  # what may meet in one tile
-    given = {"axes": f.axes, "fft": fft, "boundary": rule, "fill": f.fill}
+    given = {"axes": axes, "fft": fft, "boundary": rule, "fill": f.fill}
     return _fft.is_safe(f.x, f.w, **given, workers=f.workers, heard=heard)
 
 

@@ -30,6 +30,16 @@ def test_transforms_for_many_taps(shapes, dtype):
     assert choice.seconds["fft"] < choice.seconds["direct"]
 
 
+@pytest.mark.parametrize("w_shape", [(1, 1001), (1001, 1)], ids=str)
+def test_transforms_along_one_axis(w_shape):
+    x, w = pair(((1024, 1024), w_shape), np.dtype(np.float32))
+    x[:300, :300] *= 1e-3  # each part of the input is looked at
+    assert signal.choose(x, w, "same").method == "fft"
+    found = signal.convolve(x, w, "same")
+    exact = signal.convolve(x.astype(float), w.astype(float), "same", method="direct")
+    np.testing.assert_allclose(found, exact, rtol=0, atol=1e-4 * np.abs(w).sum())
+
+
 @pytest.mark.parametrize("dtype", cases.DTYPES, ids=str)
 def test_direct_for_few_taps(dtype):
     for shapes in [

@@ -260,6 +260,29 @@ def test_no_axes_multiplies():
     np.testing.assert_array_equal(out, 2 * x)
 
 
+@pytest.mark.parametrize(
+    "x_shape, w_shape, axes, wanted",
+    [
+        ((40, 50), (1, 9), (0, 1), (1,)),  # lines
+        ((40, 50), (9, 1), (0, 1), (0, 1)),  # planes: lines of columns would be stepped over
+        ((40, 3), (9, 1), (0, 1), (0,)),
+        ((40, 50), (9, 1), (0,), (0,)),  # a batch of columns
+        ((4, 40, 50), (1, 9, 3), (2, 0, 1), (1, 2)),
+        ((4, 40, 50), (1, 1, 1), (0, 1, 2), ()),
+    ],
+)
+def test_axes_with_one_tap(x_shape, w_shape, axes, wanted):
+    assert _save.transformed_axes(x_shape, w_shape, x_shape, axes) == wanted
+    rng = np.random.default_rng(0)
+    x, w = (random_array(rng, shape, np.float64) for shape in (x_shape, w_shape))
+    pads = [w_shape[a] // 2 for a in axes]
+    check(x, w, x_shape, axes, pads)
+    sizes = _fft.expected(x_shape, w_shape, x_shape, axes, x.dtype)
+    if wanted:
+        assert len(sizes.fft) == len(wanted)
+        assert _fft.is_safe(x, w, axes=wanted, fft=sizes.fft)
+
+
 def test_many_kernels():
     """One image, more spectra than are kept."""
     rng = np.random.default_rng(4)

@@ -6,7 +6,7 @@ Transforms are those of the C library (`_native`) or of `scipy.fft` (`_save`, `_
 from . import _native
 from ._plan import Plan, plan
 from ._safe import Heard, is_safe
-from ._save import overlap_save
+from ._save import overlap_save, transformed_axes
 from ._threads import threads_may_call_scipy
 
 __all__ = [
@@ -17,9 +17,12 @@ __all__ = [
     "overlap_save",
     "plan",
     "threads_may_call_scipy",
+    "transformed_axes",
 ]
 
 
-def expected(*problem):
+def expected(x_shape, w_shape, out_shape, axes, dtype):
     """The plan that `overlap_save` will follow, of the C library's transforms or of scipy's."""
+    axes = transformed_axes(x_shape, w_shape, out_shape, axes) or axes
+    problem = x_shape, w_shape, out_shape, axes, dtype
     return _native.plan(*problem) or plan(*problem)

@@ -20,7 +20,9 @@ from ._threads import threads_may_call_scipy
 from ._tiles import extended, store, tiles_of
 from ._transform import FourStep, Tiled
 
-__all__ = ["overlap_save"]
+__all__ = ["overlap_save", "transformed_axes"]
+
+WIDE = 16  # samples of an axis from which on a tile's columns are not mostly empty
 
 
 def overlap_save(
@@ -67,9 +69,8 @@ def overlap_save(
     if w.size == 0:
         out[...] = 0
         return out
-    axes = [a % x.ndim for a in axes]
-    pads = dict(zip(axes, pad_before, strict=True))
-    axes = tuple(a for a in sorted(axes) if not _is_pointwise(x, w, out, a, pads[a]))
+    pads = dict(zip([a % x.ndim for a in axes], pad_before, strict=True))
+    axes = transformed_axes(x.shape, w.shape, out.shape, axes, pads)
     if not axes:
         return np.multiply(x, w, out=out)
     pads = tuple(pads[a] for a in axes)
@@ -110,8 +111,21 @@ def _with_last(a, axes):
     return a if axes[0] == first else np.moveaxis(a, axes, range(first, a.ndim))
 
 
-def _is_pointwise(x, w, out, axis, pad):
-    return w.shape[axis] == 1 and pad == 0 and out.shape[axis] == x.shape[axis]
+def transformed_axes(x_shape, w_shape, out_shape, axes, pads=None):
+    """Those of the convolved axes along which there is something to transform, in order.
+
+    Where that is one, and the last axis is among the others, also that one: samples that follow
+    each other in memory are cheaper to transform than to step over. `pads` has the padding before
+    each axis, which is none by default where there is one tap.
+    """
+    rank = len(x_shape)
+    axes = sorted(a % rank for a in axes)
+    found = [
+        a for a in axes if w_shape[a] > 1 or x_shape[a] != out_shape[a] or (pads and pads[a] != 0)
+    ]
+    if len(found) == 1 and axes[-1] == rank - 1 != found[0] and x_shape[-1] >= WIDE:
+        found.append(rank - 1)
+    return tuple(found)
 
 
 class _Part:
