@@ -1,4 +1,4 @@
-"""Overlap-save by the transforms of the C library: float32 and float64, one or two axes.
+"""Overlap-save by the transforms of the C library, along one or two axes.
 
 They serve unless somebody set a backend of `scipy.fft`, or no tile is large enough.
 """
@@ -51,7 +51,7 @@ def plan(x_shape, w_shape, out_shape, axes, dtype, *, pad_before=None, zero_beyo
     with zeros.
     """
     char = np.dtype(dtype).char
-    if char not in "fd" or not 1 <= len(axes) <= 2 or not threads_may_call_scipy():
+    if char not in "fdFD" or not 1 <= len(axes) <= 2 or not threads_may_call_scipy():
         return None
     pads = None if pad_before is None else tuple(pad_before)
     return _plan(x_shape, w_shape, out_shape, tuple(axes), char, pads, zero_beyond, _core.isa())
@@ -71,17 +71,18 @@ def _plan(x_shape, w_shape, out_shape, axes, char, pads, zero_beyond, isa):
     items = math.prod(out_shape) // max(1, math.prod(outs))
     kernels = math.prod(w_shape) // max(1, math.prod(taps))
     nanoseconds = each * (items * count + kernels / 2)
-    return NativePlan(
-        shape, fft, tile, 1e-9 * nanoseconds, 1e-9 * _native_costs.costs(char)["check"]
-    )
+    parts = 1 if char in "fd" else 2
+    check = parts * _native_costs.costs(char.lower())["check"]
+    return NativePlan(shape, fft, tile, 1e-9 * nanoseconds, 1e-9 * check)
 
 
 @functools.lru_cache(maxsize=64)  # shared by batches of any size
 def _cheapest(sizes, taps, outs, pads, char, isa):
     """(rows and columns, fft, tile, nanoseconds of a tile, tiles) for one item of a batch."""
     line = len(sizes) == 1
-    shapes, each = _shapes(char, isa)
-    ffts = [2 * shapes[:, 0] * shapes[:, 1]] if line else [2 * shapes[:, 0], shapes[:, 1]]
+    shapes, each = _shapes(char.lower(), isa)
+    rows = shapes[:, 0] * (2 if char in "fd" else 1)  # of samples: two real ones share a place
+    ffts = [rows * shapes[:, 1]] if line else [rows, shapes[:, 1]]
     tiles = [_outputs(*axis) for axis in zip(ffts, sizes, taps, outs, pads, strict=True)]
     counts = [-(-m // np.maximum(v, 1)) for v, m in zip(tiles, outs, strict=True)]
     count = functools.reduce(np.multiply, counts)
@@ -121,7 +122,7 @@ def convolve(x, w, out, sizes, *, pads, boundary, fill, workers, heard=None):
         x, w, out = (a[..., None, :] for a in (x, w, out))
     options = {
         "shape": sizes.shape,
-        "tables": tables(*sizes.shape, line, x.dtype.char),
+        "tables": tables(*sizes.shape, line, x.dtype.char.lower()),
         "workers": workers,
     }
     places = _places(sizes, w.shape[line - 2 :], pads, boundary)
@@ -182,7 +183,8 @@ class _Kernels:
         self.w, self.points, self.options = w, 4 * math.prod(shape), options
         self.places = {"boundary": (0, 0), "fill": np.zeros((), w.dtype)}  # zeros beyond its ends
         self.places |= {"start": (0, 0), "advance": (1, 1), "skip": (0, 0)}
-        self.most = max(1, SPECTRA_BYTES // (self.points * w.itemsize))
+        self.dtype = w.real.dtype
+        self.most = max(1, SPECTRA_BYTES // (self.points * self.dtype.itemsize))
         self.kept = {}
 
     def spectrum(self, at):
@@ -190,7 +192,7 @@ class _Kernels:
         if at not in self.kept:
             if len(self.kept) == self.most:
                 self.kept.clear()
-            self.kept[at] = _aligned(self.points, self.w.dtype)
+            self.kept[at] = _aligned(self.points, self.dtype)
             _core.fourier(self.w[at][None], self.kept[at], None, **self.places, **self.options)
         return self.kept[at]
 

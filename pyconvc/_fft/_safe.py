@@ -165,6 +165,10 @@ def _levels(values, axes, lengths, workers=1):
     parts = [1] * values.ndim
     for a, length in zip(axes, lengths, strict=True):
         parts[a] = min(length, values.shape[a])
+    if values.dtype.kind == "c" and values.strides[-1] == values.itemsize:
+        values = values.view(values.real.dtype)  # the larger of real and imaginary part
+        parts[-1] *= 2
+        lengths = [2 * n if a == values.ndim - 1 else n for a, n in zip(axes, lengths, strict=True)]
     found = _core.loudest(values, tuple(parts), workers=workers)
     if found is None:
         levels = _loudest_in_blocks(values, axes, lengths)
@@ -209,11 +213,7 @@ def _loudest_at_once(values, axes, lengths):
 
 def _loudest_of_parts(values, axes, lengths):
     """The same for complex values, by the larger of real and imaginary part."""
-    if values.strides[-1] != values.itemsize:
-        return np.maximum(*(_loudest_at_once(v, axes, lengths) for v in (values.real, values.imag)))
-    last = values.ndim - 1
-    lengths = [2 * n if a == last else n for a, n in zip(axes, lengths, strict=True)]
-    return _loudest_at_once(values.view(values.real.dtype), axes, lengths)
+    return np.maximum(*(_loudest_at_once(v, axes, lengths) for v in (values.real, values.imag)))
 
 
 def _of_parts(ufunc, a, axis, length):

@@ -26,7 +26,9 @@ typedef struct {
     const pyconvc_fourier *f;
     const fourier_kernels *kernels;
     fourier_shape shape;
-    int64_t bytes, block, tiles[2]; /* block: samples that transforms leave together */
+    int is_complex;
+    int64_t bytes, element;  /* of a sample of X and Y, and of each part of one in a tile */
+    int64_t block, tiles[2]; /* block: samples that transforms leave together */
     const char *x;
     void *spectrum;
     char *y;
@@ -38,7 +40,13 @@ typedef struct {
 } job;
 
 static int64_t tile_bytes(const job *j) {
-    return round_up(j->f->rows * j->shape.pitch * j->bytes, CACHE_LINE);
+    return round_up(j->f->rows * j->shape.pitch * j->element, CACHE_LINE);
+}
+
+/* Of a worker's copies of the lines of complex samples that a pass takes together; those of real
+ * samples lie in the tile. */
+static int64_t copies_bytes(const job *j) {
+    return j->is_complex ? 4 * j->f->columns * j->bytes : 0;
 }
 
 typedef struct {
@@ -48,6 +56,11 @@ typedef struct {
     int64_t output[2];         /* the first of these */
     int64_t tile;
 } place;
+
+/* The memory of a tile, and of its worker. */
+typedef struct {
+    char *samples, *copies;
+} room;
 
 static place place_of(const job *j, int64_t tile) {
     const pyconvc_fourier *f = j->f;
@@ -63,15 +76,22 @@ static place place_of(const job *j, int64_t tile) {
     return p;
 }
 
-/* Line `row` in the tile itself: of all, the first half has the real parts. */
-static char *line_in(const job *j, int64_t row, char *samples) {
+/* Lines of X and Y that a pass takes together. */
+static int lines_at_once(const job *j) {
+    return j->is_complex ? 4 : 8;
+}
+
+/* Where line `row`, one of those, may be copied: in the tile itself, of all of whose lines the first
+ * half has the real parts. */
+static char *copy_of(const job *j, int64_t row, const room *r) {
     const int64_t rows = j->f->rows, imaginary = row >= rows ? rows : 0;
-    return samples +
+    if (j->is_complex) return r->copies + row / (rows / 4) * j->f->columns * j->bytes;
+    return r->samples +
            ((row - imaginary) * j->shape.pitch + (imaginary ? j->f->columns : 0)) * j->bytes;
 }
 
-/* `columns` samples of X: line `row` of those that the tile holds; a copy in the tile unless they
- * follow each other in X. */
+/* `columns` samples of X: line `row` of those that the tile holds; a copy unless they follow each
+ * other in X. */
 static const char *source_of(const job *j, const place *p, int64_t row, char *own) {
     const pyconvc_fourier *f = j->f;
     int64_t first = p->first[1], height = 0;
@@ -93,13 +113,13 @@ static const char *source_of(const job *j, const place *p, int64_t row, char *ow
 }
 
 /* The rows k + j * rows / 4, j < 4, which a pass takes together. */
-static void read_lines(const job *j, const place *p, int64_t k, char *samples) {
+static void read_lines(const job *j, const place *p, int64_t k, const room *r) {
     const void *source[8];
-    for (int i = 0; i < 8; i++) {
+    for (int i = 0; i < lines_at_once(j); i++) {
         const int64_t row = k + i * (j->f->rows / 4);
-        source[i] = source_of(j, p, row, line_in(j, row, samples));
+        source[i] = source_of(j, p, row, copy_of(j, row, r));
     }
-    j->kernels->enter(&j->shape, k, source, samples);
+    j->kernels->enter[j->is_complex](&j->shape, k, source, r->samples);
 }
 
 /* What is kept of a line of the tile: `count` samples from `from` on, and where they go. */
@@ -120,24 +140,24 @@ static kept_part kept_of(const job *j, const place *p, int64_t row) {
                        p->y + (above * f->y_step[1] + before * f->y_step[2]) * j->bytes};
 }
 
-static void write_lines(const job *j, const place *p, int64_t k, char *samples) {
+static void write_lines(const job *j, const place *p, int64_t k, const room *r) {
     const pyconvc_fourier *f = j->f;
     const int64_t from = f->line ? 0 : f->skip[1], count = f->line ? f->columns : p->kept[1];
     kept_part kept[8];
     void *target[8];
-    for (int i = 0; i < 8; i++) {
+    for (int i = 0; i < lines_at_once(j); i++) {
         const int64_t row = k + i * (f->rows / 4);
         kept[i] = kept_of(j, p, row);
         target[i] = kept[i].y;
         if (!kept[i].y || (kept[i].count == count && f->y_step[2] == 1))
             kept[i].count = 0; /* nothing to copy */
         else
-            target[i] = line_in(j, row, samples) + from * j->bytes;
+            target[i] = copy_of(j, row, r) + from * j->bytes;
     }
-    j->kernels->leave(&j->shape, k, samples, from, count, target);
-    for (int i = 0; i < 8; i++)
+    j->kernels->leave[j->is_complex](&j->shape, k, r->samples, from, count, target);
+    for (int i = 0; i < lines_at_once(j); i++)
         if (kept[i].count)
-            scatter(j->bytes, line_in(j, k + i * (f->rows / 4), samples) + kept[i].from * j->bytes,
+            scatter(j->bytes, copy_of(j, k + i * (f->rows / 4), r) + kept[i].from * j->bytes,
                     kept[i].count, f->y_step[2], kept[i].y);
 }
 
@@ -155,38 +175,39 @@ static void look(const job *j, int64_t tile, int64_t part, int64_t parts) {
 
 /* Part `part` of `parts` of a stage. */
 static void do_part(const job *j, const place *p, int stage, int64_t part, int64_t parts,
-                    char *samples) {
+                    const room *r) {
     const int64_t rows = j->f->rows, columns = j->f->columns;
     const int64_t units[] = {rows / 4, columns / LANES, rows, columns / LANES, rows / 4};
     const int64_t first = units[stage] * part / parts, end = units[stage] * (part + 1) / parts;
     if (stage == READ && j->f->levels) look(j, p->tile, part, parts);
     if (stage == COLUMNS || stage == COLUMNS_BACK) {
         if (end > first)
-            j->kernels->columns(&j->shape, samples, first * LANES, (end - first) * LANES,
+            j->kernels->columns(&j->shape, r->samples, first * LANES, (end - first) * LANES,
                                 stage == COLUMNS_BACK);
         return;
     }
     for (int64_t k = first; k < end; k++) {
-        if (stage == READ) read_lines(j, p, k, samples);
+        if (stage == READ) read_lines(j, p, k, r);
         if (stage == LINES)
-            j->kernels->line(&j->shape, samples, k, j->spectrum, j->make,
+            j->kernels->line(&j->shape, r->samples, k, j->spectrum, j->make,
                              1.0 / (double)(rows * columns / j->block));
-        if (stage == WRITE) write_lines(j, p, k, samples);
+        if (stage == WRITE) write_lines(j, p, k, r);
     }
 }
 
 static void do_tile(const void *context, int64_t tile, void *scratch) {
     const job *j = context;
     const place p = place_of(j, tile);
+    const room r = {scratch, (char *)scratch + tile_bytes(j)};
     for (int stage = READ; stage < (j->make ? COLUMNS_BACK : STAGES); stage++)
-        do_part(j, &p, stage, 0, 1, scratch);
+        do_part(j, &p, stage, 0, 1, &r);
 }
 
 static void do_shared(const void *context, int64_t part, void *scratch) {
     const job *j = context;
     const place p = place_of(j, j->tile);
-    (void)scratch;
-    do_part(j, &p, j->stage, part, PARTS, j->samples);
+    const room r = {j->samples, scratch};
+    do_part(j, &p, j->stage, part, PARTS, &r);
 }
 
 /* One tile after the other, each stage of it shared. */
@@ -196,7 +217,7 @@ static pyconvc_status share_stages(job *j, int64_t tiles, int workers, const pyc
     if (!j->samples) return PYCONVC_NO_MEMORY;
     for (j->tile = 0; j->tile < tiles; j->tile++)
         for (j->stage = READ; j->stage < (j->make ? COLUMNS_BACK : STAGES) && !status; j->stage++)
-            status = parallel_for(PARTS, workers, 0, do_shared, j, run);
+            status = parallel_for(PARTS, workers, (size_t)copies_bytes(j), do_shared, j, run);
     free(j->samples);
     return status;
 }
@@ -209,17 +230,19 @@ static pyconvc_status run_job(job *j, const pyconvc_run *run) {
     const pyconvc_fourier *f = j->f;
     const kernel_table *table = pyconvc_kernels();
     if (!table) return PYCONVC_NO_ISA;
-    if (f->dtype < PYCONVC_F32 || f->dtype > PYCONVC_F64 || run->workers < 1 || f->rows < 4 ||
+    if (f->dtype < PYCONVC_F32 || f->dtype > PYCONVC_C128 || run->workers < 1 || f->rows < 4 ||
         f->columns < LANES || f->rows % 4 || f->columns % LANES)
         return PYCONVC_BAD_PROBLEM;
-    if (f->levels &&
-        (!f->line || f->batch != 1 || f->x_step[2] != 1 || f->part < 1 || f->part > f->input[1]))
+    j->is_complex = f->dtype >= PYCONVC_C64;
+    if (f->levels && (j->is_complex || !f->line || f->batch != 1 || f->x_step[2] != 1 ||
+                      f->part < 1 || f->part > f->input[1]))
         return PYCONVC_BAD_PROBLEM;
-    j->kernels = &table->fourier[f->dtype];
+    j->kernels = &table->fourier[j->is_complex ? f->dtype - PYCONVC_C64 : f->dtype];
     j->bytes = pyconvc_sample_bytes(f->dtype);
-    j->block = 32 / j->bytes;
+    j->element = j->bytes / (1 + j->is_complex);
+    j->block = 32 / j->element;
     /* One line of the cache more, so that the samples of a column fall into different sets. */
-    const int64_t pitch = 2 * f->columns + CACHE_LINE / j->bytes;
+    const int64_t pitch = 2 * f->columns + CACHE_LINE / j->element;
     j->shape =
         (fourier_shape){axis_of(&f->of_rows, f->rows), axis_of(&f->of_columns, f->columns), pitch};
     for (int a = 0; a < 2; a++)
@@ -228,7 +251,7 @@ static pyconvc_status run_job(job *j, const pyconvc_run *run) {
     const double work = 60.0 * (double)(tiles * f->rows * f->columns * j->bytes);
     const int workers = parallel_workers(run, work);
     if (workers > 1 && tiles < 2 * workers) return share_stages(j, tiles, workers, run);
-    return parallel_for(tiles, workers, (size_t)tile_bytes(j), do_tile, j, run);
+    return parallel_for(tiles, workers, (size_t)(tile_bytes(j) + copies_bytes(j)), do_tile, j, run);
 }
 
 pyconvc_status pyconvc_fourier_spectrum(const pyconvc_fourier *f, const void *w, void *spectrum,

@@ -288,15 +288,17 @@ pyconvc_status pyconvc_chain_present(const pyconvc_chain *c, const pyconvc_chain
                                      const void *x, const uint8_t *mask, double total, double least,
                                      int normalize, void *y, const pyconvc_run *run);
 
-/* Convolution by Fourier transforms, in tiles that overlap (overlap-save), of F32 or F64:
+/* Convolution by Fourier transforms, in tiles that overlap (overlap-save), of F32, F64,
+ * C64 or C128:
  *
  *     y[o] = sum_t w[t] * X[o + start + skip - t]
  *
- * A tile is rows x columns complex samples, multiples of 4 and of 16. Two samples of X share each,
+ * A tile is rows x columns complex samples, multiples of 4 and of 16. Two real samples of X share each,
  * as real and imaginary part: those that are `rows` lines apart, and where `line` is set, those that
  * are rows * columns apart on one axis, the width, which fills the tile line by line. So a tile
  * holds 2 * rows lines of X, or 2 * rows * columns samples; along that axis its products wrap
- * around with the opposite sign, along the width of planes with the same.
+ * around with the opposite sign, along the width of planes with the same. Of complex samples a tile
+ * holds half as many, which wrap around times i.
  *
  * Tile t begins at sample start + t * advance of X along an axis. Of its outputs, those from `skip`
  * on, `advance` of them, are kept; the caller grants that no product wraps into them. */
@@ -319,7 +321,7 @@ typedef struct {
     void *levels;                 /* if not NULL, what pyconvc_loudest finds in its parts */
 } pyconvc_fourier;
 
-/* The spectrum of a kernel, 4 * rows * columns elements, best aligned to 64 bytes: x, input, x_step,
+/* The spectrum of a kernel, 4 * rows * columns real elements, best aligned to 64 bytes: x, input, x_step,
  * start 0. */
 pyconvc_status pyconvc_fourier_spectrum(const pyconvc_fourier *f, const void *w, void *spectrum,
                                         const pyconvc_run *run);

@@ -10,6 +10,8 @@
 #include "kernel_types.h"
 #include "vec.h"
 
+#include "turn.h"
+
 #define MOST_RADIX 8
 
 typedef struct {
@@ -208,8 +210,18 @@ INLINE void end_factors(const fourier_shape *shape, complex_vec *w) {
         w[j] = factor((const elem *)shape->rows.twiddles + 2 * j - 2);
 }
 
+/* A vector of complex samples: lines of real ones hold their parts, or one line both side by side.
+ */
+INLINE complex_vec read_samples(const elem *const *from, int64_t c, const int side_by_side) {
+    if (!side_by_side) return (complex_vec){load(from[0] + c), load(from[4] + c)};
+    vec v[2] = {load(from[0] + 2 * c), load(from[0] + 2 * c + VL)};
+    split(v, 2);
+    return (complex_vec){v[0], v[1]};
+}
+
 /* From lines elsewhere. */
-static void enter(const fourier_shape *shape, int64_t k, const void *const *lines, void *tile) {
+INLINE void enter_of(const int side_by_side, const fourier_shape *shape, int64_t k,
+                     const void *const *lines, void *tile) {
     const int64_t n = shape->columns.length, jump = shape->rows.length / 4 * shape->pitch;
     const elem *from[8];
     elem *to = (elem *)tile + k * shape->pitch;
@@ -217,12 +229,12 @@ static void enter(const fourier_shape *shape, int64_t k, const void *const *line
     end_factors(shape, w);
     UNROLL(8)
     for (int i = 0; i < 8; i++)
-        from[i] = lines[i];
+        from[i] = lines[side_by_side ? i % 4 : i];
     for (int64_t c = 0; c < n; c += VL) {
         complex_vec x[4], y[4];
         UNROLL(4)
         for (int j = 0; j < 4; j++) {
-            x[j] = (complex_vec){load(from[j] + c), load(from[j + 4] + c)};
+            x[j] = read_samples(from + j, c, side_by_side);
             if (j) x[j] = times(x[j], w[j].re, w[j].im);
         }
         small(4, x, y);
@@ -232,7 +244,18 @@ static void enter(const fourier_shape *shape, int64_t k, const void *const *line
     }
 }
 
-INLINE void leave_at(const elem *at, int64_t jump, int64_t n, const complex_vec *w, vec *out) {
+static void enter(const fourier_shape *shape, int64_t k, const void *const *lines, void *tile) {
+    enter_of(0, shape, k, lines, tile);
+}
+
+static void enter_complex(const fourier_shape *shape, int64_t k, const void *const *lines,
+                          void *tile) {
+    enter_of(1, shape, k, lines, tile);
+}
+
+/* What line i gets is out[i] and, of complex samples, out[i + 4] behind it. */
+INLINE void leave_at(const int side_by_side, const elem *at, int64_t jump, int64_t n,
+                     const complex_vec *w, vec *out) {
     complex_vec x[4], y[4];
     UNROLL(4)
     for (int j = 0; j < 4; j++)
@@ -242,35 +265,55 @@ INLINE void leave_at(const elem *at, int64_t jump, int64_t n, const complex_vec 
     for (int q = 0; q < 4; q++) {
         complex_vec a = y[place_of(4, 1, q)];
         if (q) a = over(a, w[q].re, w[q].im);
-        out[q] = a.re;
-        out[q + 4] = a.im;
+        vec parts[2] = {a.re, a.im};
+        if (side_by_side) merge(parts, 2);
+        out[q] = parts[0];
+        out[q + 4] = parts[1];
+    }
+}
+
+INLINE void leave_of(const int side_by_side, const fourier_shape *shape, int64_t k,
+                     const void *tile, int64_t from, int64_t count, void *const *lines) {
+    const int64_t n = shape->columns.length, jump = shape->rows.length / 4 * shape->pitch;
+    const elem *at = (const elem *)tile + k * shape->pitch + from;
+    elem *to[8], beyond[2 * VL];
+    int64_t c = 0, step[8]; /* elements for a column */
+    complex_vec w[4];
+    end_factors(shape, w);
+    UNROLL(8)
+    for (int i = 0; i < 8; i++) {
+        elem *line = lines[side_by_side ? i % 4 : i];
+        step[i] = line ? 1 + side_by_side : 0;
+        to[i] = line ? line : beyond;
+        if (side_by_side && i >= 4) to[i] += VL;
+    }
+    vec out[8];
+    for (; c + VL <= count; c += VL) {
+        leave_at(side_by_side, at + c, jump, n, w, out);
+        UNROLL(8)
+        for (int i = 0; i < 8; i++)
+            store(to[i] + c * step[i], out[i]);
+    }
+    if (c == count) return;
+    leave_at(side_by_side, at + c, jump, n, w, out);
+    const int64_t rest = (count - c) * (1 + side_by_side);
+    for (int i = 0; i < 8; i++) {
+        const int64_t part = side_by_side && i >= 4 ? rest - VL : rest;
+        if (part >= VL)
+            store(to[i] + c * step[i], out[i]);
+        else if (part > 0)
+            store_part(to[i] + c * step[i], out[i], part);
     }
 }
 
 static void leave(const fourier_shape *shape, int64_t k, const void *tile, int64_t from,
                   int64_t count, void *const *lines) {
-    const int64_t n = shape->columns.length, jump = shape->rows.length / 4 * shape->pitch;
-    const elem *at = (const elem *)tile + k * shape->pitch + from;
-    elem *to[8], beyond[2 * VL];
-    int64_t c = 0, wanted[8];
-    complex_vec w[4];
-    end_factors(shape, w);
-    UNROLL(8)
-    for (int i = 0; i < 8; i++) {
-        wanted[i] = lines[i] != NULL;
-        to[i] = lines[i] ? lines[i] : beyond;
-    }
-    vec out[8];
-    for (; c + VL <= count; c += VL) {
-        leave_at(at + c, jump, n, w, out);
-        UNROLL(8)
-        for (int i = 0; i < 8; i++)
-            store(to[i] + c * wanted[i], out[i]);
-    }
-    if (c == count) return;
-    leave_at(at + c, jump, n, w, out);
-    for (int i = 0; i < 8; i++)
-        store_part(to[i] + c * wanted[i], out[i], count - c);
+    leave_of(0, shape, k, tile, from, count, lines);
+}
+
+static void leave_complex(const fourier_shape *shape, int64_t k, const void *tile, int64_t from,
+                          int64_t count, void *const *lines) {
+    leave_of(1, shape, k, tile, from, count, lines);
 }
 
 static void columns(const fourier_shape *shape, void *tile, int64_t first, int64_t count,
@@ -438,4 +481,11 @@ static void loudest(const void *x, int64_t count, void *to) {
     memcpy(to, &most, sizeof most);
 }
 
-const fourier_kernels NAME(fourier) = {enter, columns, line, leave, lift, loudest};
+const fourier_kernels NAME(fourier) = {
+    .enter = {enter, enter_complex},
+    .columns = columns,
+    .line = line,
+    .leave = {leave, leave_complex},
+    .lift = lift,
+    .loudest = loudest,
+};

@@ -12,7 +12,8 @@
  *
  * - enter: the first pass along the rows' axis, of radix 4, for the rows k + j * rows / 4, j < 4. Their
  *   real parts are read at lines[j], the imaginary ones at lines[j + 4], which may be their places in
- *   the tile.
+ *   the tile. Of complex lines, which hold both parts of a sample side by side, there are lines[j]
+ *   alone, and none in the tile.
  * - columns: the other passes along that axis, in place, of `count` columns from `first` on, or, with
  *   `back`, those of the inverse; both multiples of 64 bytes.
  * - line: one line transformed, multiplied with the spectrum and transformed back, in place. With
@@ -21,7 +22,7 @@
  *   the real parts.
  * - leave: the last pass of the inverse for the rows k + j * rows / 4, of `count` columns from `from`
  *   on, written to lines[j] and lines[j + 4]: these columns' own places, or elsewhere, or NULL where
- *   they are of no use.
+ *   they are of no use; complex ones to lines[j], elsewhere or NULL.
  *
  * Before all that, how loud the input is. Largest absolute values compare as integers of the
  * magnitudes' bits: NaN counts as larger than infinity.
@@ -50,13 +51,17 @@ typedef struct {
     int64_t pitch;
 } fourier_shape;
 
+typedef void fourier_enter(const fourier_shape *shape, int64_t k, const void *const *lines,
+                           void *tile);
+typedef void fourier_leave(const fourier_shape *shape, int64_t k, const void *tile, int64_t from,
+                           int64_t count, void *const *lines);
+
 typedef struct {
-    void (*enter)(const fourier_shape *shape, int64_t k, const void *const *lines, void *tile);
+    fourier_enter *enter[2]; /* of real lines, of complex ones */
     void (*columns)(const fourier_shape *shape, void *tile, int64_t first, int64_t count, int back);
     void (*line)(const fourier_shape *shape, void *tile, int64_t row, void *spectrum, int make,
                  double scale);
-    void (*leave)(const fourier_shape *shape, int64_t k, const void *tile, int64_t from,
-                  int64_t count, void *const *lines);
+    fourier_leave *leave[2];
     void (*lift)(const void *x, int64_t count, int start, void *to);
     void (*loudest)(const void *x, int64_t count, void *to);
 } fourier_kernels;
