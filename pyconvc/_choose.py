@@ -75,7 +75,8 @@ FFT_GAIN = 1.2  # by how much fft must be faster: it has fewer digits and gains 
 TALL_GAIN = 0.55  # of the rate where taps lie in one column: its rows are far from each other
 SAMPLE_NS = 0.16  # one pass over a sample of the output, whatever the kernel
 PASS_COSTS = 1.4, 0.07  # of a separable pass: direct products for a tap, ns for a byte of a sample
-CALL_NS = {"separable": 1e5, "fft": 6e4}  # what Python takes more than for the direct method
+# What Python takes more than for the direct method; of a line, where little is left to decide.
+CALL_NS = {"separable": 1e5, "fft": 6e4, "line": 2.5e4}
 
 # Integers go through a float64 transform only where the largest possible sum leaves so many bits
 # for the transform's error, which then stays far below the half that rounding removes.
@@ -211,10 +212,11 @@ def _refuse_fft(f, rival, seconds, later):
     """Estimate fft; where it would win, the reason why its result would not do, or an empty
     string.
     """
-    if 1e-9 * FFT_GAIN * CALL_NS["fft"] >= rival:
+    call = 1e-9 * CALL_NS["line" if _methods.may_look_later(f) else "fft"]
+    if FFT_GAIN * call >= rival:
         return ""
     plan = _methods.expected_fft(f)
-    seconds["fft"] = plan.seconds + plan.check * f.x.size + 1e-9 * CALL_NS["fft"]
+    seconds["fft"] = plan.seconds + plan.check * f.x.size + call
     if FFT_GAIN * seconds["fft"] >= rival:
         return ""
     if f.x.dtype.kind == "b":

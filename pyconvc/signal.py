@@ -11,7 +11,7 @@ import warnings
 
 import numpy as np
 
-from . import _check, _choose, _core, _filtering, _methods, _missing, _scipy, _threads
+from . import _check, _choose, _core, _filtering, _lines, _methods, _missing, _scipy, _threads
 from ._stream import Stream
 
 __all__ = [
@@ -134,7 +134,7 @@ def convolve(
         )
         if y is None:
             how = method, boundary, fillvalue, workers, out
-            y = _direct_by_shape(in1, in2, mode, *how, flip=True)
+            y = _by_shape(in1, in2, mode, *how, flip=True)
         if y is not None:
             return y
     plain = (boundary, fillvalue, axes, workers, out)
@@ -200,7 +200,7 @@ def correlate(
         )
         if y is None:
             how = method, boundary, fillvalue, workers, out
-            y = _direct_by_shape(in1, in2, mode, *how, flip=False, late=1)
+            y = _by_shape(in1, in2, mode, *how, flip=False, late=1)
         if y is not None:
             return y
     plain = (boundary, fillvalue, axes, workers, out)
@@ -543,10 +543,14 @@ def _plain(in1, in2, mode, method, boundary, fillvalue, workers, out, **kind):
     return _core.plain(in1, in2, mode, method, boundary, names, fillvalue, workers, out, **kind)
 
 
-def _direct_by_shape(in1, in2, mode, method, *how, **kind):
-    """The same of more work, where shapes tell that the direct method is the fastest; else None."""
-    if type(method) is str and method == "auto" and _choose.is_direct_by_shape(in1, in2, mode):
-        return _plain(in1, in2, mode, "direct", *how, **kind)
+def _by_shape(in1, in2, mode, method, boundary, fillvalue, workers, out, **kind):
+    """The same of more work, where shapes tell how it is computed the fastest; else None."""
+    if type(method) is not str or method != "auto":
+        return None
+    if _choose.is_direct_by_shape(in1, in2, mode):
+        return _plain(in1, in2, mode, "direct", boundary, fillvalue, workers, out, **kind)
+    if out is workers is None and type(boundary) is str and boundary == "fill":
+        return _lines.convolve(in1, in2, mode, fillvalue, _threads.current, flip=kind["flip"])
     return None
 
 
@@ -567,7 +571,7 @@ def _filter2d(name, in1, in2, mode, boundary, fillvalue, workers, out, **kind):
     options = {"flip": "late" not in kind, "late": 2 if "late" in kind else 0, "planes": True}
     y = _plain(in1, in2, *how, **options)
     if y is None:
-        y = _direct_by_shape(in1, in2, *how, **options)
+        y = _by_shape(in1, in2, *how, **options)
     if y is not None:
         return y
     in1, in2 = _check.numeric(in1=in1, in2=in2)
@@ -584,6 +588,10 @@ def _filter2d(name, in1, in2, mode, boundary, fillvalue, workers, out, **kind):
 
 def _transform(name, in1, in2, mode, axes, workers, out):
     """The common body of the functions that always compute by Fourier transforms."""
+    if axes is workers is out is None:
+        y = _lines.convolve(in1, in2, mode, 0, _threads.current, flip=True, method="fft")
+        if y is not None:
+            return y
     in1, in2 = _check.numeric(in1=in1, in2=in2)
     _check.same_rank(in1=in1, in2=in2)
     _check.mode(mode)

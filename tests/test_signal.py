@@ -6,12 +6,13 @@ import itertools
 import cases
 import numpy as np
 import pytest
+import scipy.fft
 import scipy.signal
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import pyconvc
-from pyconvc import reference, signal
+from pyconvc import _lines, reference, signal
 
 # Boundaries by our names and by those of the reference.
 BOUNDARIES = {
@@ -644,3 +645,55 @@ def test_many_short_rows(n, taps, dtype, boundary):
         for i in (0, 17, 36):
             want = reference.signal.convolve(x[i], h, mode, boundary=boundary)
             np.testing.assert_allclose(rows[i], want, rtol=1e-4, atol=1e-4 * np.abs(h).sum())
+
+
+# ---- lines whose lengths decide
+
+
+LENGTHS = [(20_000, 255), (255, 20_000), (3000, 3000), (9000, 40), (700, 50_000), (6000, 5900)]
+
+
+@pytest.mark.parametrize("lengths", LENGTHS, ids=str)
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+@pytest.mark.parametrize("mode", ["full", "same", "valid"])
+def test_short_way_of_lines_gives_the_same_bits(mode, dtype, lengths):
+    rng = np.random.default_rng(5)
+    x, w = (rng.standard_normal(n).astype(dtype) for n in lengths)
+    for function in (signal.convolve, signal.correlate, signal.fftconvolve):
+        np.testing.assert_array_equal(function(x, w, mode), function(x, w, mode, workers=1))
+
+
+def test_short_way_of_lines_is_taken():
+    rng = np.random.default_rng(5)
+    x, w = (rng.standard_normal(n) for n in (20_000, 255))
+    found = _lines.convolve(x, w, "same", 0, 1, flip=True)
+    np.testing.assert_array_equal(found, signal.convolve(x, w, "same"))
+    sums = _lines.convolve(x, w[:40], "same", 0, 1, flip=True)
+    np.testing.assert_array_equal(sums, signal.convolve(x, w[:40], "same", "direct"))
+    for odd in (x[::2], x.astype("f4"), x.astype(complex), x.astype(x.dtype.newbyteorder()), x[:1]):
+        assert _lines.convolve(odd, w, "same", 0, 1, flip=True) is None
+    assert _lines.convolve(x, w, "middle", 0, 1, flip=True) is None
+    assert _lines.convolve(x, w, "same", 1, 1, flip=True) is None
+
+
+@pytest.mark.parametrize("spoil", [np.nan, np.inf, 1e200])
+def test_short_way_of_lines_takes_back_what_is_not_safe(spoil):
+    x, w = np.random.default_rng(6).standard_normal(30_000), np.ones(777)
+    x[100] = spoil
+    for pair in ((x, w), (w, x)):
+        expected = signal.convolve(*pair, method="direct")
+        np.testing.assert_array_equal(signal.convolve(*pair), expected)
+
+
+def test_short_way_of_lines_leaves_backends_alone():
+    class Refusing:
+        __ua_domain__ = "numpy.scipy.fft"
+
+        @staticmethod
+        def __ua_function__(*_):
+            raise LookupError("asked")
+
+    x, w = np.ones(20_000), np.ones(255)
+    signal.fftconvolve(x, w)
+    with scipy.fft.set_backend(Refusing()), pytest.raises(LookupError, match="asked"):
+        signal.fftconvolve(x, w)

@@ -4,6 +4,7 @@ Transforms are those of the C library (`_native`) or of `scipy.fft` (`_save`, `_
 """
 
 from . import _native
+from ._native import NativePlan, convolve_line, places
 from ._plan import Plan, plan
 from ._safe import Heard, is_safe
 from ._save import overlap_save, transformed_axes
@@ -11,10 +12,13 @@ from ._threads import threads_may_call_scipy
 
 __all__ = [
     "Heard",
+    "NativePlan",
     "Plan",
+    "convolve_line",
     "expected",
     "is_safe",
     "overlap_save",
+    "places",
     "plan",
     "threads_may_call_scipy",
     "transformed_axes",

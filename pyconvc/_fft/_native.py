@@ -15,10 +15,11 @@ from . import _native_costs
 from ._tables import columns, rows, tables
 from ._threads import threads_may_call_scipy
 
-__all__ = ["NativePlan", "convolve", "plan"]
+__all__ = ["NativePlan", "convolve", "convolve_line", "places", "plan"]
 
 LONGEST = 1024  # side of a tile
 CACHE_LINE = 64  # bytes
+AT_ONCE = {"boundary": (0, 0), "start": (0, 0), "advance": (1, 1), "skip": (0, 0)}  # one tile
 SPECTRA_BYTES = 64 << 20  # spectra of many kernels are kept up to this size, else made as needed
 
 
@@ -120,26 +121,30 @@ def convolve(x, w, out, sizes, *, pads, boundary, fill, workers, heard=None):
     line = len(pads) == 1
     if line:
         x, w, out = (a[..., None, :] for a in (x, w, out))
-    options = {
-        "shape": sizes.shape,
-        "tables": tables(*sizes.shape, line, x.dtype.char.lower()),
-        "workers": workers,
-    }
-    places = _places(sizes, w.shape[line - 2 :], pads, boundary)
-    places = {**places, "fill": np.asarray(fill, x.dtype)}
+    where = places(sizes, w.shape[line - 2 :], pads, boundary, np.asarray(fill, x.dtype))
     x, w, y = map(_core.canonical, (x, w, out))
-    kernels = _Kernels(w, sizes.shape, options)
-    if heard:
-        places |= {"levels": heard.levels, "part": heard.part}
+    kernels = _Kernels(w, sizes.shape, line, workers)
     for at, lines, outputs in _batches(x, w, y):
-        _core.fourier(lines, kernels.spectrum(at), outputs, **places, **options)
+        kernels.meet(at, lines, outputs, where, heard)
     if y is not out:
         out[...] = y
 
 
+def convolve_line(x, w, out, sizes, where, workers, heard=None):
+    """The same along one line of canonical arrays; `where` is what `places` found."""
+    kernels = _Kernels(w[None], sizes.shape, True, workers)
+    kernels.meet((), x[None, None], out[None, None], where, heard)
+
+
+def places(sizes, taps, pads, boundary, fill):
+    """Where tiles begin, what is kept of them and what lies beyond the edges, as `_core.fourier`
+    takes it.
+    """
+    return {**_places(sizes, taps, pads, boundary), "fill": fill}
+
+
 @functools.lru_cache(maxsize=64)
 def _places(sizes, taps, pads, boundary):
-    """Where tiles begin and what is kept of them, as `_core.fourier` takes it."""
     line = len(pads) == 1
     starts, skips = [0] * line, [0] * line
     for f, v, k, pad in zip(sizes.fft, sizes.tile, taps, pads, strict=True):
@@ -177,23 +182,27 @@ def _batches(x, w, y):
 
 
 class _Kernels:
-    """Spectra of kernels, kept while they are few."""
+    """Kernels that tiles meet, and their spectra, which are kept while they are few."""
 
-    def __init__(self, w, shape, options):
-        self.w, self.points, self.options = w, 4 * math.prod(shape), options
-        self.places = {"boundary": (0, 0), "fill": np.zeros((), w.dtype)}  # zeros beyond its ends
-        self.places |= {"start": (0, 0), "advance": (1, 1), "skip": (0, 0)}
-        self.dtype = w.real.dtype
+    def __init__(self, w, shape, line, workers):
+        self.w, self.points, self.dtype = w, 4 * math.prod(shape), w.real.dtype
+        found = tables(*shape, line, self.dtype.char)
+        self.options = {"shape": shape, "tables": found, "workers": workers}
         self.most = max(1, SPECTRA_BYTES // (self.points * self.dtype.itemsize))
         self.kept = {}
 
-    def spectrum(self, at):
-        """Spectrum of the kernel at this place of the leading axes."""
+    def meet(self, at, x, y, where, heard):
+        """Convolve `x` with the kernel at this place of the leading axes into `y`."""
+        levels = {"levels": heard.levels, "part": heard.part} if heard else {}
+        _core.fourier(x, self._spectrum(at), y, **where, **self.options, **levels)
+
+    def _spectrum(self, at):
         if at not in self.kept:
             if len(self.kept) == self.most:
                 self.kept.clear()
             self.kept[at] = _aligned(self.points, self.dtype)
-            _core.fourier(self.w[at][None], self.kept[at], None, **self.places, **self.options)
+            beyond = {"fill": np.zeros((), self.w.dtype), **AT_ONCE}
+            _core.fourier(self.w[at][None], self.kept[at], None, **beyond, **self.options)
         return self.kept[at]
 
 

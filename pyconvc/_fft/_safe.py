@@ -96,8 +96,8 @@ def is_safe(x, w, *, axes=None, fft=None, boundary="constant", fill=0, workers=1
     lengths = [_part(w, a) for a in axes]
     taps, softest, top = _levels(w, axes, [-(-w.shape[a] // KERNEL_PARTS) for a in axes])
     if heard:
-        levels = heard.levels
-        heard, quietest, loudest = levels, float(levels.min()), float(levels.max())
+        heard = heard.levels
+        quietest, loudest = _core.ends_of(heard)
     else:
         heard, quietest, loudest = _levels(x, axes, lengths, workers)
     fill = float(abs(fill))

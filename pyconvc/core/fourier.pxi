@@ -90,12 +90,19 @@ def loudest(cnp.ndarray x, tuple part, *, int workers=1):
     with nogil:
         status = pyconvc_loudest(dtype, source, size[0], size + 1, step, of + 1, target, &run)
     _check_status(status)
+    return (to, *ends_of(to))
+
+
+def ends_of(cnp.ndarray levels):
+    """(softest, loudest) of contiguous magnitudes, float32 or float64; NaN is the loudest, and never the softest."""
     cdef double low = INFINITY, high = 0, level
+    cdef bint single = cnp.PyArray_TYPE(levels) == cnp.NPY_FLOAT32
+    cdef void *at = cnp.PyArray_DATA(levels)
     cdef int64_t j
-    for j in range(to.size):
-        level = (<float *>target)[j] if dtype == PYCONVC_F32 else (<double *>target)[j]
+    for j in range(levels.size):
+        level = (<float *>at)[j] if single else (<double *>at)[j]
         if level < low:
             low = level
         if level > high or level != level:
             high = level
-    return to, low, high
+    return low, high
