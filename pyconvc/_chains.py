@@ -88,45 +88,46 @@ def run(x, y, passes, workers):
 
 def chain(x, y, passes):
     """What `run` runs, for all arrays that are laid out as these."""
-    *first, leads, [described] = _problem(x, y, passes)
-    return _core.Chain(x, y, tuple(first), described, dtype=passes[0].weights.dtype, leads=leads)
+    (a, b), [described] = _problem((x, y), passes)
+    leads = tuple(zip(b.shape[:-4], a.strides, b.strides, strict=False))
+    first = tuple(part[(0,) * len(leads)] for part in (a, b))
+    return _core.Chain(x, y, first, described, dtype=passes[0].weights.dtype, leads=leads)
 
 
-def run_present(x, y, passes, sizes, mask, **scale):
-    """The same without missing samples, for C-contiguous arrays of three axes at most; returns
-    whether they suit.
+def run_present(x, y, passes, sizes, mask, **how):
+    """The same without missing samples, for real arrays; returns whether they suit.
 
-    `sizes` are the passes of the weights' sizes, `scale` the other arguments of
-    `_core.chain_present`.
+    `sizes` are the passes of the weights' sizes, `how` other arguments of `_core.chain_present`.
     """
-    x, y, _, described = _problem(x, y, passes, sizes)
-    mask = None if mask is None else mask.reshape(x.shape)
-    return _core.chain_present(x, y, *described, mask=mask, **scale)
+    arrays, described = _problem((x, y) if mask is None else (x, y, mask), passes, sizes)
+    how["dtype"] = passes[0].weights.dtype
+    for index in np.ndindex(arrays[1].shape[:-4]):
+        x, y, *mask = (a[index] for a in arrays)
+        if not _core.chain_present(x, y, *described, mask=mask[0] if mask else None, **how):
+            return False  # nor do the other parts, which are alike
+    return True
 
 
-def _problem(x, y, *chains):
-    """(x, y, leads, lists of passes): the first parts of the arrays, where the others begin, as
-    `_core.Chain` has it, and the chains in their terms.
+def _problem(arrays, *chains):
+    """(arrays, lists of passes): x, y and maybe others with axes as `_core.Chain` takes them, before
+    which lie those of which each place is a problem of its own; and the chains in these terms.
     """
     filtered = {a for p in chains[0] for a, n in zip(p.axes, p.size, strict=True) if n > 1}
-    x, y = _with_long_lines(x, y, filtered)
-    space = _space(y, filtered)
+    arrays = _with_long_lines(arrays, filtered)
+    space = _space(arrays[1], filtered)
+    others = [a for a in range(arrays[1].ndim) if a not in space]
+    axes = [slice(None)] * len(others) if others else [None]
+    axes += [None] * (3 - len(space))
     described = [[_described(p, space) for p in c] for c in chains]
-    others = [a for a in range(x.ndim) if a not in space]
-    leads = tuple((y.shape[a], x.strides[a], y.strides[a]) for a in others[:-1])
-    x, y = (a.transpose(*others, *space) for a in (x, y))
-    x, y = (a[(0,) * len(leads)] if others else a[None] for a in (x, y))
-    missing = (1,) * (3 - len(space))
-    x, y = (a.reshape(a.shape[0], *missing, *a.shape[1:]) for a in (x, y))
-    return x, y, leads, described
+    return [a.transpose(*others, *space)[tuple(axes)] for a in arrays], described
 
 
-def _with_long_lines(x, y, filtered):
-    """Both with the axes after the last filtered one as one axis, where that takes no copy."""
+def _with_long_lines(arrays, filtered):
+    """They with the axes after the last filtered one as one axis, where that takes no copy."""
     last = max(filtered, default=-1)
-    if y.ndim - last > 2 and x.flags.c_contiguous and y.flags.c_contiguous:
-        x, y = (a.reshape(*a.shape[: last + 1], -1) for a in (x, y))
-    return x, y
+    if arrays[1].ndim - last > 2 and all(a.flags.c_contiguous for a in arrays):
+        return [a.reshape(*a.shape[: last + 1], -1) for a in arrays]
+    return arrays
 
 
 def _space(y, filtered):

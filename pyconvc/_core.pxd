@@ -192,5 +192,5 @@ cdef extern from "pyconvc.h" nogil:
                                    const int64_t *step, const int64_t *part, void *to, const pyconvc_run *run)
     pyconvc_status pyconvc_chain_run(const pyconvc_chain *c, const void *x, void *y, const pyconvc_run *run)
     pyconvc_status pyconvc_chain_present(const pyconvc_chain *c, const pyconvc_chain *sizes, const void *x,
-                                         const unsigned char *mask, double total, double least, int normalize,
-                                         void *y, const pyconvc_run *run)
+                                         const unsigned char *mask, const int64_t *mask_step, double least,
+                                         int normalize, void *y, const pyconvc_run *run)

@@ -269,24 +269,23 @@ def separable(f, vectors):
         separable(rest, list(others.values()))
 
 
-def separable_present(f, vectors, mask, **scale):
-    """The same without missing samples, of C-contiguous real arrays; returns whether that suits.
+def separable_present(f, vectors, mask, **how):
+    """The same without missing samples, of real arrays; returns whether that suits.
 
-    `scale` has the other arguments of `_core.chain_present`.
+    `how` has the other arguments of `_core.chain_present`.
     """
     taps = {a: v for a, v in zip(f.axes, vectors, strict=True) if len(v) > 1}
     cut = any(
         n != m for a, (n, m) in enumerate(zip(f.x.shape, f.y.shape, strict=True)) if a not in taps
     )
-    arrays = (f.x, f.y) if mask is None else (f.x, f.y, mask)
-    if cut or f.x.ndim > _chains.MOST_AXES or not all(a.flags.c_contiguous for a in arrays):
+    if cut or len(taps) > _chains.MOST_AXES:
         return False
     there = not np.isnan(f.fill)
     fill = f.fill if there else np.zeros_like(f.fill)
     passes = _passes(replace(f, fill=fill), taps)
     sizes = {a: np.abs(v) for a, v in taps.items()}
     sizes = _passes(replace(f, fill=np.array(there, f.x.dtype)), sizes)
-    return _chains.run_present(f.x, f.y, passes, sizes, mask, **scale, workers=f.workers)
+    return _chains.run_present(f.x, f.y, passes, sizes, mask, **how, workers=f.workers)
 
 
 def _sweep(f, taps):

@@ -309,18 +309,18 @@ def _add_means(y, mean, share, weight):
 def filter(f, missing, method="auto"):
     """Run a filtering; f.y is written."""
     mixed = have_both_signs(f.w)
-    plain = f.x.dtype.kind == "f" and f.x.ndim <= 3 and not f.grouped()
+    one_sign = not (mixed and missing.normalize)
+    plain = f.x.dtype.kind == "f" and not f.grouped()
     chosen, (wanted, vectors) = _chosen_and_wanted(f, method)
-    at_once = plain and not (mixed and missing.normalize) and wanted == "direct"
+    at_once = plain and one_sign and wanted == "direct" and f.x.ndim <= 3
     if at_once and _filter_at_once(f, missing):
         return
     if f.x.size and not np.isnan(f.fill) and not lacks(f.x, missing.mask):
         _methods.run(f, *chosen)
         return
-    sums = FilteringSums(f, method, mixed, vectors)
-    at_once = plain and not (mixed and missing.normalize) and vectors is not None
-    if not (at_once and _separable_at_once(f, vectors, sums.total(f.x, f.y), missing)):
-        leave_out(sums, f.x, f.y, missing)
+    if vectors is not None and plain and one_sign and _separable_at_once(f, vectors, missing):
+        return
+    leave_out(FilteringSums(f, method, mixed, vectors), f.x, f.y, missing)
 
 
 def _chosen_and_wanted(f, method):
@@ -354,13 +354,14 @@ def _filter_at_once(f, missing):
     return suited
 
 
-def _separable_at_once(f, vectors, total, missing):
+def _separable_at_once(f, vectors, missing):
     """Both sums of bands that stay in the cache; returns whether the arrays suit that."""
-    if f.y.dtype != f.x.dtype or not (f.x.dtype.isnative and f.y.dtype.isnative):
-        return False
-    total = float(total.item())
-    by = {"total": total, "least": missing.min_weight * total, "normalize": missing.normalize}
-    return _methods.separable_present(f, vectors, missing.mask, **by)
+    x, y = _check.served(f.x), _core.canonical(f.y)
+    how = {"min_weight": missing.min_weight, "normalize": missing.normalize}
+    suited = _methods.separable_present(replace(f, x=x, y=y), vectors, missing.mask, **how)
+    if suited:
+        _put(y, f.y)
+    return suited
 
 
 class FilteringSums(Sums):

@@ -259,11 +259,6 @@ pyconvc_status pyconvc_chain_run(const pyconvc_chain *c, const void *x, void *y,
     return chain_filter(c, x, y, run);
 }
 
-/* Whether samples along a line lie side by side. */
-static int is_dense(const int64_t *step, const int64_t *size) {
-    return step[3] == 1 || size[PYCONVC_RANK - 1] == 1;
-}
-
 /* Whether two chains differ in nothing but weights and constants. */
 static int are_alike(const pyconvc_chain *a, const pyconvc_chain *b) {
     int alike = a->dtype == b->dtype && a->passes == b->passes && a->batch == b->batch;
@@ -278,13 +273,12 @@ static int are_alike(const pyconvc_chain *a, const pyconvc_chain *b) {
 }
 
 pyconvc_status pyconvc_chain_present(const pyconvc_chain *c, const pyconvc_chain *sizes,
-                                     const void *x, const uint8_t *mask, double total, double least,
-                                     int normalize, void *y, const pyconvc_run *run) {
-    const present_scale by = {total, least, normalize};
+                                     const void *x, const uint8_t *mask, const int64_t *mask_step,
+                                     double least, int normalize, void *y, const pyconvc_run *run) {
     if (run->workers < 1 || c->passes < 1 || c->passes > PYCONVC_RANK || !are_alike(c, sizes) ||
-        (c->dtype != PYCONVC_F32 && c->dtype != PYCONVC_F64) || !is_dense(c->x_step, c->input) ||
-        !is_dense(c->y_step, c->output) || c->x_sample != PYCONVC_SAMPLE_AS_COMPUTED ||
-        c->y_sample != PYCONVC_SAMPLE_AS_COMPUTED)
+        (c->dtype != PYCONVC_F32 && c->dtype != PYCONVC_F64))
         return PYCONVC_BAD_PROBLEM;
-    return missing_chain(c, sizes, x, mask, &by, y, run);
+    const pyconvc_status status = chain_check(c);
+    if (status || !c->batch || !c->output[0] || !c->output[1] || !c->output[2]) return status;
+    return missing_chain(c, sizes, x, mask, mask_step, least, normalize, y, run);
 }

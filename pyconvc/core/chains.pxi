@@ -129,9 +129,9 @@ cdef tuple _likeness(cnp.ndarray x, cnp.ndarray y):
     return (<object>x).shape, (<object>x).strides, x.descr, (<object>y).shape, (<object>y).strides, y.descr
 
 
-def chain_present(cnp.ndarray x, cnp.ndarray y, list passes, list sizes, *, cnp.ndarray mask=None, double total,
-                  double least, bint normalize, int workers=1):
-    """pyconvc_chain_present on arrays and passes as in `chain`; mask is contiguous bool of x's shape.
+def chain_present(cnp.ndarray x, cnp.ndarray y, list passes, list sizes, *, dtype, cnp.ndarray mask=None,
+                  double min_weight=0, bint normalize=True, int workers=1):
+    """pyconvc_chain_present on arrays and passes as in `chain`; mask is bool, of x's shape.
 
     Returns whether the arrays suit it; else nothing is written.
     """
@@ -140,11 +140,19 @@ def chain_present(cnp.ndarray x, cnp.ndarray y, list passes, list sizes, *, cnp.
     cdef pyconvc_status status
     cdef void *source = cnp.PyArray_DATA(x)
     cdef void *target = cnp.PyArray_DATA(y)
-    cdef unsigned char *masked = _flags(mask, x)
-    _set_chain(&c, x, y, passes, x.dtype)
-    _set_chain(&weights, x, y, sizes, x.dtype)
+    cdef unsigned char *masked = NULL
+    cdef int64_t mask_step[4]
+    cdef int i
+    _set_chain(&c, x, y, passes, dtype)
+    _set_chain(&weights, x, y, sizes, dtype)
+    if mask is not None:
+        if cnp.PyArray_TYPE(mask) != cnp.NPY_BOOL or not cnp.PyArray_SAMESHAPE(mask, x):
+            raise ValueError("the mask must be bool, of x's shape")
+        masked = <unsigned char *>cnp.PyArray_DATA(mask)
+        for i in range(4):
+            mask_step[i] = _step(mask, i)
     with nogil:
-        status = pyconvc_chain_present(&c, &weights, source, masked, total, least, normalize, target, &run)
+        status = pyconvc_chain_present(&c, &weights, source, masked, mask_step, min_weight, normalize, target, &run)
     if status != PYCONVC_UNSUITED:
         _check_status(status)
     return status != PYCONVC_UNSUITED

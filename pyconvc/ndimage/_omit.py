@@ -37,7 +37,7 @@ class ChainSums(_missing.Sums):
             f, i = along[self.axis]
             self.before, self.boundary = f.before[i], f.modes[i]
         self._filters = [_without_rule(f, self.axis) for f in filters]
-        self._sizes = [_sized(f) for f in self._filters]
+        self._sizes = [sized(f) for f in self._filters]
         self._totals = {}
 
     def weighted(self, x, y, fill):
@@ -48,7 +48,7 @@ class ChainSums(_missing.Sums):
 
     def _run(self, x, filters, y, fill):
         result = np.empty(x.shape, x.dtype)
-        self._compute(x, list(_with_constant(filters, fill)), result, x.dtype)
+        self._compute(x, list(with_constant(filters, fill)), result, x.dtype)
         rows = _bands.part(self.axis, self.before, self.before + y.shape[self.axis])
         return np.ascontiguousarray(result[rows])
 
@@ -69,12 +69,12 @@ def _without_rule(f, axis):
     return replace(f, modes=tuple(modes))
 
 
-def _sized(f):
+def sized(f):
     """The filter with the absolute values of its weights; means have one sign."""
     return f if f.weights is None else replace(f, weights=np.abs(f.weights))
 
 
-def _with_constant(filters, fill):
+def with_constant(filters, fill):
     """The filters with what those before them make of the constant beyond the edges."""
     fill = fill.item()
     for f in filters:

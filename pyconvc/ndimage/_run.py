@@ -258,8 +258,37 @@ def _leave_out(x, filters, y, work, missing, workers):
         if target is not y:
             y[...] = target
         return
+    if _chains_at_once(x, filters, y, work, missing, workers):
+        return
     compute = functools.partial(_all, ordered=not f.in_line, workers=workers)
     _missing.leave_out(_omit.ChainSums(compute, filters, x, work, workers), x, y, missing)
+
+
+def _chains_at_once(x, filters, y, work, missing, workers):
+    """Both sums of bands that stay in the cache; returns whether the filters suit that."""
+    weights = [f.weights for f in filters if f.weights is not None]
+    one_sign = not (missing.normalize and _missing.have_both_signs(*weights))
+    in_line = len(filters) <= _chains.MOST_AXES and all(f.in_line for f in filters)
+    if work.kind != "f" or not one_sign or not in_line:
+        return False
+    for w in weights:
+        _missing.check_weights(w)
+    fill = np.float64(filters[0].cval)
+    if not np.isnan(fill) and not _missing.lacks(x, missing.mask):
+        _all(x, filters, y, work, False, workers)
+        return True
+    any_order = y if work == np.float32 and _commute(filters) else None
+    filters = [f for group in _groups(filters, any_order) for f in group]
+    there = not np.isnan(fill)
+    chains = (
+        [_pass(f, work, work == np.float64, work) for f in _omit.with_constant(filters, constant)]
+        for filters, constant in (
+            (filters, fill if there else np.float64(0)),
+            ([_omit.sized(f) for f in filters], np.float64(there)),
+        )
+    )
+    how = {"min_weight": missing.min_weight, "normalize": missing.normalize, "workers": workers}
+    return _chains.run_present(x, y, *chains, missing.mask, **how)
 
 
 # ---- any rank ------------------------------------------------------------------------------------

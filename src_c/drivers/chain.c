@@ -275,11 +275,23 @@ static void do_task(const void *context, int64_t index, void *memory) {
         run_passes(&p, &y);
 }
 
+size_t chain_scratch_bytes(const chain_plan *plan) {
+    chain_scratch none;
+    return lay_out(plan, NULL, &none);
+}
+
 pyconvc_status chain_run(const chain_plan *plan, const void *x, void *y, const pyconvc_run *run) {
     const chain_job j = {plan, x, y};
-    chain_scratch none;
     if (!plan->tasks) return PYCONVC_OK;
-    return parallel_for(plan->tasks, plan->workers, lay_out(plan, NULL, &none), do_task, &j, run);
+    return parallel_for(plan->tasks, plan->workers, chain_scratch_bytes(plan), do_task, &j, run);
+}
+
+void chain_run_alone(const chain_plan *plan, const void *x, void *y, void *memory) {
+    const chain_job j = {plan, x, y};
+    for (int64_t i = 0; i < plan->tasks; i++) {
+        arena_spoil(memory, chain_scratch_bytes(plan));
+        do_task(&j, i, memory);
+    }
 }
 
 pyconvc_status chain_filter(const pyconvc_chain *c, const void *x, void *y,

@@ -30,6 +30,7 @@ typedef struct {
     int64_t x_bytes, y_bytes;
     unsigned char fill[PYCONVC_RANK][16]; /* of each pass, as in a buffer */
 
+    int64_t origin[PYCONVC_RANK]; /* sample of y from which runs of windows are counted */
     int64_t block[PYCONVC_RANK], blocks[PYCONVC_RANK]; /* samples of y, and how many blocks */
     int64_t halo[PYCONVC_RANK], before[PYCONVC_RANK];  /* samples beyond a block, before it */
     int64_t row, plane, buffer; /* samples from one row, plane and buffer to the next */
@@ -55,10 +56,16 @@ typedef struct {
     const factored_weights *factored[PYCONVC_RANK];
 } chain_plan;
 
+/* Whether a chain makes sense. */
+pyconvc_status chain_check(const pyconvc_chain *c);
+
 /* Free with chain_plan_free also after a failure. */
 pyconvc_status chain_plan_make(chain_plan *plan, const pyconvc_chain *c, const void *x,
                                const void *y, const pyconvc_run *run);
 void chain_plan_free(chain_plan *plan);
+
+/* Bytes of a pyconvc_sample; AS_COMPUTED: `computed`. */
+int64_t chain_sample_bytes(int32_t sample, int64_t computed);
 
 /* The axis that a pass has its kernel along. */
 int chain_axis(const pyconvc_pass *pass);
@@ -83,6 +90,10 @@ pyconvc_status chain_factor(const pyconvc_pass *pass, int32_t sample, shifted_fn
                             const factored_weights **to);
 
 pyconvc_status chain_run(const chain_plan *plan, const void *x, void *y, const pyconvc_run *run);
+
+/* The same as one task of others, which grants the scratch. */
+size_t chain_scratch_bytes(const chain_plan *plan);
+void chain_run_alone(const chain_plan *plan, const void *x, void *y, void *memory);
 
 /* A plan that is used once. */
 pyconvc_status chain_filter(const pyconvc_chain *c, const void *x, void *y, const pyconvc_run *run);

@@ -5,7 +5,8 @@
 
 int64_t chain_place(const chain_step *p, int axis) {
     const int64_t taps = p->pass->kernel[axis];
-    const int64_t at = (p->t->first[axis] + p->at - p->pass->pad[axis]) % taps;
+    const int64_t at =
+        (p->t->first[axis] + p->at + p->plan->origin[axis] - p->pass->pad[axis]) % taps;
     return at < 0 ? at + taps : at;
 }
 

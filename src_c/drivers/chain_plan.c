@@ -67,7 +67,7 @@ static int goes_by_planes(const pyconvc_chain *c) {
            chain_shares(&c->pass[2]) == CHAIN_PLAIN;
 }
 
-static int64_t sample_bytes(int32_t sample, int64_t computed) {
+int64_t chain_sample_bytes(int32_t sample, int64_t computed) {
 #define BYTES(name, type, way) (int64_t)sizeof(type),
     static const int64_t bytes[] = {PYCONVC_FOR_SAMPLES(BYTES)};
     return sample == PYCONVC_SAMPLE_AS_COMPUTED ? computed : bytes[sample];
@@ -126,7 +126,7 @@ static int fits(const pyconvc_chain *c) {
     return samples <= ADDRESSABLE;
 }
 
-static pyconvc_status check(const pyconvc_chain *c) {
+pyconvc_status chain_check(const pyconvc_chain *c) {
     if (c->dtype < 0 || c->dtype >= PYCONVC_DTYPES || bad_sample(c, c->x_sample) ||
         bad_sample(c, c->y_sample) || c->passes < 1 || c->passes > PYCONVC_RANK || c->batch < 0)
         return PYCONVC_BAD_PROBLEM;
@@ -452,7 +452,7 @@ static void choose_samples(chain_plan *plan) {
     plan->parts = parts_of(c->dtype);
     if (stays_integer(plan)) {
         plan->shifted = plan->fused = &plan->table->integer.of[c->x_sample];
-        plan->bytes = sample_bytes(c->x_sample, 0);
+        plan->bytes = chain_sample_bytes(c->x_sample, 0);
         plan->x_sample = plan->y_sample = PYCONVC_SAMPLE_AS_COMPUTED;
     } else {
         plan->shifted = &plan->table->shifted[element];
@@ -462,8 +462,8 @@ static void choose_samples(chain_plan *plan) {
         for (int i = 0; i < c->passes; i++)
             memcpy(plan->fill[i], c->pass[i].fill, sizeof plan->fill[i]);
     }
-    plan->x_bytes = sample_bytes(plan->x_sample, plan->bytes);
-    plan->y_bytes = sample_bytes(plan->y_sample, plan->bytes);
+    plan->x_bytes = chain_sample_bytes(plan->x_sample, plan->bytes);
+    plan->y_bytes = chain_sample_bytes(plan->y_sample, plan->bytes);
 }
 
 static pyconvc_status weights_of_integers(chain_plan *plan, int i) {
@@ -477,7 +477,7 @@ pyconvc_status chain_plan_make(chain_plan *plan, const pyconvc_chain *c, const v
                                const void *y, const pyconvc_run *run) {
     *plan = (chain_plan){.c = c, .table = pyconvc_kernels()};
     if (!plan->table) return PYCONVC_NO_ISA;
-    pyconvc_status status = check(c);
+    pyconvc_status status = chain_check(c);
     if (status) return status;
     choose_samples(plan);
     if (!c->batch || !c->output[D] || !c->output[H] || !c->output[W]) return PYCONVC_OK;

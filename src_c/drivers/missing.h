@@ -15,10 +15,10 @@ pyconvc_status missing_correlate(const pyconvc_problem *p, const void *x, const 
                                  const void *w, double least, int normalize, void *y,
                                  const pyconvc_run *run);
 
-/* The caller grants two chains that differ only in weights and constants (see
+/* The caller grants two chains with outputs that differ only in weights and constants (see
  * pyconvc_chain_present). UNSUITED, with nothing written, where a band would take too much. */
 pyconvc_status missing_chain(const pyconvc_chain *c, const pyconvc_chain *sizes, const void *x,
-                             const uint8_t *mask, const present_scale *by, void *y,
-                             const pyconvc_run *run);
+                             const uint8_t *mask, const int64_t *mask_step, double least,
+                             int normalize, void *y, const pyconvc_run *run);
 
 #endif

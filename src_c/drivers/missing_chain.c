@@ -1,163 +1,233 @@
 /* SPDX-License-Identifier: BSD-3-Clause
  * missing_chain.c -- chains without missing samples (see missing.h): of each band what is there and
  * whether it is are copied, and each copy is a chain's input; the bands stay in the cache. */
+#include <stdlib.h>
+
 #include "arena.h"
-#include "chain.h"
 #include "gather.h"
-#include "missing.h"
+#include "missing_stages.h"
 #include "parallel.h"
-
-#define BAND_BYTES  (1 << 17) /* of a copy: what an L2 cache holds beside two others */
-#define MOST_BYTES  (4 << 20)
-#define HALO_SHARES 4 /* times the rows of the halo that a band has at least */
-
-enum { D, H, W };
 
 typedef struct {
     const pyconvc_chain *c, *sizes;
     const char *x;
     const uint8_t *mask;
+    const int64_t *mask_step;
     char *y;
-    int axis; /* along which the output is cut into bands */
-    int64_t halo, before, rows, bands, bytes;
+    missing_cut cut;
+    int64_t bands, bytes, x_bytes, y_bytes;
+    missing_stages samples[2], weights[2]; /* of all bands but the last, and of that */
     present_scale by;
+    int beyond_lacks; /* whether the constant beyond the edges counts as missing */
     const present_kernels *kernels;
+    const convert_kernels *convert;
     const pyconvc_run *run;
-    int status; /* of the first band that failed */
 } job;
 
-/* What a worker's scratch holds: of a band what is there, whether it is, and the sums of that. */
+/* What a worker's scratch holds: two buffers of what is there and two of whether it is, between
+ * which stages go; a line as it is in memory, and one of the mask; what chains need. */
 typedef struct {
-    char *x, *valid, *weight;
+    char *x[2], *valid[2], *line;
+    uint8_t *flags;
+    void *chain;
 } scratch;
 
-/* Rows [row, row + rows) of an image. */
+/* Rows of an image from `row` on, and how their lines are read. */
 typedef struct {
-    int64_t image, row, rows;
+    const job *j;
+    const scratch *s;
+    int64_t image, row, width;
+    gather_line line, flags;
+    gather_range range;
 } band;
 
-/* Bytes from line to line: whole cache lines, and lines apart in the cache. */
-static int64_t pitch_bytes(const job *j, int64_t width) {
-    const int64_t pitch = round_up(width * j->bytes, 64);
-    return pitch % 512 ? pitch : pitch + 64;
-}
-
-/* Of lines of a band, of which so many lie along the axis. */
-static int64_t copy_bytes(const job *j, const int64_t *size, int64_t rows) {
-    return (j->axis == D ? rows * size[H] : size[D] * rows) * pitch_bytes(j, size[W]);
-}
-
 static size_t lay_out(const job *j, char *base, scratch *s) {
+    const missing_stages *m = &j->samples[0];
+    const int64_t width = max64(m->chain[0].input[W], j->c->output[W]);
     arena a = {base, 0};
-    s->x = carve(&a, copy_bytes(j, j->c->input, j->rows + j->halo));
-    s->valid = carve(&a, copy_bytes(j, j->c->input, j->rows + j->halo));
-    s->weight = carve(&a, copy_bytes(j, j->c->output, j->rows));
+    for (int i = 0; i < 2; i++) {
+        s->x[i] = carve(&a, missing_buffer(m, i));
+        s->valid[i] = carve(&a, missing_buffer(m, i));
+    }
+    s->line = carve(&a, width * max64(j->x_bytes, j->y_bytes));
+    s->flags = carve(&a, width);
+    s->chain = carve(&a, max64(missing_scratch(m), missing_scratch(&j->weights[0])));
     return (size_t)a.bytes;
 }
 
-/* The steps of dense lines at their pitch. */
-static void set_steps(const job *j, const int64_t *size, int64_t *step) {
-    step[3] = 1;
-    step[2] = pitch_bytes(j, size[W]) / j->bytes;
-    step[1] = step[2] * size[H];
-    step[0] = 0;
-}
+/* ---- a band ---------------------------------------------------------------------------------- */
 
-/* A chain over a copy of a band: nothing lies beyond the edges of the axis. */
-static pyconvc_chain cut(const job *j, const pyconvc_chain *c, const band *b) {
-    pyconvc_chain q = *c;
-    q.batch = 1;
-    q.input[j->axis] = b->rows + j->halo;
-    q.output[j->axis] = b->rows;
-    set_steps(j, q.input, q.x_step);
-    for (int i = 0; i < q.passes; i++) {
-        q.pass[i].pad[j->axis] = 0;
-        q.pass[i].boundary[j->axis] = PYCONVC_CONSTANT;
-    }
-    return q;
-}
-
-/* Line (d, h) of a band; what is beyond a constant edge is as before all passes. */
-static void split_line(const job *j, const band *b, int64_t d, int64_t h, char *to, char *valid) {
+static void open_band(band *b, const job *j, const scratch *s, int64_t image, int64_t row,
+                      const missing_stages *m) {
+    static const unsigned char nothing[16];
     const pyconvc_chain *c = j->c;
-    int64_t place[] = {d, h};
-    place[j->axis] = pyconvc_boundary_index(chain_rule(c, j->axis),
-                                            b->row - j->before + place[j->axis], c->input[j->axis]);
-    if (place[j->axis] < 0) {
-        gather_fill(j->bytes, c->pass[0].fill, c->input[W], to);
-        gather_fill(j->bytes, j->sizes->pass[0].fill, c->input[W], valid);
-        return;
-    }
-    const int64_t line = (b->image * c->input[D] + place[D]) * c->input[H] + place[H];
-    const int64_t at = b->image * c->x_step[0] + place[D] * c->x_step[1] + place[H] * c->x_step[2];
-    j->kernels->split(j->x + at * j->bytes, j->mask ? j->mask + line * c->input[W] : NULL,
-                      c->input[W], to, valid);
+    const int32_t rule = chain_rule(c, W);
+    *b = (band){.j = j, .s = s, .image = image, .row = row - j->cut.before};
+    b->width = m->chain[0].input[W];
+    b->line = (gather_line){j->x_bytes, c->input[W], c->x_step[3], rule, nothing};
+    b->flags = (gather_line){1, c->input[W], j->mask ? j->mask_step[3] : 1, rule, nothing};
+    b->range = gather_find(&b->line, j->cut.axis == W ? b->row : 0, 1, b->width);
 }
 
-static pyconvc_status do_chains(const job *j, const band *b, const scratch *s) {
-    const pyconvc_run run = {1, j->run->flush_denormals, NULL, NULL};
-    const pyconvc_chain c = cut(j, j->c, b);
-    pyconvc_chain sizes = cut(j, j->sizes, b);
-    set_steps(j, sizes.output, sizes.y_step);
-    for (int64_t d = 0; d < c.input[D]; d++)
-        for (int64_t h = 0; h < c.input[H]; h++) {
-            const int64_t at = (d * c.x_step[1] + h * c.x_step[2]) * j->bytes;
-            split_line(j, b, d, h, s->x + at, s->valid + at);
+static int is_inside(const band *b, const gather_line *line) {
+    return line->step == 1 && b->range.inside == b->width;
+}
+
+/* The samples of a line of x as they are computed with; `to` has room for them. */
+static const char *read_line(const band *b, const int64_t *place, char *to) {
+    const job *j = b->j;
+    const int64_t *step = j->c->x_step;
+    const int same = j->c->x_sample == PYCONVC_SAMPLE_AS_COMPUTED;
+    const char *x =
+        j->x + (b->image * step[0] + place[D] * step[1] + place[H] * step[2]) * j->x_bytes;
+    if (is_inside(b, &b->line)) {
+        x += b->range.first * j->x_bytes;
+    } else {
+        gather(&b->line, &b->range, x, 0, same ? to : b->s->line);
+        x = same ? to : b->s->line;
+    }
+    if (same) return x;
+    j->convert->widen[j->c->x_sample](x, b->width, to);
+    return to;
+}
+
+static const uint8_t *read_mask(const band *b, const int64_t *place) {
+    const int64_t *step = b->j->mask_step;
+    const uint8_t *mask = b->j->mask;
+    if (!mask) return NULL;
+    mask += b->image * step[0] + place[D] * step[1] + place[H] * step[2];
+    if (is_inside(b, &b->flags)) return mask + b->range.first;
+    gather(&b->flags, &b->range, mask, 0, b->s->flags);
+    return b->s->flags;
+}
+
+/* n samples from `at` on of both copies, which lie beyond a constant edge: as before all passes. */
+static int put_constant(const job *j, int64_t at, int64_t n, char *to, char *valid) {
+    gather_fill(j->bytes, j->c->pass[0].fill, n, to + at * j->bytes);
+    gather_fill(j->bytes, j->sizes->pass[0].fill, n, valid + at * j->bytes);
+    return n && j->beyond_lacks;
+}
+
+/* Line (d, h) of a band; returns whether something is missing. */
+static int split_line(const band *b, int64_t d, int64_t h, char *to, char *valid) {
+    const job *j = b->j;
+    const int axis = j->cut.axis;
+    int64_t place[] = {d, h, 0};
+    if (axis != W)
+        place[axis] =
+            pyconvc_boundary_index(chain_rule(j->c, axis), b->row + place[axis], j->c->input[axis]);
+    if (place[D] < 0 || place[H] < 0) return put_constant(j, 0, b->width, to, valid);
+    const char *x = read_line(b, place, to);
+    int missing = j->kernels->split(x, read_mask(b, place), b->width, to, valid);
+    if (b->line.rule == PYCONVC_CONSTANT) {
+        missing |= put_constant(j, 0, b->range.before, to, valid);
+        missing |= put_constant(j, b->width - b->range.after, b->range.after, to, valid);
+    }
+    return missing;
+}
+
+/* Returns whether something is missing. */
+static int split_band(const band *b, const missing_stages *m) {
+    const pyconvc_chain *c = &m->chain[0];
+    int missing = 0;
+    for (int64_t d = 0; d < c->input[D]; d++)
+        for (int64_t h = 0; h < c->input[H]; h++) {
+            const int64_t at = (d * c->x_step[1] + h * c->x_step[2]) * b->j->bytes;
+            missing |= split_line(b, d, h, b->s->x[0] + at, b->s->valid[0] + at);
         }
-    char *y = j->y + (b->image * c.y_step[0] + b->row * c.y_step[1 + j->axis]) * j->bytes;
-    pyconvc_status status = chain_filter(&c, s->x, y, &run);
-    if (!status) status = chain_filter(&sizes, s->valid, s->weight, &run);
-    for (int64_t d = 0; d < c.output[D] && !status; d++)
-        for (int64_t h = 0; h < c.output[H]; h++) {
-            const int64_t at = (d * sizes.y_step[1] + h * sizes.y_step[2]) * j->bytes;
-            char *line = y + (d * c.y_step[1] + h * c.y_step[2]) * j->bytes;
-            j->kernels->scale(line, s->weight + at, c.output[W], &j->by, line);
+    return missing;
+}
+
+/* A line of sums, scaled by their weights, if any, to y; the sums may be overwritten. */
+static void put_line(const job *j, char *sums, const char *weights, int64_t n, char *line,
+                     char *y) {
+    const int64_t step = j->c->y_step[3];
+    const int same = j->c->y_sample == PYCONVC_SAMPLE_AS_COMPUTED, direct = same && step == 1;
+    if (weights) j->kernels->scale(sums, weights, n, &j->by, direct ? y : sums);
+    if (weights && direct) return;
+    if (!same) j->convert->narrow[j->c->y_sample](sums, n, step == 1 ? y : line);
+    if (same || step != 1) scatter(j->y_bytes, same ? sums : line, n, step, y);
+}
+
+static void put_band(const job *j, const scratch *s, const missing_stages *m, int lacking,
+                     char *y) {
+    const pyconvc_chain *c = &m->chain[m->count - 1];
+    char *sums = s->x[m->count % 2];
+    const char *weights = s->valid[m->count % 2];
+    for (int64_t d = 0; d < c->output[D]; d++)
+        for (int64_t h = 0; h < c->output[H]; h++) {
+            const int64_t at = (d * c->y_step[1] + h * c->y_step[2]) * j->bytes;
+            put_line(j, sums + at, lacking ? weights + at : NULL, c->output[W], s->line,
+                     y + (d * j->c->y_step[1] + h * j->c->y_step[2]) * j->y_bytes);
         }
-    return status;
 }
 
 static void do_band(const void *context, int64_t index, void *memory) {
-    job *j = (job *)context;
-    const int64_t all = j->c->output[j->axis], i = index % j->bands;
-    band b = {index / j->bands, all * i / j->bands, 0};
-    b.rows = all * (i + 1) / j->bands - b.row;
+    const job *j = context;
+    const int64_t image = index / j->bands, i = index % j->bands, row = i * j->cut.rows;
+    const int last = j->bands > 1 && i == j->bands - 1;
+    const missing_stages *m = &j->samples[last];
     scratch s;
+    band b;
     lay_out(j, memory, &s);
-    const int status = do_chains(j, &b, &s);
-    if (status) __atomic_store_n(&j->status, status, __ATOMIC_RELAXED);
+    open_band(&b, j, &s, image, row, m);
+    const int lacking = split_band(&b, m);
+    missing_run(m, s.x, s.chain);
+    if (lacking) missing_run(&j->weights[last], s.valid, s.chain);
+    const int64_t at = image * j->c->y_step[0] + row * j->c->y_step[1 + j->cut.axis];
+    put_band(j, &s, m, lacking, j->y + at * j->y_bytes);
 }
 
-static void size_bands(job *j) {
-    const pyconvc_chain *c = j->c;
-    const int axis = j->axis = c->output[D] > 1 ? D : H;
-    for (int i = 0; i < c->passes; i++)
-        j->halo += c->pass[i].kernel[axis] - 1, j->before += c->pass[i].pad[axis];
-    const int64_t all = c->output[axis];
-    int64_t rows = max64(1, HALO_SHARES * j->halo);
-    while (rows < all && copy_bytes(j, c->input, 2 * rows + j->halo) <= BAND_BYTES)
-        rows *= 2;
-    while (rows > 1 && copy_bytes(j, c->input, rows + j->halo) > MOST_BYTES)
-        rows /= 2;
-    j->bands = ceil_div(all, min64(rows, all));
-    j->rows = ceil_div(all, j->bands);
+/* ---- all of them ----------------------------------------------------------------------------- */
+
+static pyconvc_status plan_bands(job *j) {
+    const int64_t all = j->c->output[j->cut.axis];
+    j->bands = ceil_div(all, j->cut.rows);
+    pyconvc_status status = PYCONVC_OK;
+    for (int i = 0; i < 2 && i < j->bands && !status; i++) {
+        const int64_t rows = i ? all - (j->bands - 1) * j->cut.rows : min64(all, j->cut.rows);
+        status = missing_plan(&j->samples[i], j->c, &j->cut, rows);
+        if (!status) status = missing_plan(&j->weights[i], j->sizes, &j->cut, rows);
+    }
+    return status;
+}
+
+static pyconvc_status run_bands(job *j) {
+    scratch unused;
+    const int64_t *n = j->c->output;
+    const double work = 2 * missing_taps(j->c) * (double)j->bytes * (double)j->c->batch *
+                        (double)n[D] * (double)n[H] * (double)n[W];
+    return parallel_for(j->c->batch * j->bands, parallel_workers(j->run, work),
+                        lay_out(j, NULL, &unused), do_band, j, j->run);
+}
+
+static int is_zero(const unsigned char *sample, int64_t bytes) {
+    int any = 0;
+    for (int64_t i = 0; i < bytes; i++)
+        any |= sample[i];
+    return !any;
 }
 
 pyconvc_status missing_chain(const pyconvc_chain *c, const pyconvc_chain *sizes, const void *x,
-                             const uint8_t *mask, const present_scale *by, void *y,
-                             const pyconvc_run *run) {
-    job j = {.c = c, .sizes = sizes, .x = x, .mask = mask, .y = y, .by = *by, .run = run};
-    scratch unused;
-    if (!pyconvc_kernels()) return PYCONVC_NO_ISA;
-    j.kernels = &pyconvc_kernels()->present[c->dtype];
+                             const uint8_t *mask, const int64_t *mask_step, double least,
+                             int normalize, void *y, const pyconvc_run *run) {
+    job j = {.c = c, .sizes = sizes, .x = x, .mask = mask, .mask_step = mask_step, .y = y};
+    const kernel_table *table = pyconvc_kernels();
+    if (!table) return PYCONVC_NO_ISA;
+    j.run = run;
+    j.kernels = &table->present[c->dtype];
+    j.convert = &table->convert[c->dtype == PYCONVC_F64];
     j.bytes = pyconvc_sample_bytes(c->dtype);
-    const int64_t *taps = c->pass[0].kernel;
-    double work = 2 * (double)(taps[D] * taps[H] * taps[W]) * (double)j.bytes * (double)c->batch;
-    for (int a = 0; a < PYCONVC_RANK; a++)
-        work *= (double)c->output[a];
-    if (work <= 0) return PYCONVC_OK;
-    size_bands(&j);
-    if (copy_bytes(&j, c->input, j.rows + j.halo) > MOST_BYTES) return PYCONVC_UNSUITED;
-    const pyconvc_status status = parallel_for(c->batch * j.bands, parallel_workers(run, work),
-                                               lay_out(&j, NULL, &unused), do_band, &j, run);
-    return status ? status : (pyconvc_status)j.status;
+    j.x_bytes = chain_sample_bytes(c->x_sample, j.bytes);
+    j.y_bytes = chain_sample_bytes(c->y_sample, j.bytes);
+    j.beyond_lacks = is_zero(sizes->pass[0].fill, j.bytes);
+    pyconvc_status status = missing_find_cut(c, &j.cut);
+    if (!status) status = missing_weigh(sizes, &j.by.total);
+    j.by.least = least * j.by.total;
+    j.by.normalize = normalize;
+    if (!status) status = plan_bands(&j);
+    if (!status) status = run_bands(&j);
+    for (int i = 0; i < 2; i++)
+        missing_free(&j.samples[i]), missing_free(&j.weights[i]);
+    return status;
 }

@@ -279,14 +279,15 @@ typedef struct {
 pyconvc_status pyconvc_chain_run(const pyconvc_chain *c, const void *x, void *y,
                                  const pyconvc_run *run);
 
-/* A chain of F32 or F64 as computed, without missing samples: NaN, and where `mask` (contiguous,
- * of the input's sizes, or NULL) is not 0. `sizes` is the same chain with the weights' sizes, and
- * constants of what is there: its sums over 1 where a sample is there and else 0 are weights. y is
- * the sum of samples, scaled as by pyconvc_scale_present. x and y have width steps of 1 and do not
- * overlap. UNSUITED, and y not written, where lines are too long to be copied. */
+/* A chain that computes in F32 or F64, without missing samples: NaN, and where `mask` (of the
+ * input's sizes, with steps of its own, or NULL) is not 0. `sizes` is the same chain with the
+ * weights' sizes, and constants of what is there: its sums over 1 where a sample is there and else
+ * 0 are weights. y is the sum of samples, scaled as pyconvc_correlate_present does. x and y do not
+ * overlap. UNSUITED, and y not written, where bands that meet all of a window are too large to be
+ * copied. */
 pyconvc_status pyconvc_chain_present(const pyconvc_chain *c, const pyconvc_chain *sizes,
-                                     const void *x, const uint8_t *mask, double total, double least,
-                                     int normalize, void *y, const pyconvc_run *run);
+                                     const void *x, const uint8_t *mask, const int64_t *mask_step,
+                                     double least, int normalize, void *y, const pyconvc_run *run);
 
 /* Convolution by Fourier transforms, in tiles that overlap (overlap-save), of F32, F64,
  * C64 or C128:

@@ -26,22 +26,26 @@ static int lacks(const void *x, const uint8_t *mask, int64_t n) {
     return 0;
 }
 
-static void split(const void *x, const uint8_t *mask, int64_t n, void *to, void *valid) {
+static int split(const void *x, const uint8_t *mask, int64_t n, void *to, void *valid) {
     const elem *from = x;
     elem *there = valid, *t = to;
+    whole missing = 0;
     if (mask)
         for (int64_t j = 0; j < n; j++) {
             const elem sample = from[j];
             const whole ok = (sample == sample) & !mask[j];
             there[j] = ok ? 1 : 0;
             t[j] = ok ? sample : 0;
+            missing |= !ok;
         }
     else
         for (int64_t j = 0; j < n; j++) {
             const elem sample = from[j];
             there[j] = sample == sample ? 1 : 0;
             t[j] = sample == sample ? sample : 0;
+            missing |= sample != sample;
         }
+    return missing != 0;
 }
 
 static void blank(const void *x, const uint8_t *mask, int64_t n, void *to) {
