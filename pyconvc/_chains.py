@@ -9,6 +9,7 @@ from . import _core
 
 MOST_AXES = 3  # of all passes of a chain
 SWEPT_BYTES = 96  # of the longest window along three axes: planes of larger ones leave the cache
+CHANNEL_BYTES = 48  # of rows, up to which these are the channels of pixels: each an image
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,9 +132,13 @@ def _with_long_lines(arrays, filtered):
 
 
 def _space(y, filtered):
-    """The filtered axes and, up to three, those that lie closest; in the order of memory."""
+    """The filtered axes and, up to three, those that lie closest, but for that of the channels of
+    an image; in the order of memory.
+    """
     by_step = sorted(range(y.ndim), key=lambda a: (-abs(y.strides[a]), a))
     others = [a for a in by_step if a not in filtered]
+    if others and others[-1] == by_step[-1] and y.shape[others[-1]] * y.itemsize <= CHANNEL_BYTES:
+        others.pop()
     chosen = filtered | set(others[len(others) - max(0, 3 - len(filtered)) :])
     return [a for a in by_step if a in chosen]
 

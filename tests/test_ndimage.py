@@ -1,5 +1,7 @@
 """pyconvc.ndimage against its reference: dtype x rank x mode x origin x axes x output."""
 
+import functools
+
 import cases
 import numpy as np
 import pytest
@@ -240,6 +242,32 @@ def test_same_bits_for_any_number_of_workers(dtype):
         function = getattr(ndimage, name)
         one, two, three = (function(x, *args, workers=n) for n in (1, 2, 3))
         assert np.array_equal(one, two) and np.array_equal(one, three)
+
+
+LAYOUTS = {
+    "channels": lambda x: np.moveaxis(np.ascontiguousarray(np.moveaxis(x, 0, -1)), -1, 0),
+    "columns": lambda x: np.ascontiguousarray(x.transpose(0, 2, 1)).transpose(0, 2, 1),
+    "reversed": lambda x: np.ascontiguousarray(x[:, ::-1, ::-1])[:, ::-1, ::-1],
+}
+
+
+@pytest.mark.parametrize("layout", LAYOUTS)
+@pytest.mark.parametrize("mode", ["reflect", "constant"])
+@pytest.mark.parametrize("output", [np.uint8, np.float32])
+@pytest.mark.parametrize("dtype", [np.uint8, np.float32, np.float64])
+def test_layouts_of_memory_change_no_bit(dtype, output, mode, layout):
+    """Of images of several blocks, read or written as channels of pixels, or column by column."""
+    rng = np.random.default_rng(6)
+    x = (rng.random((3, 150, 700)) * 200).astype(dtype)
+    placed = LAYOUTS[layout](x)
+    assert not placed.flags.c_contiguous
+    for name, arguments in {"gaussian_filter": (1.5,), "uniform_filter": (4,)}.items():
+        filtered = functools.partial(getattr(ndimage, name), mode=mode, cval=3, axes=(1, 2))
+        want = filtered(x, *arguments, output=output)
+        y = LAYOUTS[layout](np.zeros(x.shape, output))
+        for source, target in (placed, output), (x, y), (placed, y):
+            result = filtered(source, *arguments, output=target)
+            np.testing.assert_array_equal(y if target is y else result, want)
 
 
 @pytest.mark.parametrize("size", [15, 16, 33, 100, 700, 3001])

@@ -265,5 +265,11 @@ def gaussian_gradient_magnitude(
     derivative = _gaussian_derivatives(input, sigma, 1, axes, mode, cval, kwargs)
     y = _over_axes(input, output, axes, derivative, _square, precision, workers)
     if axes:
-        np.sqrt(y, out=y, casting="unsafe")
+        _root(y)
     return y
+
+
+def _root(y):
+    """The square root of each element; of bytes in float32, for float16 takes ten times as long."""
+    dtype = np.float32 if y.dtype.kind in "biu" and y.itemsize == 1 else None
+    np.sqrt(y, out=y, dtype=dtype, casting="unsafe")

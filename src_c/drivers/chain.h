@@ -36,6 +36,7 @@ typedef struct {
     int64_t row, plane, buffer; /* samples from one row, plane and buffer to the next */
     int64_t rows;               /* between two passes that go by rows */
     int loads_rows;             /* when the first of them needs them: then they are still near */
+    int turned_x;               /* rows of a block are columns of memory */
     int direct;                 /* which is where they lie in x, but beyond its ends */
     int64_t slab;               /* planes of y between two moves of a slab; 0 where there is none */
     int64_t slab_row, slab_plane;

@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause
  * chain_load.c -- blocks loaded with what boundary rules put beyond the edges, and stored (see
  * chain_step.h). */
+#include <string.h>
+
 #include "chain_step.h"
 #include "gather.h"
 
@@ -31,13 +33,21 @@ void chain_extend(int64_t bytes, const chain_columns *c, const int64_t *beyond, 
     gather_at(bytes, from, beyond + c->before, c->after, to + (c->before + c->inside) * bytes);
 }
 
-/* A row of the block, as it is in memory. */
+/* A row of the block, as it is in memory, whose inner samples may be in `to` already. */
 static void load_row(const chain_plan *plan, const chain_columns *c, const int64_t *beyond,
-                     const char *from, char *to) {
+                     const char *from, int is_there, char *to) {
     const int64_t bytes = plan->x_bytes, step = plan->c->x_step[3];
     const char *first = from + c->first * step * bytes;
-    gather_all(bytes, first, c->inside, step, to + c->before * bytes);
+    if (!is_there) gather_all(bytes, first, c->inside, step, to + c->before * bytes);
     if (!plan->loads_rows) chain_extend(bytes, c, beyond, from, to);
+}
+
+/* Rows that are columns of x, all of them at once: their inner samples as they are in memory. */
+static void turn_rows(const chain_plan *plan, const chain_columns *c, const char *from,
+                      int64_t rows, char *to) {
+    const int64_t bytes = plan->x_bytes, step = plan->c->x_step[3];
+    gather_turned(bytes, from + c->first * step * bytes, step, c->inside, rows,
+                  plan->row * plan->bytes / bytes, to + c->before * bytes);
 }
 
 void chain_load_rows(const chain_job *j, const chain_task *t, const chain_scratch *s,
@@ -45,18 +55,26 @@ void chain_load_rows(const chain_job *j, const chain_task *t, const chain_scratc
                      int64_t to) {
     const chain_plan *plan = j->plan;
     const int64_t *step = plan->c->x_step, z = chain_source(plan, t, D, d);
+    const char *plane = j->x + (t->image * step[0] + z * step[1]) * plan->x_bytes;
     const int same = plan->x_sample == PYCONVC_SAMPLE_AS_COMPUTED;
     const int64_t count = c->before + c->inside + c->after;
     const int64_t skip = plan->loads_rows ? c->before : 0;
+    const int64_t above = t->first[H] - plan->before[H];
+    const int64_t first = max64(from, -above), next = min64(to, plan->c->input[H] - above);
+    const int turned = plan->turned_x && z >= 0 && first < next;
+    if (turned)
+        turn_rows(plan, c, plane + (above + first) * plan->x_bytes, next - first,
+                  sample(plan, b, d, first, 0));
     for (int64_t h = from; h < to; h++) {
         const int64_t r = chain_source(plan, t, H, h);
-        char *row = sample(plan, b, d, h, 0);
+        const int is_there = turned && h >= first && h < next;
+        char *row = sample(plan, b, d, h, 0), *line = same ? row : s->line;
         if (plan->loads_rows && r < 0) gather_fill(plan->bytes, plan->fill[0], count, row);
         if (z < 0 || r < 0) continue; /* constants, likewise */
-        const int64_t at = t->image * step[0] + z * step[1] + r * step[2];
-        load_row(plan, c, s->beyond, j->x + at * plan->x_bytes, same ? row : s->line);
+        if (is_there && !same) memcpy(line, row, (size_t)(count * plan->x_bytes));
+        load_row(plan, c, s->beyond, plane + r * step[2] * plan->x_bytes, is_there, line);
         if (!same)
-            plan->convert->widen[plan->x_sample](s->line + skip * plan->x_bytes,
+            plan->convert->widen[plan->x_sample](line + skip * plan->x_bytes,
                                                  plan->loads_rows ? c->inside : count,
                                                  row + skip * plan->bytes);
     }

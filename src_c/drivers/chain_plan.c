@@ -277,13 +277,20 @@ static int can_read_rows(const chain_plan *plan) {
     return most <= FEW_ROWS;
 }
 
+/* Whether the rows of a block are columns of memory, which are turned many at a time. */
+static int is_turned(const chain_plan *plan) {
+    const int64_t *step = plan->c->x_step;
+    return step[2] == 1 && step[3] != 1 && plan->c->input[H] > 1 && plan->c->input[W] > 1 &&
+           plan->bytes % plan->x_bytes == 0;
+}
+
 /* Rows are loaded as they are needed, or not at all, if the first of two passes goes by rows and
  * the second can have its ends from what that leaves. */
 static void choose_blocks(chain_plan *plan, int in_place) {
     const pyconvc_chain *c = plan->c;
-    int by_rows =
-        c->passes == 2 && chain_goes_by_rows(c, 0) && c->pass[0].kernel[D] == 1 && !in_place;
-    if (goes_by_planes(c) && !in_place) {
+    const int whole = in_place || plan->turned_x;
+    int by_rows = c->passes == 2 && chain_goes_by_rows(c, 0) && c->pass[0].kernel[D] == 1 && !whole;
+    if (goes_by_planes(c) && !whole) {
         size_slabs(plan);
         by_rows = has_ends(plan);
         if (!by_rows) plan->slab = 0;
@@ -482,6 +489,7 @@ pyconvc_status chain_plan_make(chain_plan *plan, const pyconvc_chain *c, const v
     choose_samples(plan);
     if (!c->batch || !c->output[D] || !c->output[H] || !c->output[W]) return PYCONVC_OK;
     find_halos(plan);
+    plan->turned_x = is_turned(plan);
     choose_blocks(plan, x == y);
     size_rows(plan);
     size_buffers(plan);
