@@ -337,6 +337,26 @@ def test_sums_of_small_integers_near_whole_numbers(dtype, name):
     check("correlate", x, np.outer(w[:3], w[:7]) / np.abs(w).max())
 
 
+@pytest.mark.parametrize("output", [None, np.int16, np.uint16, np.int32, np.uint32])
+@pytest.mark.parametrize("dtype", [np.int8, np.uint8, np.int16, np.uint16])
+def test_sums_with_whole_weights(dtype, output):
+    """Which wrap, of samples up to the largest, with sums within 32 bits."""
+    rng = np.random.default_rng(11)
+    limits = np.iinfo(dtype)
+    for shape in [(40, 333), (7, 9), (3, 30, 70)]:
+        x = rng.integers(limits.min, limits.max, shape, dtype, endpoint=True)
+        for most in 2, 9, 1000, 3000:
+            line, block = (rng.integers(-most, most + 1, n) for n in (5, (3,) * len(shape)))
+            if output is None or most < 1000:  # what is beyond the output's own bits
+                check("correlate1d", x, line, 0, output, cval=-3, mode="constant")
+                check("correlate1d", x, np.append(line, line[::-1][1:]), -1, output)
+                check("convolve", x, block, output, mode="nearest")
+        for mode in MODES[:5]:
+            check("sobel", x, 0, output, mode=mode, cval=2)
+            check("prewitt", x, output=output, mode=mode, cval=2)
+            check("laplace", x, output, mode=mode, cval=2)
+
+
 @pytest.mark.parametrize("sigma", [0.5, 1, 3, 8])
 def test_gaussians_of_bytes_in_smooth_places(sigma):
     """Level parts, slopes and waves, where a sum is a whole number but for its roundings, or the

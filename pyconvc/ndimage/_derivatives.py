@@ -83,9 +83,8 @@ def prewitt(input, axis=-1, output=None, mode="reflect", cval=0.0, *, workers=No
     return _run.run(input, filters, y, precision, workers)
 
 
-def _over_axes(x, output, axes, derivative, change, precision, workers):
-    """The sum over axes of ``change`` of what a chain of filters leaves."""
-    y = _result(x, output)
+def _over_axes(x, y, axes, derivative, change, precision, workers):
+    """The sum over axes of ``change`` of what a chain of filters leaves, in y; returns it."""
     if not axes:
         y[...] = x
         return y
@@ -149,7 +148,12 @@ def laplace(
     def derivative(i, axis):
         return [_run.line(axis, np.array([1.0, -2.0, 1.0]), 0, modes[i], cval)]
 
-    return _over_axes(input, output, axes, derivative, _as_it_is, precision, workers)
+    y = _result(input, output)
+    if 0 < len(axes) <= 3:
+        at_once = [_run.cross(axes, modes, cval)]
+        if _run.adds_freely(input.dtype, y.dtype, at_once, precision):
+            return _run.run(input, at_once, y, precision, workers)
+    return _over_axes(input, y, axes, derivative, _as_it_is, precision, workers)
 
 
 def _gaussian_derivatives(x, sigma, order, axes, mode, cval, options):
@@ -212,7 +216,8 @@ def gaussian_laplace(
     widths = dict(zip(axes, _arguments.each("sigma", sigma, len(axes)), strict=True))
     sigma = [widths.get(a, 0) for a in range(input.ndim)]
     derivative = _gaussian_derivatives(input, sigma, 2, axes, mode, cval, kwargs)
-    return _over_axes(input, output, axes, derivative, _as_it_is, precision, workers)
+    y = _result(input, output)
+    return _over_axes(input, y, axes, derivative, _as_it_is, precision, workers)
 
 
 @public
@@ -263,7 +268,8 @@ def gaussian_gradient_magnitude(
     """
     axes = _arguments.axes(axes, input.ndim)
     derivative = _gaussian_derivatives(input, sigma, 1, axes, mode, cval, kwargs)
-    y = _over_axes(input, output, axes, derivative, _square, precision, workers)
+    y = _result(input, output)
+    _over_axes(input, y, axes, derivative, _square, precision, workers)
     if axes:
         _root(y)
     return y

@@ -108,6 +108,17 @@ def _block_of(weights, dtype, shape, axes, origins, mode, cval):
     return Filter(axes, weights, shape, before, (mode,) * len(axes), cval, in_line=False)
 
 
+def cross(axes, modes, cval):
+    """The sum of second differences along some axes at once."""
+    weights = np.zeros((3,) * len(axes))
+    weights[(1,) * len(axes)] = -2 * len(axes)
+    for i in range(len(axes)):
+        for end in 0, 2:
+            weights[(1,) * i + (end,) + (1,) * (len(axes) - i - 1)] = 1
+    size, before = weights.shape, (1,) * len(axes)
+    return Filter(tuple(axes), weights, size, before, tuple(modes), cval, in_line=False)
+
+
 # ---- running -------------------------------------------------------------------------------------
 
 
@@ -157,6 +168,27 @@ def _arithmetic(source, result, filters, precision):
     return np.dtype(np.float32 if result == np.float32 and narrow else np.float64), False
 
 
+def adds_freely(source, result, filters, precision=None):
+    """Whether sums may be added up in any order: in float32, or exact ones."""
+    work, ordered = _arithmetic(source, result, filters, precision)
+    return (work == np.float32 and not ordered) or _exact(source, result, filters)
+
+
+def _exact(source, result, filters):
+    """Whether small integers have whole sums that doubles, and 32 bits, hold. Fewer bits of a
+    result are those of the sum, whatever was left out on the way to it.
+    """
+    if source.kind not in "biu" or source.itemsize > 2 or result.kind not in "iuf":
+        return False
+    most = 1 << 16
+    for f in filters:
+        if f.weights is None or f.weights.dtype.kind != "f" or (f.weights % 1).any():
+            return False
+        most *= max(1, np.abs(f.weights).sum())
+    held = result == np.float64 or (result.kind != "f" and result.itemsize <= 4)
+    return held and most < 1 << 31 and _commute(filters)
+
+
 def _all(x, filters, y, work, ordered, workers, *, steps=None):
     """Groups of filters that share blocks, one after the other."""
     for step, in_place in (steps or _steps.__wrapped__)(
@@ -178,7 +210,8 @@ def _steps(source, result, filters, work, ordered):
     each with whether it writes the result itself, of which those after it then are in place.
     """
     x, y = (_shaped(*layout) for layout in (source, result))
-    any_order = not ordered and work == np.float32 and _commute(filters)
+    free = (work == np.float32 and not ordered) or _exact(x.dtype, y.dtype, filters)
+    any_order = free and _commute(filters)
     first, *others = _groups(filters, y if any_order else None)
     groups = [first, *(part for group in others for part in _fitting(group, y, work))]
     steps = []
@@ -239,6 +272,10 @@ def _split(group, y):
     longest = max(f.size[0] for f in group) if group[0].in_line else 1
     if longest > LONG:
         return [[f] for f in group]
+    if (
+        len(group) == 2 and y is not None
+    ):  # along rows, which the first has left near, as the second
+        return [sorted(group, key=lambda f: f.axes)]
     if len(group) == 3 and y is not None and _chains.sweeps(longest, y.dtype):
         along = {f.axes[0]: f for f in group}
         return [[along[a] for a in _chains.sweep_order(y, along)]]

@@ -25,6 +25,8 @@ typedef struct {
     const shifted_kernels *shifted, *fused;
     const convert_kernels *convert;
     const box_kernels *box;
+    convert_fn *widen;          /* what is in x to what is in a buffer */
+    int32_t held;               /* pyconvc_sample of integers in a buffer; AS_COMPUTED: elements */
     int64_t bytes, parts;       /* of a sample in a buffer */
     int32_t x_sample, y_sample; /* pyconvc_sample; AS_COMPUTED: as in a buffer */
     int64_t x_bytes, y_bytes;
@@ -53,6 +55,7 @@ typedef struct {
     pyconvc_problem problem[PYCONVC_RANK];
     filter_plan filter[PYCONVC_RANK];
     int around[PYCONVC_RANK];                 /* pairs that lie around their sample along an axis */
+    int32_t *whole[PYCONVC_RANK];             /* weights of sums of small integers; NULL: others */
     const split_weights *split[PYCONVC_RANK]; /* of sums of small integers; NULL where none */
     const factored_weights *factored[PYCONVC_RANK];
 } chain_plan;
@@ -82,6 +85,11 @@ chain_sharing chain_shares(const pyconvc_pass *pass);
 /* Whether passes i and i + 1, the last two, go by rows, or by runs of rows: other means take whole
  * blocks. */
 int chain_goes_by_rows(const pyconvc_chain *c, int i);
+
+/* Whether the weights of a sum of small integers are whole numbers, and sums fit into 32 bits; and
+ * these weights. */
+int chain_is_whole(const pyconvc_pass *pass, int32_t sample);
+pyconvc_status chain_whole(const pyconvc_pass *pass, int32_t **to);
 
 /* Weights of a sum of small integers in two parts; leaves *to alone where none are of use. */
 pyconvc_status chain_split(const pyconvc_pass *pass, int32_t sample, const split_weights **to);

@@ -74,9 +74,8 @@ void chain_load_rows(const chain_job *j, const chain_task *t, const chain_scratc
         if (is_there && !same) memcpy(line, row, (size_t)(count * plan->x_bytes));
         load_row(plan, c, s->beyond, plane + r * step[2] * plan->x_bytes, is_there, line);
         if (!same)
-            plan->convert->widen[plan->x_sample](line + skip * plan->x_bytes,
-                                                 plan->loads_rows ? c->inside : count,
-                                                 row + skip * plan->bytes);
+            plan->widen(line + skip * plan->x_bytes, plan->loads_rows ? c->inside : count,
+                        row + skip * plan->bytes);
     }
 }
 

@@ -13,6 +13,7 @@ static shifted_job shifted(const chain_step *p, const void *w, int64_t count, in
                          .width = p->n[W] * parts,
                          .stream = (p->flags & FILTER_STREAM) != 0,
                          .around = SHIFTED_ANYWHERE,
+                         .whole = p->plan->whole[pass],
                          .split = p->plan->split[pass],
                          .factored = p->plan->factored[pass]};
 }

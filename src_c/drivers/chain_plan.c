@@ -371,7 +371,7 @@ static void find_stores(chain_plan *plan, const char *y) {
 }
 
 static int is_integer_sum(const chain_plan *plan, const pyconvc_pass *pass) {
-    return plan->x_sample != plan->c->x_sample && pass->kind != PYCONVC_QUOTIENT;
+    return plan->held != PYCONVC_SAMPLE_AS_COMPUTED && pass->kind != PYCONVC_QUOTIENT;
 }
 
 /* Whether pairs lie around their sample along an axis, the outermost first. */
@@ -436,18 +436,25 @@ static int narrow_fills(chain_plan *plan, int32_t sample) {
     return 1;
 }
 
-/* Whether all passes can go from small integers to the same, which are then what buffers hold. */
+static int is_small(int32_t sample) {
+    return sample >= 0 && sample < PYCONVC_INTEGERS;
+}
+
+/* Whether all passes can go from small integers to the same, or, with whole weights, from bytes to
+ * larger ones: then buffers hold what y does. */
 static int stays_integer(chain_plan *plan) {
     const pyconvc_chain *c = plan->c;
-    if (c->dtype != PYCONVC_F64 || c->x_sample != c->y_sample || c->x_sample < 0 ||
-        c->x_sample >= PYCONVC_INTEGERS)
-        return 0;
+    if (c->dtype != PYCONVC_F64 || !is_small(c->x_sample) || !is_small(c->y_sample)) return 0;
+    const int widens = chain_sample_bytes(c->x_sample, 0) < chain_sample_bytes(c->y_sample, 0);
+    if (c->x_sample != c->y_sample && !widens) return 0;
     for (int i = 0; i < c->passes; i++) {
         const pyconvc_pass *pass = &c->pass[i];
         if (pass->kind == PYCONVC_SUM || pass->kind == PYCONVC_MEAN) return 0;
+        if (widens && (pass->kind == PYCONVC_QUOTIENT || !chain_is_whole(pass, c->y_sample)))
+            return 0;
         if (chain_shares(pass) != CHAIN_PLAIN) return 0;
     }
-    return narrow_fills(plan, c->x_sample);
+    return narrow_fills(plan, c->y_sample);
 }
 
 static void choose_samples(chain_plan *plan) {
@@ -457,15 +464,21 @@ static void choose_samples(chain_plan *plan) {
     plan->box = &plan->table->box[element];
     plan->bytes = pyconvc_sample_bytes(c->dtype);
     plan->parts = parts_of(c->dtype);
+    plan->held = PYCONVC_SAMPLE_AS_COMPUTED;
+    plan->x_sample = c->x_sample;
+    plan->y_sample = c->y_sample;
     if (stays_integer(plan)) {
-        plan->shifted = plan->fused = &plan->table->integer.of[c->x_sample];
-        plan->bytes = chain_sample_bytes(c->x_sample, 0);
-        plan->x_sample = plan->y_sample = PYCONVC_SAMPLE_AS_COMPUTED;
+        const integer_kernels *k = &plan->table->integer;
+        plan->shifted = plan->fused = &k->of[c->y_sample];
+        plan->held = c->y_sample;
+        plan->bytes = chain_sample_bytes(plan->held, 0);
+        plan->y_sample = PYCONVC_SAMPLE_AS_COMPUTED;
+        if (c->x_sample == plan->held) plan->x_sample = PYCONVC_SAMPLE_AS_COMPUTED;
+        plan->widen = k->widen[c->x_sample];
     } else {
         plan->shifted = &plan->table->shifted[element];
         plan->fused = &plan->table->fused[element];
-        plan->x_sample = c->x_sample;
-        plan->y_sample = c->y_sample;
+        if (c->x_sample >= 0) plan->widen = plan->convert->widen[c->x_sample];
         for (int i = 0; i < c->passes; i++)
             memcpy(plan->fill[i], c->pass[i].fill, sizeof plan->fill[i]);
     }
@@ -475,7 +488,8 @@ static void choose_samples(chain_plan *plan) {
 
 static pyconvc_status weights_of_integers(chain_plan *plan, int i) {
     const pyconvc_pass *pass = &plan->c->pass[i];
-    const int32_t sample = plan->c->x_sample;
+    const int32_t sample = plan->held;
+    if (chain_is_whole(pass, sample)) return chain_whole(pass, &plan->whole[i]);
     const pyconvc_status status = chain_split(pass, sample, &plan->split[i]);
     return status ? status : chain_factor(pass, sample, plan->shifted->pairs, &plan->factored[i]);
 }
@@ -509,6 +523,6 @@ pyconvc_status chain_plan_make(chain_plan *plan, const pyconvc_chain *c, const v
 
 void chain_plan_free(chain_plan *plan) {
     for (int i = 0; i < PYCONVC_RANK; i++)
-        filter_plan_free(&plan->filter[i]), free((void *)plan->split[i]),
+        filter_plan_free(&plan->filter[i]), free(plan->whole[i]), free((void *)plan->split[i]),
             free((void *)plan->factored[i]);
 }

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause
- * chain_split.c -- weights of sums of small integers in two parts (contract: split_weights in
- * chain_types.h).
+ * chain_split.c -- weights of sums of small integers: whole ones, or in two parts (contract:
+ * split_weights in chain_types.h).
  *
  * A sum of products of integers with float32 weights is exact, in any order, if the weights are
  * multiples of a unit and no sum can exceed 2^24 units. High parts are such multiples; low ones are
@@ -18,13 +18,37 @@ static double largest(const pyconvc_pass *pass, int64_t i, int32_t sample) {
     return most[sample] * (pass->kind == PYCONVC_TERMS || i == 0 ? 1 : 2);
 }
 
+/* The largest magnitude of a sum. */
+static double largest_sum(const pyconvc_pass *pass, int32_t sample) {
+    const double *w = pass->w;
+    double sum = 0;
+    for (int64_t i = 0; i < pass->terms; i++)
+        sum += fabs(w[i]) * largest(pass, i, sample);
+    return sum;
+}
+
+int chain_is_whole(const pyconvc_pass *pass, int32_t sample) {
+    const double *w = pass->w;
+    for (int64_t i = 0; i < pass->terms; i++)
+        if (w[i] != nearbyint(w[i])) return 0;
+    return largest_sum(pass, sample) < 0x1p31;
+}
+
+pyconvc_status chain_whole(const pyconvc_pass *pass, int32_t **to) {
+    const double *w = pass->w;
+    *to = malloc((size_t)pass->terms * sizeof **to);
+    if (!*to) return PYCONVC_NO_MEMORY;
+    for (int64_t i = 0; i < pass->terms; i++)
+        (*to)[i] = (int32_t)w[i];
+    return PYCONVC_OK;
+}
+
 /* The error: roundings of the low parts and of their sum, of the sum in double, and two units for
  * what is cut off to fixed point. */
 pyconvc_status chain_split(const pyconvc_pass *pass, int32_t sample, const split_weights **to) {
     const double *w = pass->w, u = 0x1p-24, n = (double)pass->terms + 2;
-    double whole = 0, highs = 0, lows = 0;
-    for (int64_t i = 0; i < pass->terms; i++)
-        whole += fabs(w[i]) * largest(pass, i, sample);
+    const double whole = largest_sum(pass, sample);
+    double highs = 0, lows = 0;
     if (!(whole < 0x1p24)) return PYCONVC_OK;
     split_weights *split = malloc(sizeof *split + 2 * sizeof(float) * (size_t)pass->terms);
     if (!split) return PYCONVC_NO_MEMORY;

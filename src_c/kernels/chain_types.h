@@ -73,6 +73,7 @@ typedef struct {
     int64_t pitch, y_pitch, height, width;
     int stream;
     shifted_around around;
+    const int32_t *whole;             /* of sums of integers: the weights, or NULL */
     const split_weights *split;       /* of sums of integers, or NULL */
     const factored_weights *factored; /* of sums of pairs of bytes, or NULL */
 } shifted_job;
@@ -92,11 +93,17 @@ typedef struct {
     X(u16, uint16_t)
 #define PYCONVC_INTEGERS 4
 
+/* n elements: widen from memory, narrow to memory, settle in place to what memory can hold. */
+typedef void convert_fn(const void *from, int64_t n, void *to);
+
 /* The same sums of such samples, pitches and width counting them, as if computed with the weights
- * in double and cut off towards zero; no mean. The caller grants sums of a quotient within 32 bits.
- */
+ * in double and cut off towards zero; no mean. The caller grants sums of a quotient, and those with
+ * whole weights, within 32 bits; rows readable 64 bytes beyond their end.
+ *
+ * widen: those of 8 bits to 16. */
 typedef struct {
     shifted_kernels of[PYCONVC_INTEGERS];
+    convert_fn *widen[PYCONVC_INTEGERS];
 } integer_kernels;
 
 /* box: for r < height, j < width, y[r][j] = (rows[r][j] + ... + rows[r + count - 1][j]) times or,
@@ -133,9 +140,6 @@ typedef struct {
     void (*lines)(const line_job *job);
     int32_t columns;
 } box_kernels;
-
-/* n elements: widen from memory, narrow to memory, settle in place to what memory can hold. */
-typedef void convert_fn(const void *from, int64_t n, void *to);
 
 typedef struct {
     convert_fn *widen[PYCONVC_SAMPLES], *narrow[PYCONVC_SAMPLES], *settle[PYCONVC_SAMPLES];

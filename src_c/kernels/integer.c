@@ -9,7 +9,8 @@
  *
  * Only sums near a whole number need all of that. Others are the same integers in float32 and
  * fixed point, with weights in two parts: sums with the high ones are exact, so that the fraction
- * is known to within the small error of the low ones.
+ * is known to within the small error of the low ones. Of sums with whole weights only the bits that
+ * are stored are computed.
  */
 #include "chain_types.h"
 #include "vec.h"
@@ -282,9 +283,12 @@ INLINE int by_bytes(const shifted_job *job) {
 }
 #endif
 
+#include "whole.h"
+
 INLINE void all(const pyconvc_sample type, const kind k, const shifted_job *job) {
     const int64_t n = job->width;
     caution c = {0};
+    if (by_whole(type, k, job)) return;
     if (type == SAMPLE_u8 && k == PAIRS && by_bytes(job)) return;
     for (int64_t r = 0; r < job->height; r++) {
         const int64_t from = r * job->pitch, to = r * job->y_pitch;
@@ -317,4 +321,7 @@ PYCONVC_FOR_INTEGERS(KERNELS_OF)
      .odd_pairs = odd_pairs_##name,                                                                \
      .quotient = quotient_##name,                                                                  \
      .vector = WIDE},
-const integer_kernels NAME(integer) = {.of = {PYCONVC_FOR_INTEGERS(ENTRY)}};
+const integer_kernels NAME(integer) = {
+    .of = {PYCONVC_FOR_INTEGERS(ENTRY)},
+    .widen = {[PYCONVC_SAMPLE_I8] = widen_i8, [PYCONVC_SAMPLE_U8] = widen_u8},
+};
