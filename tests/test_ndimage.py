@@ -281,6 +281,15 @@ def test_long_means(dtype, shape, size):
     check("uniform_filter", x, size, mode="mirror")
 
 
+@pytest.mark.parametrize("size", [130, 700, 3001])
+@pytest.mark.parametrize("dtype", [np.float32, np.float64, np.complex64])
+def test_a_row_alone_has_the_means_it_has_among_others(dtype, size):
+    x = samples(np.random.default_rng(8), (40, 9000), dtype)
+    among = ndimage.uniform_filter1d(x, size)
+    for row, mean in zip(x[::13], among[::13], strict=True):
+        assert np.array_equal(ndimage.uniform_filter1d(row, size), mean)
+
+
 @pytest.mark.parametrize("mode", MODES[:5])
 @pytest.mark.parametrize("dtype", [np.float32, np.complex64])
 def test_rows_of_the_input_itself(dtype, mode):

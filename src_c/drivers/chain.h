@@ -45,7 +45,7 @@ typedef struct {
     int64_t lead;             /* samples before a row between them: its inner part is aligned */
     int64_t pointers;         /* that a table of rows or terms has */
     int stores_itself, flags; /* the last pass writes to y, with these FILTER_ flags */
-    int64_t box_piece;        /* of a row that lies beside others; 0: whole rows do */
+    int box_alone;            /* so few rows that their means are not made side by side */
     int64_t turned;           /* samples of lines side by side */
     int64_t sums;             /* bytes for the ends of windows */
     int64_t tasks;

@@ -33,67 +33,40 @@ static void box_rows(const chain_step *p, int axis) {
     }
 }
 
-/* Lines side by side, one to a lane: `lines` of them, from one to the next `step` samples in x and
- * `y_step` in y, of `columns` windows, the last of `last`. */
-typedef struct {
-    const char *x;
-    char *y;
-    int64_t lines, step, y_step, columns, last;
-} box_lines;
-
-static void box_turned(const chain_step *p, const box_lines *l) {
+/* Means along `lines` rows, which lie side by side, one to a lane. */
+static void box_turned(const chain_step *p, const char *from, char *to, int64_t lines) {
     const chain_plan *plan = p->plan;
     const int64_t lanes = plan->box->columns / plan->parts, bytes = plan->bytes;
-    const int64_t whole = l->lines - 1, halo = p->pass->kernel[W] - 1;
-    char *from = p->s->turned[0], *to = p->s->turned[1];
+    const int64_t samples = p->n[W] + p->pass->kernel[W] - 1;
+    char *turned = p->s->turned[0], *means = p->s->turned[1];
     box_job job = box(p, W);
-    job.y = to;
+    job.y = means;
     job.y_pitch = lanes * plan->parts;
-    job.height = l->columns;
-    job.width = l->lines * plan->parts;
-    for (int64_t i = 0; i < l->columns + halo; i++)
-        p->s->table[i] = from + i * lanes * bytes;
-    const int same = l->last == l->columns;
-    gather_turned(bytes, l->x, l->step, same ? l->lines : whole, l->columns + halo, lanes, from);
-    if (!same)
-        gather_turned(bytes, l->x + whole * l->step * bytes, l->step, 1, l->last + halo, lanes,
-                      from + whole * bytes);
+    job.height = p->n[W];
+    job.width = lines * plan->parts;
+    for (int64_t i = 0; i < samples; i++)
+        p->s->table[i] = turned + i * lanes * bytes;
+    gather_turned(bytes, from, p->from.row, lines, samples, lanes, turned);
     plan->box->means(&job);
-    gather_turned(bytes, to, lanes, l->columns, same ? l->lines : whole, l->y_step, l->y);
-    if (!same)
-        gather_turned(bytes, to + whole * bytes, lanes, l->last, 1, l->y_step,
-                      l->y + whole * l->y_step * bytes);
+    gather_turned(bytes, means, lanes, p->n[W], lines, p->to.row, to);
 }
 
-/* Along rows: many of them side by side, or pieces of one. */
+/* Along rows. */
 static void box_columns(const chain_step *p) {
-    const chain_plan *plan = p->plan;
-    const int64_t lanes = plan->box->columns / plan->parts, piece = plan->box_piece;
+    const int64_t lanes = p->plan->box->columns / p->plan->parts;
     for (int64_t d = 0; d < p->n[D]; d++)
-        for (int64_t h = 0; h < p->n[H];) {
-            box_lines l = {sample(plan, &p->from, d, h, 0), sample(plan, &p->to, d, h, 0)};
-            if (piece) {
-                l.columns = min64(piece, p->n[W]);
-                l.lines = ceil_div(p->n[W], piece);
-                l.step = l.y_step = piece;
-                l.last = p->n[W] - (l.lines - 1) * piece;
-            } else {
-                l.columns = l.last = p->n[W];
-                l.lines = min64(lanes, p->n[H] - h);
-                l.step = p->from.row;
-                l.y_step = p->to.row;
-            }
-            h += piece ? 1 : l.lines;
-            box_turned(p, &l);
-        }
+        for (int64_t h = 0; h < p->n[H]; h += lanes)
+            box_turned(p, sample(p->plan, &p->from, d, h, 0), sample(p->plan, &p->to, d, h, 0),
+                       min64(lanes, p->n[H] - h));
 }
 
-/* Along rows, in eights. */
-static void box_eights(const chain_step *p) {
+/* Along rows, one after the other: in eights, or in runs. */
+static void box_lines_of(const chain_step *p, void (*lines)(const line_job *job)) {
     const chain_plan *plan = p->plan;
     line_job job = {.x_step = plan->parts,
                     .pitch = p->from.row * plan->parts,
                     .count = p->pass->kernel[W],
+                    .place = chain_place(p, W),
                     .w = p->pass->w,
                     .divide = p->pass->kind == PYCONVC_QUOTIENT,
                     .sums = p->s->sums,
@@ -104,14 +77,16 @@ static void box_eights(const chain_step *p) {
     for (int64_t d = 0; d < p->n[D]; d++) {
         job.x = sample(plan, &p->from, d, 0, 0);
         job.y = sample(plan, &p->to, d, 0, 0);
-        plan->box->lines(&job);
+        lines(&job);
     }
 }
 
 void chain_box(const chain_step *p) {
     const int axis = chain_axis(p->pass);
     if (chain_shares(p->pass) == CHAIN_EIGHTS)
-        box_eights(p);
+        box_lines_of(p, p->plan->box->lines);
+    else if (axis == W && p->plan->box_alone)
+        box_lines_of(p, p->plan->box->runs);
     else if (axis == W)
         box_columns(p);
     else

@@ -346,12 +346,11 @@ static void size_boxes(chain_plan *plan) {
         if (chain_shares(pass) == CHAIN_EIGHTS)
             plan->sums = max64(plan->sums, (plan->row + lanes) * plan->bytes);
         if (chain_shares(pass) != CHAIN_RUNS) continue;
-        plan->sums = max64(plan->sums, taps * plan->box->columns * (int64_t)sizeof(double));
+        plan->sums =
+            max64(plan->sums, taps * max64(2, plan->box->columns) * (int64_t)sizeof(double));
         if (chain_axis(pass) != W) continue;
-        if (4 * (plan->block[H] + plan->halo[H]) < lanes) /* pieces that begin with a run */
-            plan->box_piece = round_up(ceil_div(plan->block[W], lanes), taps);
-        plan->turned =
-            lanes * ((plan->box_piece ? plan->box_piece : plan->block[W]) + plan->halo[W]);
+        plan->box_alone = 4 * (plan->block[H] + plan->halo[H]) < lanes;
+        if (!plan->box_alone) plan->turned = lanes * (plan->block[W] + plan->halo[W]);
     }
 }
 

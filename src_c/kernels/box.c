@@ -111,6 +111,53 @@ static void means(const box_job *job) {
         all_rows(1, job, j, job->width - j);
 }
 
+/* The sums of the ends of a run's first n windows, backwards. */
+INLINE void sum_ends(const elem *x, int64_t step, int64_t n, double *ends) {
+    double sum = 0;
+    for (int64_t i = n - 1; i >= 0; i--)
+        ends[i] = sum += x[i * step];
+}
+
+/* The windows of `means` along a line, sample after sample: while the sum of the beginning grows,
+ * the ends of the next run are made, and neither waits for the other. */
+INLINE void one_line(const int divide, const line_job *job, const elem *x, elem *y) {
+    const int64_t count = job->count, step = job->x_step, width = job->width / step;
+    const double w = *(const elem *)job->w;
+    double *ends = job->sums, *next_ends = ends + count;
+    int64_t rows = count - job->place;
+    sum_ends(x, step, rows, ends);
+    for (int64_t r = 0; r < width; r += rows, rows = count) {
+        const elem *next = x + (r + rows) * step, *newest = next;
+        const int64_t left = width - r, windows = rows < left ? rows : left;
+        const int64_t ahead = rows < left ? rows : 0;
+        double sum = 0, back = 0, *other = ends;
+        for (int64_t i = 1; i < count - rows; i++, newest += step)
+            sum += *newest;
+        for (int64_t i = 0; i < windows; i++) {
+            if (i + count > rows) sum += *newest, newest += step;
+            const double whole = sum + ends[i];
+            y[(r + i) * step] = (elem)(divide ? whole / w : whole * w);
+            if (ahead) next_ends[count - 1 - i] = back += next[(count - 1 - i) * step];
+        }
+        for (int64_t i = ahead; ahead && i < count; i++)
+            next_ends[count - 1 - i] = back += next[(count - 1 - i) * step];
+        ends = next_ends;
+        next_ends = other;
+    }
+}
+
+static void runs(const line_job *job) {
+    for (int64_t r = 0; r < job->height; r++)
+        for (int64_t part = 0; part < job->x_step; part++) {
+            const elem *x = (const elem *)job->x + r * job->pitch + part;
+            elem *y = (elem *)job->y + r * job->y_pitch + part;
+            if (job->divide)
+                one_line(1, job, x, y);
+            else
+                one_line(0, job, x, y);
+        }
+}
+
 #include "eights.h"
 
-const box_kernels NAME(box) = {.means = means, .columns = COLUMNS, .lines = lines};
+const box_kernels NAME(box) = {.means = means, .columns = COLUMNS, .lines = lines, .runs = runs};

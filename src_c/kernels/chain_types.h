@@ -124,10 +124,13 @@ typedef struct {
  * y[r][j] = (x[r][j] + x[r][j + x_step] + ... + x[r][j + (count - 1) * x_step]) times or, with
  * `divide`, divided by w, in the precision of the elements. The caller grants: count >= 8; x_step 1
  * or 2; lines readable 8 * x_step and a vector beyond width + (count - 1) * x_step, and scratch as
- * long as that; with stream, y and y_pitch aligned to a vector. */
+ * long as that; with stream, y and y_pitch aligned to a vector.
+ *
+ * runs: the same, added up as in `means`, x[r][0] being number `place` of its run. The caller
+ * grants sums, scratch for 2 * count doubles. */
 typedef struct {
     const void *x;
-    int64_t x_step, pitch, count;
+    int64_t x_step, pitch, count, place;
     const void *w;
     int divide;
     void *sums, *y;
@@ -137,7 +140,7 @@ typedef struct {
 
 typedef struct {
     void (*means)(const box_job *job);
-    void (*lines)(const line_job *job);
+    void (*lines)(const line_job *job), (*runs)(const line_job *job);
     int32_t columns;
 } box_kernels;
 
