@@ -69,6 +69,42 @@ def test_groups_of_few_channels(dtype, flip, padding):
             np.testing.assert_array_equal(plan(x), y)
 
 
+FEW_ROWS = [
+    ((200,), (4,), {"padding": ((3, 0),)}),
+    ((77,), (31,), {"padding": 15, "stride": 2}),
+    ((300,), (3,), {"padding": 4, "dilation": 4}),
+    ((3100,), (3,), {"padding": 1}),
+    ((5,), (3,), {"padding": 1, "stride": 2}),
+    ((1, 65), (1, 9), {"padding": (0, 4)}),
+    ((2, 130), (3, 5), {"padding": (1, 2)}),
+    ((3, 97), (5, 3), {"padding": (2, 1)}),
+    ((3, 40), (3, 3), {"padding": 2, "dilation": 2, "stride": (1, 2)}),
+    ((2, 3, 100), (1, 1, 5), {"padding": (0, 0, 2)}),
+]
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64", "complex64", "int16", "uint8", "bool"])
+@pytest.mark.parametrize(("space", "kernel", "options"), FEW_ROWS, ids=str)
+def test_few_rows(space, kernel, options, dtype):
+    """Planes of fewer rows than a tile, lines around tiles of vectors, of one channel and of two;
+    neither workers nor the batch change an output, and nothing is written between them."""
+    conv = cases.of_rank(nn, "conv", len(space))
+    for channels, flip in [(1, False), (2, True)]:
+        x = cases.random((2, 9 * channels, *space), dtype)
+        w = cases.random((9 * channels, channels, *kernel), dtype, 1)
+        bias = cases.random((9 * channels,), dtype, 2)
+        all_options = {**options, "groups": 9, "flip_filters": flip}
+        want = cases.of_rank(reference, "conv", len(space))(x, w, bias, **all_options)
+        y = conv(x, w, bias, **all_options, workers=3)
+        cases.assert_same(y, want, terms=w[0].size)
+        one = conv(x[1:], w, bias, **all_options, workers=1)
+        np.testing.assert_array_equal(one[0], y[1])
+        gaps = np.full((*want.shape[:-1], want.shape[-1] + 3), 1, dtype)
+        conv(x, w, bias, **all_options, out=gaps[..., :-3])
+        np.testing.assert_array_equal(gaps[..., :-3], y)
+        assert (gaps[..., -3:] == 1).all()
+
+
 NARROW = [
     ((7, 7), (3, 3), {"padding": 1}),
     ((7, 7), (7, 7), {"padding": 3}),

@@ -15,7 +15,8 @@
 #define SWEEP_BYTES      (1 << 18) /* input rows that a sweep down a block of columns keeps near */
 #define MOST_COLUMNS     4096
 #define LINE_BLOCK       16384
-#define INSIDE           8 /* times the borders of a line that is read in place */
+#define INSIDE           8          /* times the borders of a line that is read in place */
+#define SMALL_BYTES      (12 << 10) /* outputs of a plane whose lines are copied whole */
 #define TASKS_PER_WORKER 8
 #define MOST_DEPTHS      32 /* of a task: few of its planes are copied for another task too */
 #define VOLUME_TAPS      9  /* of a volume's kernel that repay the copies of its lines */
@@ -221,6 +222,11 @@ static void find_inside(filter_plan *plan, const char *y) {
     plan->inside_to = from + (to - from) / lanes * lanes;
 }
 
+/* Whether a plane's regions, tables and strips would cost more than copies of its lines. */
+static int is_small(const filter_plan *plan) {
+    return plan->p->output[H] * plan->p->output[W] * plan->bytes <= SMALL_BYTES;
+}
+
 static int64_t strip_pitch(const filter_plan *plan, int64_t columns) {
     return plan->phases.count * phases_pitch(&plan->phases, columns, plan->kernels->lanes);
 }
@@ -362,7 +368,7 @@ static pyconvc_status make(filter_plan *plan, const pyconvc_problem *p, const vo
     plan->parts = parts_of(p->dtype);
     plan->phases = phases_across(p);
     plan->workers = parallel_workers(run, multiply_adds(plan) * (double)plan->bytes);
-    plan->packed = may_pack && !in_place(plan) && filter_planes_size(plan);
+    plan->packed = may_pack && (!in_place(plan) || is_small(plan)) && filter_planes_size(plan);
     if (!plan->packed) size_strips(plan);
     if (may_stream(plan, y)) plan->flags |= FILTER_STREAM;
     if (!plan->packed) {

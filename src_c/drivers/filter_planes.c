@@ -20,8 +20,8 @@ static int enough(const filter_plan *plan) {
 int filter_planes_size(filter_plan *plan) {
     const pyconvc_problem *p = plan->p;
     plane_layout *l = &plan->layout;
-    const int halves =
-        plan->plane->halves && p->stride[W] == 2 && plan->phases.count == 2 && !plan->phases.by_tap;
+    const int halves = plan->plane->halves && p->kernel[H] > 1 && p->stride[W] == 2 &&
+                       plan->phases.count == 2 && !plan->phases.by_tap;
     if (!planes_size(l, p, plan->plane, plan->plane->lanes, plan->plane->rows, halves)) return 0;
     plan->edged = plan->plane->edges && plan->planes == 1 && p->stride[W] <= 2 &&
                   (halves || p->stride[W] == 1) &&

@@ -4,10 +4,11 @@
  *
  *   y[r][j] += taps[i] * x[r + i][column + j]      for the taps i of a block
  *
- * A tile of PLANE_ROWS rows x one vector of y, or of PAIR_ROWS rows x two, stays in registers. For
- * each column of a block its n taps are broadcast once, n being the whole height of most kernels;
- * then each input vector is loaded once and serves all rows that meet it. Rows lie at one pitch, so
- * that no pointers are looked up, and planes follow one another without a return to the driver.
+ * A tile of PLANE_ROWS rows x one vector of y, or of PAIR_ROWS rows x two, stays in registers; where
+ * there are fewer rows, one of them x WIDE_VECS. For each column of a block its n taps are broadcast
+ * once, n being the whole height of most kernels; then each input vector is loaded once and serves
+ * all rows that meet it. Rows lie at one pitch, so that no pointers are looked up, and planes follow
+ * one another without a return to the driver.
  *
  * The sum of an output runs over blocks in order, then over taps in order, whatever tile it falls
  * in.
@@ -27,6 +28,7 @@
 
 #define ROWS      (PLANE_ROWS / PARTS)
 #define PAIR_ROWS 4
+#define WIDE_VECS (MOST / PARTS) /* of a tile of one row */
 #define MOST      8 /* sums, and taps; a plain constant, so that arrays become registers */
 
 #define HALVES    (PARTS == 1 && sizeof(elem) >= 4) /* smaller ones would take many shuffles */
@@ -75,9 +77,9 @@ INLINE void step(sum *acc, const int R, const int V, const int n, const int by,
         w[i] = held(set1(taps[i]));
     UNROLL(16)
     for (int row = 0; row < R + n - 1; row++) {
-        UNROLL(2)
+        UNROLL(8)
         for (int v = 0; v < V; v++) {
-            const vec a = held(every(by, at(third, row, pitch, right) + v * VL));
+            const vec a = held(every(by, at(third, row, pitch, right) + v * by * VL));
             meet(acc + v, R, V, w, n, row, a);
         }
     }
@@ -229,6 +231,23 @@ static int64_t paired(const plane_job *job) {
         low * ROWS >= tall * (2 * PAIR_ROWS))
         return 0;
     return rest <= VL || job->stream ? job->width - rest : job->width;
+}
+
+static ALONE void low_wide(const plane_job *job, int64_t to) {
+    sweep(ANY, 1, WIDE_VECS, job, 0, to);
+}
+static ALONE void low_single(const plane_job *job, int64_t from) {
+    sweep(ANY, 1, 1, job, from, job->width);
+}
+
+/* Fewer rows than a tile has, line by line: those too many would be computed for nothing. */
+static void low(const plane_job *job) {
+    const int64_t step = WIDE_VECS * VL, rest = job->width % step,
+                  wide = job->width < step                 ? 0
+                         : rest <= step / 2 || job->stream ? job->width - rest
+                                                           : job->width;
+    if (wide) low_wide(job, wide);
+    if (wide < job->width) low_single(job, wide);
 }
 
 #define PLANES(name, k)                                                                            \
@@ -449,7 +468,9 @@ static void filter(const plane_job *job) {
         return;
     }
 #endif
-    if (length == 5 && TILE_CHUNK >= 5)
+    if (job->height < PAIR_ROWS)
+        low(job);
+    else if (length == 5 && TILE_CHUNK >= 5)
         five(job);
     else if (length == 7 && TILE_CHUNK >= 7)
         seven(job);
