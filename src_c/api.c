@@ -120,6 +120,7 @@ pyconvc_status pyconvc_correlate(const pyconvc_problem *p, const void *x, const 
     if (status || no_outputs(&checked)) return status;
     if (run->workers < 1) return PYCONVC_BAD_PROBLEM;
     if (checked.winograd) return by_winograd(&checked, x, w, bias, y, run);
+    pyconvc_lower_depth(&checked);
     if (channels_last_suits(&checked)) return channels_last_correlate(&checked, x, w, bias, y, run);
     if (group_suits(&checked)) return group_correlate(&checked, x, w, bias, y, run);
     return mix_suits(&checked) ? by_mix(&checked, x, w, bias, y, run)
@@ -203,6 +204,7 @@ pyconvc_status pyconvc_plan_make(const pyconvc_problem *p, const void *w, const 
     made->w = w;
     const pyconvc_problem *q = &made->problem;
     pyconvc_status status = pyconvc_complete(&made->problem);
+    if (!status && !q->winograd) pyconvc_lower_depth(&made->problem);
     if (!status && !no_outputs(q))
         made->method = q->winograd                       ? BY_WINOGRAD
                        : mix_suits(q) && !group_suits(q) ? BY_MIX

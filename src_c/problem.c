@@ -83,9 +83,14 @@ pyconvc_status pyconvc_complete(pyconvc_problem *p) {
     return PYCONVC_OK;
 }
 
+/* Whether nothing happens along an axis. */
+static int is_idle(const pyconvc_problem *p, int a) {
+    return p->kernel[a] == 1 && p->stride[a] == 1 && !p->pad_before[a] && !p->pad_after[a];
+}
+
 int pyconvc_is_pointwise(const pyconvc_problem *p) {
     for (int a = 0; a < PYCONVC_RANK; a++)
-        if (p->kernel[a] != 1 || p->stride[a] != 1 || p->pad_before[a] || p->pad_after[a]) return 0;
+        if (!is_idle(p, a)) return 0;
     return 1;
 }
 
@@ -100,6 +105,24 @@ void pyconvc_join_lines(pyconvc_problem *p) {
         p->output[W] *= p->output[a];
         p->input[a] = p->output[a] = 1;
     }
+}
+
+void pyconvc_lower_depth(pyconvc_problem *p) {
+    enum { D, H, W };
+    if (p->channels_in * p->channels_out > 1 || p->kernel[D] == 1 || !is_idle(p, H) ||
+        !is_idle(p, W) || p->x_step[3 + H] != p->input[W] * p->x_step[3 + W] ||
+        p->y_step[3 + H] != p->output[W] * p->y_step[3 + W])
+        return;
+    p->input[W] *= p->input[H];
+    p->output[W] *= p->output[H];
+    int64_t *const sizes[] = {p->input,      p->output,     p->kernel,    p->stride,
+                              p->dilation,   p->pad_before, p->pad_after, p->x_step + 3,
+                              p->w_step + 3, p->y_step + 3};
+    for (int i = 0; i < (int)(sizeof sizes / sizeof *sizes); i++)
+        sizes[i][H] = sizes[i][D];
+    p->boundary[H] = p->boundary[D];
+    p->input[D] = p->output[D] = p->kernel[D] = p->stride[D] = p->dilation[D] = 1;
+    p->pad_before[D] = p->pad_after[D] = 0;
 }
 
 void pyconvc_conjugate(int32_t dtype, void *sample) {

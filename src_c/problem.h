@@ -28,6 +28,10 @@ int pyconvc_is_pointwise(const pyconvc_problem *p);
  * their lines follow each other in x and y. */
 void pyconvc_join_lines(pyconvc_problem *p);
 
+/* For kernels along the depth alone, of one channel: planes become lines, and the depth the height
+ * of one plane, whose rows a kernel meets together; where lines follow each other in x and y. */
+void pyconvc_lower_depth(pyconvc_problem *p);
+
 /* Conjugates one sample of a complex dtype in place. */
 void pyconvc_conjugate(int32_t dtype, void *sample);
 

@@ -105,6 +105,28 @@ def test_few_rows(space, kernel, options, dtype):
         assert (gaps[..., -3:] == 1).all()
 
 
+@pytest.mark.parametrize("mode", ["zeros", "circular", "reflect", "replicate"])
+@pytest.mark.parametrize(
+    "steps", [{}, {"stride": (2, 1, 1)}, {"dilation": (2, 1, 3)}, {"stride": (1, 2, 1)}], ids=str
+)
+@pytest.mark.parametrize("dtype", ["float32", "complex128", "int32"])
+def test_kernels_along_the_depth(dtype, steps, mode):
+    """One after the other and side by side in memory, lines with gaps between them."""
+    for shape in [(2, 3, 8, 5, 7), (1, 3, 6, 1, 9), (1, 3, 5, 4, 16)]:
+        x, w = cases.random(shape, dtype), cases.random((3, 1, 3, 1, 1), dtype, 1)
+        bias = cases.random((3,), dtype, 2)
+        options = {"padding": (2, 0, 0), "padding_mode": mode, "groups": 3, **steps}
+        want = reference.conv3d(x, w, bias, **options)
+        y = nn.conv3d(x, w, bias, **options, workers=2)
+        cases.assert_same(y, want, terms=3)
+        np.testing.assert_array_equal(nn.plan(x.shape, w, bias, **options)(x), y)
+        gaps = np.full((*shape[:-1], shape[-1] + 2), 1, dtype)
+        gaps[..., :-2] = x
+        cases.assert_same(nn.conv3d(gaps[..., :-2], w, bias, **options), want, terms=3)
+        last = np.moveaxis(np.ascontiguousarray(np.moveaxis(x, 1, -1)), -1, 1)
+        cases.assert_same(nn.conv3d(last, w, bias, **options), want, terms=3)
+
+
 NARROW = [
     ((7, 7), (3, 3), {"padding": 1}),
     ((7, 7), (7, 7), {"padding": 3}),
