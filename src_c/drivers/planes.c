@@ -6,7 +6,7 @@
 
 #define SLOT_BYTES   (20 << 10) /* a slot, beside the lines of x and y that come and go: L1 */
 #define SLOTS_BYTES  (12 << 10) /* all slots, where there are several */
-#define ACROSS_BYTES (64 << 10) /* all slots, where they are packed together: some way into L2 */
+#define ACROSS_BYTES (64 << 10) /* where they are packed together, or in sets: some way into L2 */
 #define MOST_SLOTS   8
 #define SHORT_BYTES  64 /* lines that are copied without a loop */
 #define LEAST_ROWS   16 /* so that few rows are packed for two bands */
@@ -71,7 +71,8 @@ int planes_size(plane_layout *to, const pyconvc_problem *p, const plane_kernels 
     if (slot_bytes(&l, min64(p->output[H], least)) > SLOT_BYTES) return 0;
     cut_bands(&l, l.across ? ACROSS_BYTES / MOST_SLOTS : SLOT_BYTES, tile_rows);
     l.slot_samples = round_up(l.sets * l.rows_per_set * l.row_pitch, 64 / min64(l.bytes, 64));
-    const int64_t fit = SLOTS_BYTES / (l.slot_samples * l.bytes);
+    /* A kernel goes through each set of all slots: short ones repay that these are further away. */
+    const int64_t fit = (l.sets > 1 ? ACROSS_BYTES : SLOTS_BYTES) / (l.slot_samples * l.bytes);
     l.slots = min64(l.across ? MOST_SLOTS : max64(1, min64(fit, MOST_SLOTS)), p->groups);
     *to = l;
     return 1;

@@ -32,9 +32,10 @@ INLINE const elem *at(const char *const *third, int j, int64_t step) {
     return (const elem *)(third[j / 3] + j % 3 * step);
 }
 
-/* n taps, `step` apart, on the tile. */
-INLINE void add_run(sum *acc, const int n, const elem *x, int64_t x_step, const elem *taps,
-                    int64_t step, int64_t part) {
+/* n taps, `step` apart, on the tile, whose outputs are `by` samples of x apart, these x_step. */
+INLINE void add_run(sum *acc, const int n, const int by, const elem *x, int64_t x_step,
+                    const elem *taps, int64_t step, int64_t part) {
+    const int samples = by * (OUTPUTS - 1) + n;
     vec w[MOST * PARTS];
     UNROLL(16)
     for (int k = 0; k < n * PARTS; k++)
@@ -42,15 +43,15 @@ INLINE void add_run(sum *acc, const int n, const elem *x, int64_t x_step, const 
     const int64_t apart = x_step * (int64_t)sizeof(elem);
     const char *third[MOST];
     UNROLL(8)
-    for (int i = 0; i <= (OUTPUTS + n - 2) / 3; i++)
+    for (int i = 0; i <= (samples - 1) / 3; i++)
         third[i] = (const char *)x + 3 * i * apart;
-    UNROLL(16)
-    for (int j = 0; j < OUTPUTS + n - 1; j++) {
+    UNROLL(32)
+    for (int j = 0; j < samples; j++) {
         const vec a = held(load(at(third, j, apart)));
         UNROLL(8)
         for (int t = 0; t < n; t++) {
-            const int o = j - t;
-            if (o < 0 || o >= OUTPUTS) continue;
+            const int o = (j - t) / by;
+            if (j < t || (j - t) % by || o >= OUTPUTS) continue;
             UNROLL(2)
             for (int p = 0; p < PARTS; p++)
                 acc[o].part[p] = madd(acc[o].part[p], w[t * PARTS + p], a);
@@ -58,8 +59,8 @@ INLINE void add_run(sum *acc, const int n, const elem *x, int64_t x_step, const 
     }
 }
 
-/* The length of the only run, where the kernel is compiled for it. */
-typedef enum { ANY = 0, THREE = 3, FIVE = 5, SEVEN = 7 } kind;
+/* Taps of a row, where the kernel is compiled for them: of the only run, or of two with stride 2. */
+typedef enum { ANY = 0, THREE = 3, FIVE = 5, SEVEN = 7, THREE_BY_2 = -3, FIVE_BY_2 = -5 } kind;
 
 /* All taps on the tile; right: of the rows' pointers, taps: at its channels. */
 INLINE void add_rows(sum *acc, const kind k, const channels_last_job *job, int64_t right,
@@ -68,7 +69,9 @@ INLINE void add_rows(sum *acc, const kind k, const channels_last_job *job, int64
     for (int64_t i = 0; i < job->row_count; i++, taps += job->taps_row) {
         const elem *x = (const elem *)job->rows[i] + right;
         if (k != ANY) {
-            add_run(acc, (int)k, x, job->x_step, taps, job->taps_step, part);
+            const int by = k > 0 ? 1 : 2;
+            add_run(acc, k > 0 ? (int)k : -(int)k, by, x, job->x_step / by, taps, job->taps_step,
+                    part);
             continue;
         }
         for (int64_t r = 0; r < job->run_count; r++) {
@@ -78,7 +81,7 @@ INLINE void add_rows(sum *acc, const kind k, const channels_last_job *job, int64
             switch (run->length) {
 #define CASE(n)                                                                                    \
     case n:                                                                                        \
-        if (n <= CHUNK) add_run(acc, n, x + run->column, job->x_step, from, step, part);           \
+        if (n <= CHUNK) add_run(acc, n, 1, x + run->column, job->x_step, from, step, part);        \
         break;
                 CASE(1) CASE(2) CASE(3) CASE(4) CASE(5) CASE(6) CASE(7)
 #undef CASE
@@ -139,11 +142,29 @@ static void five(const channels_last_job *job) {
 static void seven(const channels_last_job *job) {
     outputs(SEVEN, job);
 }
+static void three_by_2(const channels_last_job *job) {
+    outputs(THREE_BY_2, job);
+}
+static void five_by_2(const channels_last_job *job) {
+    outputs(FIVE_BY_2, job);
+}
 
-/* Loops without a choice in them, for kernels whose rows are one run. */
+/* Whether every second of so many taps is in a run, the others in another: those of stride 2. */
+static int are_by_2(const channels_last_job *job, int32_t taps) {
+    const channels_last_run *runs = job->runs;
+    return taps <= CHUNK && job->run_count == 2 && runs[0].length == (taps + 1) / 2 &&
+           runs[1].length == taps / 2 && !runs[0].column && runs[0].tap_step == 2 &&
+           runs[1].tap == 1 && 2 * runs[1].column == job->x_step;
+}
+
+/* Loops without a choice in them, for kernels whose rows are one run, or two of stride 2. */
 static void filter(const channels_last_job *job) {
     const int32_t length = job->run_count == 1 && !job->runs->column ? job->runs->length : 0;
-    if (length == 3)
+    if (are_by_2(job, 3))
+        three_by_2(job);
+    else if (are_by_2(job, 5))
+        five_by_2(job);
+    else if (length == 3)
         three(job);
     else if (length == 5 && CHUNK >= 5)
         five(job);
