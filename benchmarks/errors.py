@@ -23,7 +23,8 @@ from pyconvc.reference import signal as exact_signal
 
 CHANNELS, SIZE, TAPS = 64, 14, 3  # of the layer
 KINDS = "normal", "rectified", "scaled"  # samples of a layer
-TILES_HEAD = ["Channels", *(f"{kind}: direct / 2 x 2 / 4 x 4" for kind in KINDS)]
+WAYS = " / ".join(["direct", *(f"{tile} x {tile}" for tile in _winograd.TILES)])
+TILES_HEAD = ["Channels", *(f"{kind}: {WAYS}" for kind in KINDS)]
 PLANE, KERNEL = 96, 15  # sides of the filter's arrays
 HEAD = ["work", "method", *(f"{d} {e}" for d in ("float32", "float64") for e in ("rms", "largest"))]
 
@@ -42,7 +43,7 @@ def table() -> list[list[str]]:
 
 
 def by_channels() -> list[list]:
-    """Rows under TILES_HEAD: root mean squares for the direct method and both tiles, in float32."""
+    """Rows under TILES_HEAD: root mean squares for the direct method and all tiles, in float32."""
     rng, rows = np.random.default_rng(0), []
     for channels in (16, 64, 128, 256, 512):
         found = [_of_tiles(*_arrays(rng, kind, channels)) for kind in KINDS]

@@ -12,7 +12,7 @@ from operator import mul
 
 from . import _core
 
-TILES = 2, 4  # outputs of a tile along an axis
+TILES = 2, 3, 4  # outputs of a tile along an axis
 MOST_TAPS = 64
 
 # What an element of the transforms costs, in multiply-adds of the direct method: a product; a

@@ -25,7 +25,7 @@ HERE = str(Path(__file__).parent)
 FLOATS = st.sampled_from(cases.FLOATS)
 # Most that the transforms magnify a rounding error, by outputs of a tile and taps of a part along
 # an axis, as in docs/methods.rst; along two axes the product.
-MAGNIFIED = {(2, 3): 4, (4, 2): 8, (4, 3): 13, (4, 4): 27, (4, 5): 43}
+MAGNIFIED = {(2, 3): 4, (3, 3): 9, (4, 2): 8, (4, 3): 13, (4, 4): 27, (4, 5): 43}
 AMONG = ["contiguous", "fortran", "negative", "stepped", "channels_last", "zero_stride"]
 
 
@@ -62,7 +62,7 @@ def suited(draw, tile, most_channels=5):
     return replace(layer, taps=taps, space=space, options=options)
 
 
-TILED = st.sampled_from([2, 4]).flatmap(lambda tile: st.tuples(st.just(tile), suited(tile)))
+TILED = st.sampled_from([2, 3, 4]).flatmap(lambda tile: st.tuples(st.just(tile), suited(tile)))
 
 
 def conv_of(module, layer):
@@ -108,7 +108,7 @@ LARGE = [
 ]
 
 
-@pytest.mark.parametrize("tile", [2, 4])
+@pytest.mark.parametrize("tile", [2, 3, 4])
 @pytest.mark.parametrize("dtype", cases.FLOATS)
 @pytest.mark.parametrize(("x", "w", "options"), LARGE, ids=lambda v: "x".join(map(str, v)))
 def test_same_bits_for_any_workers_and_batch(x, w, options, dtype, tile):
@@ -131,7 +131,7 @@ def test_same_bits_for_any_workers_and_batch(x, w, options, dtype, tile):
     cases.assert_same(got, want, scale=np.abs(want).max(), terms=200)
 
 
-@pytest.mark.parametrize("tile", [2, 4])
+@pytest.mark.parametrize("tile", [2, 3, 4])
 @pytest.mark.parametrize("dilation", [8, 9, 32, 100])
 @pytest.mark.parametrize("padding", [0, 5, 40, "full"])
 @pytest.mark.parametrize("size", [384, 401])
@@ -148,7 +148,7 @@ def test_far_taps_of_a_line(size, padding, dilation, tile):
     cases.assert_same(got, want, scale=np.abs(want).max(), terms=200)
 
 
-@pytest.mark.parametrize("tile", [2, 4])
+@pytest.mark.parametrize("tile", [2, 3, 4])
 @pytest.mark.parametrize("value", [np.nan, np.inf, 3e38])
 @pytest.mark.parametrize("where", ["input", "weight", "bias"])
 def test_what_is_not_finite_stays_local(where, value, tile):
@@ -231,7 +231,7 @@ def test_what_is_not_finite_stays_local_in_volumes(value):
 
 
 # Taps of a kernel, outputs of a tile, and taps of its parts along each axis that has any.
-FORMS = [((3, 3), 2, (3, 3)), ((3, 3), 4, (3, 3)), ((2, 2), 4, (2, 2)), ((5, 5), 4, (3, 3))]
+FORMS = [((3, 3), tile, (3, 3)) for tile in (2, 3, 4)] + [((2, 2), 4, (2, 2)), ((5, 5), 4, (3, 3))]
 FORMS += [((4, 3), 4, (2, 3)), ((1, 3), 4, (3,)), ((4, 1), 4, (4,)), ((1, 5), 4, (5,))]
 FORMS += [((1, 7), 4, (4,)), ((9, 1), 4, (5,))]
 
@@ -267,7 +267,7 @@ def test_error_bound(channels, scaled, taps, tile, parts):
 
 
 @pytest.mark.parametrize(
-    ("tile", "taps"), [(2, (3, 3)), (4, (3, 3)), (4, (5, 2)), (4, (1, 7)), (4, (5, 1))]
+    ("tile", "taps"), [(2, (3, 3)), (3, (3, 3)), (4, (3, 3)), (4, (5, 2)), (4, (1, 7)), (4, (5, 1))]
 )
 @pytest.mark.parametrize("dtype", cases.FLOATS)
 def test_the_quiet_is_not_lost_beside_the_loud(dtype, tile, taps):
@@ -299,12 +299,12 @@ def test_rounding_errors_are_as_small_as_measured(taps, most):
     x, w = cases.random((1, 64, 30, 30), np.float32), cases.random((32, 64, *taps), np.float32, 1)
     want = nn.conv2d(x.astype(float), w.astype(float), method="direct")
     errors = {}
-    for tile in (2, 4) if min(taps) > 2 else (4,):
+    for tile in (2, 3, 4) if min(taps) > 2 else (4,):
         with tiles_of(tile):
             errors[tile] = np.std(nn.conv2d(x, w, method="winograd") - want)
     direct = np.std(nn.conv2d(x, w, method="direct") - want)
     assert errors.get(2, 0) < direct
-    assert errors[4] < most * direct
+    assert max(errors.values()) < most * direct
 
 
 @pytest.mark.parametrize("tier", pyconvc.isa_available())

@@ -32,7 +32,7 @@ SHAPES = [
 
 def main():
     count = 0
-    choices = itertools.product(cases.FLOATS, SHAPES, (2, 4), MODES, (False, True))
+    choices = itertools.product(cases.FLOATS, SHAPES, (2, 3, 4), MODES, (False, True))
     for dtype, (x, w), tile, mode, flip in choices:
         x, w = cases.random(x, dtype, count), cases.random(w, dtype, count + 1)
         ours, plain = (cases.of_rank(module, "conv", x.ndim - 2) for module in (nn, reference))

@@ -63,7 +63,7 @@ typedef struct {
     int32_t dtype;     /* pyconvc_dtype */
     int32_t flip;      /* nonzero: index-reverse the taps (convolution) */
     int32_t conjugate; /* nonzero: conjugate the taps (complex dtypes) */
-    /* Outputs of a tile of Winograd's method along the height and the width, 2 or 4: for a stride
+    /* Outputs of a tile of Winograd's method along the height and the width, 2 to 4: for a stride
      * of 1, where pyconvc_winograd_axis has a form for the taps of both, if more than one; with
      * padding and dilation at once by CONSTANT only; 0: direct. */
     int32_t winograd;

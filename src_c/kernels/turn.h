@@ -65,8 +65,61 @@ INLINE vec shift(vec a, vec b) {
 }
 #endif
 
-/* Of a run of samples in `count` vectors, a power of two, v[i] gets every count-th from i on. */
+/* Sample j of the result is n[j] of a run of samples in three vectors. */
+#if VEC_BYTES
+INLINE vec pick_of_three(const vec *v, const int *n) {
+    order first, last;
+    UNROLL(16)
+    for (int j = 0; j < VL; j++) {
+        first[j] = n[j] < 2 * VL ? n[j] : 0;
+        last[j] = n[j] < 2 * VL ? j : n[j] - VL;
+    }
+    return pick(pick(v[0], v[1], first), v[2], last);
+}
+#else
+INLINE vec pick_of_three(const vec *v, const int *n) {
+    return v[n[0]];
+}
+#endif
+
+/* split() and merge() of three vectors. */
+INLINE void split_three(vec *v) {
+    vec u[3];
+    UNROLL(3)
+    for (int i = 0; i < 3; i++) {
+        int n[VL];
+        UNROLL(16)
+        for (int j = 0; j < VL; j++)
+            n[j] = 3 * j + i;
+        u[i] = pick_of_three(v, n);
+    }
+    UNROLL(3)
+    for (int i = 0; i < 3; i++)
+        v[i] = u[i];
+}
+
+INLINE void merge_three(vec *v) {
+    vec u[3];
+    UNROLL(3)
+    for (int i = 0; i < 3; i++) {
+        int n[VL];
+        UNROLL(16)
+        for (int j = 0; j < VL; j++)
+            n[j] = (i * VL + j) % 3 * VL + (i * VL + j) / 3;
+        u[i] = pick_of_three(v, n);
+    }
+    UNROLL(3)
+    for (int i = 0; i < 3; i++)
+        v[i] = u[i];
+}
+
+/* Of a run of samples in `count` vectors, 3 or a power of two, v[i] gets every count-th from i
+ * on. */
 INLINE void split(vec *v, const int count) {
+    if (count == 3) {
+        split_three(v);
+        return;
+    }
     vec u[VL + 4];
     UNROLL(4)
     for (int round = 1; round < count; round *= 2) {
@@ -81,6 +134,10 @@ INLINE void split(vec *v, const int count) {
 
 /* The inverse. */
 INLINE void merge(vec *v, const int count) {
+    if (count == 3) {
+        merge_three(v);
+        return;
+    }
     vec u[VL + 4];
     UNROLL(4)
     for (int round = 1; round < count; round *= 2) {

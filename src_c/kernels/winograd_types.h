@@ -25,7 +25,7 @@
 #include <stdint.h>
 
 /* What there is along an axis, X(M, R); the first is an axis without taps. */
-#define PYCONVC_FOR_WINOGRAD_AXES(X) X(1, 1) X(2, 3) X(4, 2) X(4, 3) X(4, 4) X(4, 5)
+#define PYCONVC_FOR_WINOGRAD_AXES(X) X(1, 1) X(2, 3) X(3, 3) X(4, 2) X(4, 3) X(4, 4) X(4, 5)
 
 enum {
     WINOGRAD_TAPS = 5,                     /* most of R */
