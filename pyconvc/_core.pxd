@@ -54,7 +54,6 @@ cdef extern from "pyconvc.h" nogil:
 
     pyconvc_status pyconvc_complete(pyconvc_problem *p)
     int32_t pyconvc_winograd_axis(int64_t taps, int32_t outputs, int alone, int64_t *parts)
-    int64_t pyconvc_winograd_columns(int64_t input, int64_t output, int64_t pad, int64_t dilation)
     pyconvc_status pyconvc_correlate(const pyconvc_problem *p, const void *x, const void *w,
                                      const void *bias, void *y, const pyconvc_run *run)
     pyconvc_status pyconvc_input_grad(const pyconvc_problem *p, const void *y, const void *w,

@@ -91,8 +91,6 @@ def counts(p, tile, *, packed=False, adjoint=False):
     grids = [n if cut else 1 for n, cut in zip(p.dilation, tiled, strict=True)]
     sizes = [-(-n // grid) for n, grid in zip(space, grids, strict=True)]
     tiles = math.prod(-(-n // tile) if cut else n for n, cut in zip(sizes, tiled, strict=True))
-    if len(space) == 1:
-        grids = [_core.winograd_columns(p.x_shape[2], p.y_shape[2], p.before[0], *grids)]
     tiles *= math.prod(grids)
     elements, parts = map(math.prod, zip(*_forms(p, tile), strict=True))
     channels = channels[0] * parts * math.prod(p.w_shape[2:-2]), channels[1]

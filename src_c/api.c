@@ -83,10 +83,6 @@ int32_t pyconvc_winograd_axis(int64_t taps, int32_t outputs, int alone, int64_t 
     return axis.elements;
 }
 
-int64_t pyconvc_winograd_columns(int64_t input, int64_t output, int64_t pad, int64_t dilation) {
-    return winograd_columns(input, output, pad, dilation);
-}
-
 /* Winograd's method; the direct one for tiles that it would spoil. */
 static pyconvc_status run_winograd(const winograd_plan *plan, const void *x, const void *w,
                                    const void *bias, void *y, const pyconvc_run *run) {

@@ -104,6 +104,8 @@ LARGE = [
     ((3, 50, 21, 18), (18, 25, 5, 4), {"groups": 2, "padding": 2, "padding_mode": "circular"}),
     ((2, 40, 130, 9), (18, 40, 7, 1), {"padding": (3, 0)}),
     ((2, 70, 500), (9, 70, 16), {"padding": "full", "dilation": 3}),
+    ((2, 40, 33, 33), (34, 40, 3, 3), {"padding": 12, "dilation": 12}),
+    ((2, 12, 9, 310), (10, 6, 3, 3), {"padding": (1, 70), "dilation": (2, 100), "groups": 2}),
     ((2, 9, 5, 12, 20), (34, 9, 2, 7, 3), {"padding": 1}),
 ]
 
@@ -193,14 +195,15 @@ def as_direct(conv, x, w, run):
 
 
 @pytest.mark.parametrize("value", [np.nan, np.inf, 3e38])
-def test_what_is_not_finite_stays_on_its_grid(value):
-    x, w = cases.random((2, 6, 25, 22), np.float32), cases.random((8, 3, 3, 3), np.float32, 1)
-    run = {"padding": (4, 1), "dilation": (4, 3), "groups": 2}
+@pytest.mark.parametrize("across", [3, 9])
+def test_what_is_not_finite_stays_on_its_grid(value, across):
+    x, w = cases.random((2, 6, 25, 34), np.float32), cases.random((8, 3, 3, 3), np.float32, 1)
+    run = {"padding": (4, 1), "dilation": (4, across), "groups": 2}
     clean = nn.conv2d(x, w, **run, method="winograd")
     x[(1, 4, 9, 6)] = value
     got = as_direct(nn.conv2d, x, w, run)
     others = np.ones(got.shape, bool)
-    others[:, :, 1::4, 1::3] = False  # 9 + 4 and 6 + 1, modulo the dilation
+    others[:, :, 1::4, 7 % across :: across] = False  # 9 + 4 and 6 + 1, modulo the dilation
     np.testing.assert_array_equal(got[others], clean[others])
 
 

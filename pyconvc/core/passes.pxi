@@ -8,11 +8,6 @@ def winograd_axis(int64_t taps, int outputs, bint alone):
     return (elements, parts) if elements else None
 
 
-def winograd_columns(int64_t input, int64_t output, int64_t pad, int64_t dilation):
-    """pyconvc_winograd_columns."""
-    return pyconvc_winograd_columns(input, output, pad, dilation)
-
-
 def correlate(cnp.ndarray x, cnp.ndarray w, cnp.ndarray y, *, cnp.ndarray bias=None, bint channels=False,
               stride=None, dilation=None, pad_before=None, boundary=None, fill=None, int64_t groups=1,
               bint flip=False, bint conjugate=False, int winograd=0, int workers=1):

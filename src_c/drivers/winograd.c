@@ -18,10 +18,10 @@ typedef struct {
     unsigned char *marks;
 } job;
 
-/* The part of a task's tiles that lies in one row of an image. */
+/* The part of a task's tiles that lies in one run. */
 typedef struct {
     const winograd_grid *grid;
-    int64_t lane, tiles, sample, depth, row, column;
+    int64_t lane, tiles, sample, depth, row, column; /* from the first output on */
 } segment;
 
 typedef struct {
@@ -67,9 +67,9 @@ static segment find_segment(const winograd_plan *plan, const task *t, int64_t la
                  .lane = lane,
                  .sample = slice / plan->p.output[D],
                  .depth = slice % plan->p.output[D]};
-    s.row = in_image / plan->across;
-    s.column = in_image % plan->across;
-    s.tiles = min64(plan->across - s.column, t->lanes - lane);
+    s.row = in_image / plan->across * plan->form.down.outputs;
+    s.column = winograd_column(plan, in_image % plan->across);
+    s.tiles = min64(plan->run - in_image % plan->run, t->lanes - lane);
     return s;
 }
 
@@ -88,20 +88,17 @@ static void find_peaks(const winograd_plan *plan, const char *packed, int64_t pl
     }
 }
 
-/* Where the samples of a part of the taps begin in a packed plane. */
-static int64_t part_at(const winograd_plan *plan, int64_t part) {
-    const winograd_form *form = &plan->form;
-    return winograd_part(&form->down, part / form->across.parts) * plan->grids->tile.row_pitch +
-           winograd_part(&form->across, part % form->across.parts);
-}
-
 /* Segment after segment: one is written in whole vectors, and what that spills over belongs to
  * those that follow. */
 static void transform_plane(const winograd_plan *plan, const task *t, const scratch *s,
-                            const char *packed, char *to) {
-    winograd_input part = {.form = &plan->form,
+                            int64_t part_of_taps, const char *packed, char *to) {
+    const winograd_form *form = &plan->form;
+    winograd_input part = {.form = form,
+                           .lines = &plan->lines,
+                           .down = winograd_part(&form->down, part_of_taps / form->across.parts),
+                           .across =
+                               winograd_part(&form->across, part_of_taps % form->across.parts),
                            .x = packed,
-                           .x_row = plan->grids->tile.row_pitch,
                            .to = to,
                            .to_element = plan->input_step};
     for (int64_t i = 0; i < t->segments; i++) {
@@ -123,10 +120,11 @@ static void transform_planes(const job *j, const task *t, const scratch *s, int6
         const tile_place at = {.image = g->sample,
                                .group = t->group,
                                .depth = g->depth,
-                               .row = g->row * form->down.outputs,
+                               .row = g->row,
                                .rows = form->down.outputs,
-                               .column = g->column * form->across.outputs,
-                               .columns = g->tiles * form->across.outputs,
+                               .column = g->column,
+                               .columns =
+                                   g->tiles * (plan->lines.beside ? 1 : form->across.outputs),
                                .first_plane = first,
                                .planes = planes};
         tile_pack(&g->grid->tile, &at, j->x + g->grid->x_at * bytes, packed);
@@ -135,10 +133,8 @@ static void transform_planes(const job *j, const task *t, const scratch *s, int6
         packed += pitch * bytes;
     }
     for (int64_t i = 0; i < planes; i++)
-        for (int64_t p = 0; p < form->parts; p++, to += plan->lanes * bytes) {
-            packed = s->packed + (i * plan->plane + part_at(plan, p)) * bytes;
-            transform_plane(plan, t, s, packed, to);
-        }
+        for (int64_t p = 0; p < form->parts; p++, to += plan->lanes * bytes)
+            transform_plane(plan, t, s, p, s->packed + i * plan->plane * bytes, to);
 }
 
 static void transform_input(const job *j, const task *t, const scratch *s, int64_t first,
@@ -196,16 +192,20 @@ static void put_segment(const job *j, const task *t, const scratch *s, const seg
     const winograd_plan *plan = j->plan;
     const winograd_form *form = &plan->form;
     const pyconvc_problem *p = &g->grid->p;
-    const int64_t row = g->row * form->down.outputs, column = g->column * form->across.outputs,
-                  width = form->across.outputs, bytes = plan->bytes;
+    const int64_t width = form->across.outputs, bytes = plan->bytes,
+                  beside = plan->lines.beside ? width : 1; /* pieces of a row */
     const int64_t at = g->grid->y_at + g->sample * p->y_step[0] + t->group * p->y_step[1] +
-                       k * p->y_step[2] + g->depth * p->y_step[3] + row * p->y_step[4] +
-                       column * p->y_step[5];
-    const int64_t rows = min64(form->down.outputs, p->output[H] - row),
-                  columns = min64(g->tiles * width, p->output[W] - column);
-    for (int64_t r = 0; r < rows && columns > 0; r++)
-        scatter(bytes, s->outputs + (r * plan->lanes + g->lane) * width * bytes, columns,
-                p->y_step[5], j->y + (at + r * p->y_step[4]) * bytes);
+                       k * p->y_step[2] + g->depth * p->y_step[3];
+    const int64_t rows = min64(form->down.outputs, p->output[H] - g->row);
+    for (int64_t i = 0; i < rows * beside; i++) {
+        const int64_t column = g->column + i % beside * plan->run,
+                      columns = min64(g->tiles * width / beside, p->output[W] - column);
+        if (columns > 0)
+            scatter(bytes, s->outputs + (i * plan->lanes + g->lane) * width / beside * bytes,
+                    columns, p->y_step[5],
+                    j->y + (at + (g->row + i / beside) * p->y_step[4] + column * p->y_step[5]) *
+                               bytes);
+    }
 }
 
 static void transform_output(const job *j, const task *t, const scratch *s, int64_t b) {
@@ -221,7 +221,8 @@ static void transform_output(const job *j, const task *t, const scratch *s, int6
                                       .vectors = ceil_div(t->lanes, plan->kernels->lanes),
                                       .to = s->outputs,
                                       .unfit = s->unfit,
-                                      .lanes = plan->lanes};
+                                      .lanes = plan->lanes,
+                                      .beside = plan->lines.beside};
         plan->kernels->output(&part);
         for (const segment *g = s->segments; g < s->segments + t->segments; g++)
             put_segment(j, t, s, g, k);
@@ -229,8 +230,7 @@ static void transform_output(const job *j, const task *t, const scratch *s, int6
 }
 
 static void find_quiet(const winograd_plan *plan, const task *t, const scratch *s) {
-    winograd_quiet part = {
-        .form = &plan->form, .peaks = s->peaks, .x_row = plan->grids->tile.row_pitch};
+    winograd_quiet part = {.form = &plan->form, .lines = &plan->lines, .peaks = s->peaks};
     for (const segment *g = s->segments; g < s->segments + t->segments; g++) {
         part.tiles = g->tiles;
         part.unfit = s->unfit + g->lane * plan->bytes;
@@ -246,9 +246,9 @@ static int is_nan(const winograd_plan *plan, const char *sample) {
 
 /* Tiles of a segment that have outputs: images may be smaller than the largest. */
 static int64_t tiles_inside(const winograd_plan *plan, const segment *g) {
-    const int64_t *output = g->grid->p.output;
-    if (g->row * plan->form.down.outputs >= output[H]) return 0;
-    return min64(g->tiles, ceil_div(output[W], plan->form.across.outputs) - g->column);
+    const int64_t *output = g->grid->p.output,
+                  apart = plan->lines.beside ? 1 : plan->form.across.outputs;
+    return g->row < output[H] ? min64(g->tiles, ceil_div(output[W] - g->column, apart)) : 0;
 }
 
 /* Tiles that are not to be had this way. */

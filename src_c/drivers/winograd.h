@@ -3,8 +3,8 @@
  * Along the width, the height, or both. Taps along the depth are sums as over channels: what is
  * transformed are planes, each an input channel at a depth tap, as in tile.h. The taps of a dilated
  * kernel are neighbours on grids of samples that lie a dilation apart. Each grid of each depth of a
- * sample of the batch is an image. If there is one axis, and it is dilated far, these grids are
- * columns of images whose rows lie a dilation apart.
+ * sample of the batch is an image, but the grids of a width that is dilated far: these are one image,
+ * where tiles of neighbouring grids lie side by side.
  *
  * A block of tiles is packed with the boundary rule applied (tile.c), transformed for all input
  * channels, multiplied by the transformed weights of some output channels, and transformed back;
@@ -36,6 +36,7 @@ typedef struct {
     pyconvc_problem p;
     const winograd_kernels *kernels;
     winograd_form form;
+    winograd_lines lines; /* of what is packed */
     int64_t bytes;
     winograd_grid *grids;
     int64_t grid_count;
@@ -51,7 +52,8 @@ typedef struct {
     int64_t planes, images;                   /* planes of an image, images of a group */
     int64_t planes_summed;                    /* in one register sum, all parts of each */
     int64_t down, across, image_tiles, tiles; /* of the largest image, and of all of a group */
-    int64_t lanes, segments;            /* tiles of a task, and pieces of rows that they are */
+    int64_t run;             /* tiles of a row that are packed together: all, or one of each grid */
+    int64_t lanes, segments; /* tiles of a task, and pieces of runs that they are */
     int64_t planes_at_once, input_step; /* planes that are transformed at once */
     int64_t planes_packed, plane;       /* and packed at once; samples of one in a segment */
     int64_t sums_step;
@@ -65,9 +67,6 @@ typedef struct {
  * axes multiply, so unless one is alone only short forms count. */
 int winograd_find_axis(int64_t taps, int64_t outputs, int alone, winograd_axis *axis);
 
-/* Columns of tiles that the grids of the only axis are. */
-int64_t winograd_columns(int64_t input, int64_t output, int64_t pad, int64_t dilation);
-
 /* Whether this method computes p, with tiles of p->winograd outputs along the width. */
 int winograd_suits(const pyconvc_problem *p);
 
@@ -76,6 +75,16 @@ int winograd_suits(const pyconvc_problem *p);
 pyconvc_status winograd_plan_make(winograd_plan *plan, const pyconvc_problem *p, const void *w,
                                   int again, const pyconvc_run *run);
 void winograd_plan_free(winograd_plan *plan);
+
+/* The first output of a tile of a row. */
+static inline int64_t winograd_column(const winograd_plan *plan, int64_t tile) {
+    const int64_t outputs = plan->form.across.outputs;
+    return plan->lines.beside ? tile / plan->run * outputs * plan->run + tile % plan->run
+                              : tile * outputs;
+}
+
+/* Of the outputs of an axis r, r + dilation ... */
+void winograd_take_grid(winograd_grid *grid, int axis, int64_t r);
 
 /* Panels of a block of output channels; the last one may have fewer. */
 int64_t winograd_panels(const winograd_plan *plan, int64_t block);

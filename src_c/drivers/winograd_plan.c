@@ -13,8 +13,7 @@
 #define BLOCK_CHANNELS 32          /* output channels whose sums stay in the cache */
 #define BLOCK_BYTES    (512 << 10) /* and whose weights do, if they are transformed at use */
 #define CACHE_LINE     64
-#define LEAST_COLUMNS  8  /* grids of an axis that are worth lying side by side */
-#define MOST_COLUMNS   64 /* and how many at once, about */
+#define LEAST_BESIDE   8 /* grids of the width whose tiles are worth lying side by side */
 
 enum { D, H, W };
 
@@ -30,9 +29,9 @@ static int is_plain(const pyconvc_problem *p, int a) {
 
 int winograd_find_axis(int64_t taps, int64_t outputs, int alone, winograd_axis *axis) {
     static const struct {
-        int32_t outputs, taps;
+        int32_t outputs, phases, taps;
     } list[] = {
-#define NUMBERS(M, R) {M, R},
+#define NUMBERS(M, S, R) {M, S, R},
         PYCONVC_FOR_WINOGRAD_AXES(NUMBERS)};
     int64_t least = INT64_MAX;
     if (taps > WINOGRAD_LONG) return 0;
@@ -43,7 +42,8 @@ int winograd_find_axis(int64_t taps, int64_t outputs, int alone, winograd_axis *
             (!alone && list[i].taps > WINOGRAD_BESIDE) || parts * elements >= least)
             continue;
         least = parts * elements;
-        *axis = (winograd_axis){i, list[i].outputs, list[i].taps, elements, taps, parts};
+        *axis = (winograd_axis){i,    list[i].outputs, list[i].phases, list[i].taps, elements, taps,
+                                parts};
     }
     return least < INT64_MAX;
 }
@@ -73,6 +73,25 @@ static int64_t apart(const winograd_plan *plan, int64_t samples) {
     return (ceil_div(samples, line) | 1) * line;
 }
 
+/* Where runs of tiles are longer than a task has tiles, by far, there is a line for each sample of a
+ * tile: most that lie between them are of other tasks. */
+static void size_tiles(winograd_plan *plan) {
+    const winograd_form *form = &plan->form;
+    const int64_t *kernel = plan->p.kernel, *stride = plan->p.stride;
+    const int beside = plan->lines.beside, far = beside && plan->run > 2 * plan->lanes;
+    const tile_shape *tile = &plan->grids->tile;
+    for (winograd_grid *g = plan->grids; g < plan->grids + plan->grid_count; g++) {
+        if (beside) g->tile.across = phases_find(&g->p, W, far);
+        tile_size(&g->tile, form->down.outputs,
+                  min64(plan->run, plan->lanes) * (beside ? 1 : form->across.outputs));
+    }
+    plan->lines.down =
+        (winograd_line){tile->down.count, tile->down.by_tap ? kernel[H] : stride[H],
+                        tile->rows / tile->down.count * tile->row_pitch, tile->row_pitch};
+    plan->lines.across = (winograd_line){tile->across.count, stride[W], tile->phase_pitch, 1};
+    if (beside) plan->lines.across = (winograd_line){1, 1, 0, far ? tile->phase_pitch : plan->run};
+}
+
 static void size_input(winograd_plan *plan) {
     const winograd_form *form = &plan->form;
     const int64_t per_tile = form->elements * plan->bytes, lanes = plan->kernels->lanes;
@@ -81,13 +100,11 @@ static void size_input(winograd_plan *plan) {
                               SUMS_BYTES / (BLOCK_CHANNELS * per_tile * lanes));
     plan->lanes = most == 1 ? round_up(plan->tiles, plan->kernels->few)
                             : lanes * min64(most, max64(group, fit / group * group));
-    plan->segments = ceil_div(min64(plan->lanes, plan->tiles) - 1, plan->across) + 1;
+    plan->segments = ceil_div(min64(plan->lanes, plan->tiles) - 1, plan->run) + 1;
     const int64_t runs = MOST_BYTES / (plan->planes_summed * form->parts * plan->lanes * per_tile);
     plan->planes_at_once = min64(plan->planes, plan->planes_summed * max64(1, runs));
     plan->input_step = apart(plan, plan->planes_at_once * form->parts * plan->lanes + lanes);
-    for (winograd_grid *g = plan->grids; g < plan->grids + plan->grid_count; g++)
-        tile_size(&g->tile, form->down.outputs,
-                  min64(plan->across, plan->lanes) * form->across.outputs);
+    size_tiles(plan);
     plan->plane = plan->grids->tile.plane_pitch;
     plan->planes_packed =
         min64(plan->planes_at_once,
@@ -208,8 +225,7 @@ static pyconvc_status transform_weights(winograd_plan *plan, const void *w,
     return parallel_for(plan->p.groups * plan->panels, workers, 0, transform_task, &k, run);
 }
 
-/* The outputs r, r + dilation, ... of an axis. */
-static void take_grid(winograd_grid *g, int a, int64_t r) {
+void winograd_take_grid(winograd_grid *g, int a, int64_t r) {
     pyconvc_problem *p = &g->p;
     const int64_t d = p->dilation[a], start = r - p->pad_before[a], first = (start % d + d) % d;
     g->x_at += first * p->x_step[3 + a];
@@ -223,119 +239,33 @@ static void take_grid(winograd_grid *g, int a, int64_t r) {
     p->y_step[3 + a] *= d;
 }
 
-/* Whether an axis is the only one, and dilated so far that its grids are columns of a plane: rows
- * that lie a dilation apart, so that what lies side by side in memory are neighbouring tiles. */
-static int is_folded(const pyconvc_problem *p) {
-    return p->dilation[W] >= LEAST_COLUMNS && p->kernel[H] == 1 && p->input[H] == 1 &&
-           p->output[H] == 1;
-}
-
-/* The taps of such an axis along the height. */
-static void fold_taps(pyconvc_problem *p) {
-    p->kernel[H] = p->kernel[W];
-    p->w_step[3 + H] = p->w_step[3 + W];
-    p->kernel[W] = 1;
-}
-
-/* The grids first .. end - 1, which are alike. */
-static void take_columns(winograd_grid *g, int64_t first, int64_t end) {
-    pyconvc_problem *p = &g->p;
-    const int64_t x_step = p->x_step[3 + W], y_step = p->y_step[3 + W];
-    take_grid(g, W, first);
-    p->input[H] = p->input[W];
-    p->output[H] = p->output[W];
-    p->pad_before[H] = p->pad_before[W];
-    p->pad_after[H] = p->pad_after[W];
-    p->boundary[H] = p->boundary[W];
-    p->x_step[3 + H] = p->x_step[3 + W];
-    p->y_step[3 + H] = p->y_step[3 + W];
-    fold_taps(p);
-    p->input[W] = p->output[W] = end - first;
-    p->pad_before[W] = p->pad_after[W] = 0;
-    p->x_step[3 + W] = x_step;
-    p->y_step[3 + W] = y_step;
-}
-
-/* Runs of columns, where inputs or outputs have one row more than in the next, in pieces: all are
- * tiled as the widest one is. */
-typedef struct {
-    int64_t cuts[5], width, pieces; /* run i is cuts[i] .. cuts[i + 1] - 1 */
-    int runs;
-} pieces;
-
-static void cut(pieces *c, int64_t at) {
-    int to = c->runs;
-    while (c->cuts[to - 1] > at)
-        to--;
-    if (c->cuts[to - 1] == at) return;
-    for (int i = c->runs++; i > to; i--)
-        c->cuts[i] = c->cuts[i - 1];
-    c->cuts[to] = at;
-}
-
-static int64_t count_pieces(const pieces *c, int64_t width) {
-    int64_t count = 0;
-    for (int i = 0; i < c->runs; i++)
-        count += ceil_div(c->cuts[i + 1] - c->cuts[i], width);
-    return count;
-}
-
-/* Of the width that takes the fewest columns, and some more for each piece. */
-static pieces find_pieces(int64_t input, int64_t output, int64_t pad, int64_t dilation) {
-    pieces c = {.runs = 1};
-    const int64_t at[] = {pad, input + pad, output};
-    for (int i = 0; i < 3; i++)
-        cut(&c, (at[i] % dilation + dilation) % dilation);
-    c.cuts[c.runs] = dilation;
-    for (int64_t width = 1, least = INT64_MAX; width <= min64(dilation, MOST_COLUMNS); width++) {
-        const int64_t cost = count_pieces(&c, width) * (width + LEAST_COLUMNS);
-        if (cost <= least) c.width = width, least = cost;
-    }
-    c.pieces = count_pieces(&c, c.width);
-    return c;
-}
-
-int64_t winograd_columns(int64_t input, int64_t output, int64_t pad, int64_t dilation) {
-    if (dilation < LEAST_COLUMNS) return dilation;
-    const pieces c = find_pieces(input, output, pad, dilation);
-    return c.pieces * c.width;
-}
-
-static pyconvc_status make_columns(winograd_plan *plan, const pyconvc_problem *p) {
-    const pieces c = find_pieces(p->input[W], p->output[W], p->pad_before[W], p->dilation[W]);
-    plan->grid_count = c.pieces;
-    plan->grids = calloc((size_t)c.pieces, sizeof *plan->grids);
-    if (!plan->grids) return PYCONVC_NO_MEMORY;
-    winograd_grid *g = plan->grids;
-    for (int i = 0; i < c.runs; i++)
-        for (int64_t first = c.cuts[i]; first < c.cuts[i + 1]; first += c.width, g++) {
-            g->p = *p;
-            take_columns(g, first, min64(first + c.width, c.cuts[i + 1]));
-        }
-    fold_taps(&plan->p);
-    return PYCONVC_OK;
-}
-
 static pyconvc_status make_grids(winograd_plan *plan, const pyconvc_problem *p) {
     const int64_t *dilation = p->dilation;
-    plan->grid_count = dilation[H] * dilation[W];
+    const int64_t columns = plan->lines.beside ? 1 : dilation[W];
+    plan->grid_count = dilation[H] * columns;
     plan->grids = calloc((size_t)plan->grid_count, sizeof *plan->grids);
     if (!plan->grids) return PYCONVC_NO_MEMORY;
     for (int64_t i = 0; i < plan->grid_count; i++) {
         winograd_grid *g = plan->grids + i;
         g->p = *p;
-        take_grid(g, H, i / dilation[W]);
-        take_grid(g, W, i % dilation[W]);
+        winograd_take_grid(g, H, i / columns);
+        if (plan->lines.beside)
+            g->p.kernel[W] += plan->form.across.outputs - 1; /* all samples of a tile */
+        else
+            winograd_take_grid(g, W, i % columns);
     }
     return PYCONVC_OK;
 }
 
 static void find_tiles(winograd_plan *plan) {
+    const int64_t grids = plan->lines.beside ? plan->p.dilation[W] : 1;
     for (winograd_grid *g = plan->grids; g < plan->grids + plan->grid_count; g++) {
         g->tile = tile_make(&g->p, 0, 0);
         plan->down = max64(plan->down, ceil_div(g->p.output[H], plan->form.down.outputs));
-        plan->across = max64(plan->across, ceil_div(g->p.output[W], plan->form.across.outputs));
+        plan->across = max64(plan->across,
+                             grids * ceil_div(g->p.output[W], grids * plan->form.across.outputs));
     }
+    plan->run = plan->lines.beside ? grids : plan->across;
     plan->image_tiles = plan->down * plan->across;
     plan->images = plan->p.batch * plan->p.output[D] * plan->grid_count;
     plan->tiles = plan->images * plan->image_tiles;
@@ -349,8 +279,9 @@ pyconvc_status winograd_plan_make(winograd_plan *plan, const pyconvc_problem *p,
     if (!winograd_suits(p)) return PYCONVC_BAD_PROBLEM;
     plan->kernels = table->winograd[p->dtype];
     plan->bytes = pyconvc_sample_bytes(p->dtype);
-    if (is_folded(p) ? make_columns(plan, p) : make_grids(plan, p)) return PYCONVC_NO_MEMORY;
-    find_form(&plan->p, &plan->form);
+    find_form(p, &plan->form);
+    plan->lines.beside = p->kernel[W] > 1 && p->dilation[W] >= LEAST_BESIDE;
+    if (make_grids(plan, p)) return PYCONVC_NO_MEMORY;
     find_tiles(plan);
     plan->planes = p->channels_in * p->kernel[D];
     plan->planes_summed = max64(1, MOST_SUMMED / plan->form.parts);

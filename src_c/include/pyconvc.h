@@ -97,10 +97,6 @@ pyconvc_status pyconvc_complete(pyconvc_problem *p);
  * are taps along no other axis but the depth. */
 int32_t pyconvc_winograd_axis(int64_t taps, int32_t outputs, int alone, int64_t *parts);
 
-/* For how many grids, a dilation of samples apart, it computes tiles along the only axis of a
- * layer: more than there are where they are of several sizes. */
-int64_t pyconvc_winograd_columns(int64_t input, int64_t output, int64_t pad, int64_t dilation);
-
 /* The passes. The caller grants: p completed; x, w, y valid for their steps; what is written
  * overlaps nothing that is read. bias (one sample for each channel written, contiguous) may be
  * NULL. input_grad takes CONSTANT boundaries only, and what lies beyond them counts for nothing. */

@@ -19,6 +19,7 @@
 #include "turn.h"
 
 #define MOST       8  /* elements of a tile along an axis */
+#define MOST_N     8  /* and those of a phase */
 #define MOST_PAIRS 3  /* pairs of points */
 #define MOST_PART  9  /* taps of a part along both axes */
 #define MOST_HALF  18 /* taps along one by elements along the other */
@@ -28,7 +29,7 @@
 
 /* The pairs of N points, by N: of simple fractions those with about the least error. (The usual 1
  * and 2 of N = 6 have more than twice as much.) */
-static const double POINTS[MOST + 1][MOST_PAIRS] = {
+static const double POINTS[MOST_N + 1][MOST_PAIRS] = {
     [4] = {1},
     [5] = {3. / 4, 21. / 8},
     [6] = {11. / 16, 3. / 2},
@@ -70,10 +71,15 @@ INLINE vec combine(const int n, const double *c, const vec *x) {
 
 /* v = B' d, from the coefficients of the product of x - q over all points q but one; the rows of a
  * pair share their even and odd powers. */
-INLINE void evaluate(const int N, const vec *d, vec *v) {
+INLINE void evaluate(const int M, const int R, const vec *d, vec *v) {
+    const int N = M + R - 1;
     double c[MOST_PAIRS + 1];
-    v[0] = d[0];
-    if (N == 1) return;
+    if (R == 1) {
+        UNROLL(4)
+        for (int j = 0; j < M; j++)
+            v[j] = d[j];
+        return;
+    }
     expand(N, -1, c);
     v[0] = combine(PAIRS(N), c, d);
     if (INFINITE(N)) v[N - 1] = combine(PAIRS(N), c, d + 1);
@@ -88,8 +94,12 @@ INLINE void evaluate(const int N, const vec *d, vec *v) {
 }
 
 /* y = A' s: the powers of the points. */
-INLINE void interpolate(const int M, const int N, const vec *s, vec *y) {
-    y[0] = s[0];
+INLINE void interpolate(const int M, const int R, const vec *s, vec *y) {
+    const int N = M + R - 1;
+    UNROLL(4)
+    for (int j = 0; j < M; j++)
+        y[j] = s[j];
+    if (R == 1) return;
     UNROLL(4)
     for (int j = 1; j < M; j++)
         y[j] = j == M - 1 && INFINITE(N) ? s[N - 1] : (vec){0};
@@ -103,14 +113,19 @@ INLINE void interpolate(const int M, const int N, const vec *s, vec *y) {
     }
 }
 
-/* u = G g: the powers of the points over the products of their differences. */
-INLINE void weigh(const int R, const int N, const vec *g, vec *u) {
+/* u = G g: the powers of the points over the products of their differences; `step` taps apart. */
+INLINE void weigh(const int M, const int R, const vec *g, const int step, vec *u) {
+    const int N = M + R - 1;
     double c[MOST_PAIRS + 1];
-    u[0] = g[0];
-    if (N == 1) return;
+    if (R == 1) {
+        UNROLL(4)
+        for (int j = 0; j < M; j++)
+            u[j] = g[0];
+        return;
+    }
     expand(N, -1, c);
     u[0] = set1((elem)(1 / c[0])) * g[0];
-    if (INFINITE(N)) u[N - 1] = g[R - 1];
+    if (INFINITE(N)) u[N - 1] = g[(R - 1) * step];
     UNROLL(3)
     for (int i = 0; i < PAIRS(N); i++) {
         const double pp = square(POINTS[N][i]);
@@ -124,11 +139,40 @@ INLINE void weigh(const int R, const int N, const vec *g, vec *u) {
         UNROLL(4)
         for (int t = 1; t < R; t++) {
             power *= POINTS[N][i];
-            sum[t % 2] += set1((elem)power) * g[t];
+            sum[t % 2] += set1((elem)power) * g[t * step];
         }
         u[1 + 2 * i] = sum[0] + sum[1];
         u[2 + 2 * i] = sum[0] - sum[1];
     }
+}
+
+/* A stride of S: of the samples of its phase f, outputs meet taps f, f + S ... One after the other
+ * the phases have elements and sums of their own; those of an output are added up. */
+#define TAPS(S, R, f)     (((R) - (f) + (S)-1) / (S))
+#define ELEMENTS(M, S, R) ((S) * (M) + (R) - (S))
+
+INLINE void evaluate_phases(const int M, const int S, const int R, const vec *d, vec *v) {
+    UNROLL(2)
+    for (int f = 0, e = 0; f < S; e += M + TAPS(S, R, f) - 1, f++)
+        evaluate(M, TAPS(S, R, f), d + e, v + e);
+}
+
+INLINE void interpolate_phases(const int M, const int S, const int R, const vec *s, vec *y) {
+    vec z[4];
+    interpolate(M, TAPS(S, R, 0), s, y);
+    UNROLL(2)
+    for (int f = 1, e = M + TAPS(S, R, 0) - 1; f < S; e += M + TAPS(S, R, f) - 1, f++) {
+        interpolate(M, TAPS(S, R, f), s + e, z);
+        UNROLL(4)
+        for (int j = 0; j < M; j++)
+            y[j] += z[j];
+    }
+}
+
+INLINE void weigh_phases(const int M, const int S, const int R, const vec *g, vec *u) {
+    UNROLL(2)
+    for (int f = 0, e = 0; f < S; e += M + TAPS(S, R, f) - 1, f++)
+        weigh(M, TAPS(S, R, f), g + f, S, u + e);
 }
 
 /* How far apart, and how many. */
@@ -136,13 +180,15 @@ typedef struct {
     int64_t count, from, to;
 } loop;
 
-/* What a matrix works on: columns in two loops, the elements of each `step` apart. */
+/* What a matrix works on: columns in two loops, the elements of each `step` apart, or those of each
+ * phase of samples. */
 typedef struct {
     const elem *from;
     int64_t step;
     elem *to;
     int64_t to_step;
     loop inner, outer;
+    const int64_t *phases; /* where they begin */
 } columns;
 
 typedef void map(const columns *at);
@@ -152,7 +198,7 @@ typedef void map(const columns *at);
 INLINE void evaluate_line(const int M, const int R, const columns *at, const elem *line, elem *to) {
     const int64_t step = at->to_step;
     for (int64_t n = at->inner.count; n > 0; n--, line += M * VL, to += VL) {
-        vec d[MOST], v[MOST];
+        vec d[MOST_N], v[MOST_N];
         UNROLL(4)
         for (int j = 0; j < M; j++)
             d[j] = load(line + j * VL);
@@ -160,33 +206,34 @@ INLINE void evaluate_line(const int M, const int R, const columns *at, const ele
         UNROLL(4)
         for (int j = 0; j < R - 1; j++)
             d[M + j] = shift(d[j], set1(line[M * VL + j]));
-        evaluate(M + R - 1, d, v);
+        evaluate(M, R, d, v);
         UNROLL(8)
         for (int j = 0; j < M + R - 1; j++)
             store(to + j * step, v[j]);
     }
 }
 
-/* The outputs of a row of tiles, side by side, and whether those of a tile are finite. */
-INLINE void finish_row(const int M, const int R, const columns *at, const elem *from, vec bias,
-                       elem *unfit, elem *to) {
-    const int64_t step = at->step;
-    for (int64_t n = at->inner.count; n > 0; n--, from += VL, unfit += VL, to += M * VL) {
-        vec s[MOST], y[MOST], watch = load(unfit);
-        UNROLL(8)
-        for (int j = 0; j < M + R - 1; j++)
+/* The outputs of a row of tiles, and whether those of a tile are finite. They lie tile by tile, in
+ * `to_step` = VL, or those of each column farther apart. */
+INLINE void finish_row(const int M, const int S, const int R, const columns *at, const elem *from,
+                       vec bias, elem *unfit, elem *to) {
+    const int64_t step = at->step, to_step = at->to_step;
+    for (int64_t n = at->inner.count; n > 0; n--, from += VL, unfit += VL, to += at->inner.to) {
+        vec s[MOST], y[4], watch = load(unfit);
+        UNROLL(16)
+        for (int j = 0; j < ELEMENTS(M, S, R); j++)
             s[j] = load(from + j * step);
-        interpolate(M, M + R - 1, s, y);
+        interpolate_phases(M, S, R, s, y);
         UNROLL(4)
         for (int j = 0; j < M; j++) {
             y[j] += bias;
             watch += y[j] * set1(0);
         }
         store(unfit, watch);
-        merge(y, M);
+        if (at->inner.to > VL) merge(y, M);
         UNROLL(4)
         for (int j = 0; j < M; j++)
-            store(to + j * VL, y[j]);
+            store(to + j * to_step, y[j]);
     }
 }
 
@@ -214,8 +261,9 @@ INLINE elem *held_pointer(elem *p) {
     return p;
 }
 
-INLINE void weigh_square(const int R, const int N, const taps *g, elem *to, int64_t to_element,
-                         int64_t to_next) {
+INLINE void weigh_square(const int M, const int S, const int R, const taps *g, elem *to,
+                         int64_t to_element, int64_t to_next) {
+    const int N = ELEMENTS(M, S, R);
     const int64_t row = g->row, column = g->column;
     const elem *first = g->first;
     for (int64_t c = 0; c < g->count; c++, first += g->next, to += to_next) {
@@ -228,7 +276,7 @@ INLINE void weigh_square(const int R, const int N, const taps *g, elem *to, int6
             UNROLL(3)
             for (int h = 0; h < R; h++)
                 line[h] = load(first + h * row + t * column);
-            weigh(R, N, line, u);
+            weigh_phases(M, S, R, line, u);
             UNROLL(8)
             for (int i = 0; i < N; i++)
                 half[i][t] = u[i];
@@ -236,7 +284,7 @@ INLINE void weigh_square(const int R, const int N, const taps *g, elem *to, int6
         UNROLL(8)
         for (int i = 0; i < N; i++) {
             vec u[MOST];
-            weigh(R, N, half[i], u);
+            weigh_phases(M, S, R, half[i], u);
             UNROLL(8)
             for (int j = 0; j < N; j++)
                 store(line_to + j * to_element, u[j]);
@@ -245,9 +293,20 @@ INLINE void weigh_square(const int R, const int N, const taps *g, elem *to, int6
     }
 }
 
-#define MAP(name, matrix, rows, cols)                                                              \
+/* Where sample j of a tile lies, those of all phases counted. */
+INLINE int64_t sample_at(const int M, const int S, const int R, const columns *at, int j) {
+    UNROLL(2)
+    for (int f = 0; f < S; f++) {
+        const int count = M + TAPS(S, R, f) - 1;
+        if (j < count) return at->phases[f] + j * at->step;
+        j -= count;
+    }
+    return 0;
+}
+
+#define MAP(name, element, matrix, rows, cols)                                                     \
     static void name(const columns *at) {                                                          \
-        const int64_t step = at->step, to_step = at->to_step;                                      \
+        const int64_t to_step = at->to_step;                                                       \
         for (int64_t o = 0; o < at->outer.count; o++) {                                            \
             const elem *from = at->from + o * at->outer.from;                                      \
             elem *to = at->to + o * at->outer.to;                                                  \
@@ -255,7 +314,7 @@ INLINE void weigh_square(const int R, const int N, const taps *g, elem *to, int6
                 vec x[MOST], y[MOST];                                                              \
                 UNROLL(8)                                                                          \
                 for (int j = 0; j < (cols); j++)                                                   \
-                    x[j] = load(from + j * step);                                                  \
+                    x[j] = load(from + (element));                                                 \
                 matrix;                                                                            \
                 UNROLL(8)                                                                          \
                 for (int i = 0; i < (rows); i++)                                                   \
@@ -265,20 +324,27 @@ INLINE void weigh_square(const int R, const int N, const taps *g, elem *to, int6
             }                                                                                      \
         }                                                                                          \
     }
-#define STAGES(M, R)                                                                               \
-    MAP(weigh_##M##R, weigh(R, M + R - 1, x, y), M + R - 1, R)                                     \
-    MAP(evaluate_##M##R, evaluate(M + R - 1, x, y), M + R - 1, M + R - 1)                          \
-    MAP(interpolate_##M##R, interpolate(M, M + R - 1, x, y), M, M + R - 1)                         \
-    static void square_##M##R(const taps *g, elem *to, int64_t to_element, int64_t to_next) {      \
-        if (R <= WINOGRAD_BESIDE) weigh_square(R, M + R - 1, g, to, to_element, to_next);          \
+#define STAGES(M, S, R)                                                                            \
+    MAP(weigh_##M##S##R, j * at->step, weigh_phases(M, S, R, x, y), ELEMENTS(M, S, R), R)          \
+    MAP(evaluate_##M##S##R, sample_at(M, S, R, at, j), evaluate_phases(M, S, R, x, y),             \
+        ELEMENTS(M, S, R), ELEMENTS(M, S, R))                                                      \
+    MAP(interpolate_##M##S##R, j * at->step, interpolate_phases(M, S, R, x, y), M,                 \
+        ELEMENTS(M, S, R))                                                                         \
+    static void square_##M##S##R(const taps *g, elem *to, int64_t to_element, int64_t to_next) {   \
+        if (R <= WINOGRAD_BESIDE) weigh_square(M, S, R, g, to, to_element, to_next);               \
     }                                                                                              \
-    static void lines_##M##R(const columns *at) {                                                  \
-        for (int64_t i = 0; i < at->outer.count; i++)                                              \
-            evaluate_line(M, R, at, at->from + i * at->outer.from, at->to + i * at->outer.to);     \
+    static void lines_##M##S##R(const columns *at) {                                               \
+        for (int64_t i = 0; i < at->outer.count; i++) {                                            \
+            elem *to = at->to + i * at->outer.to;                                                  \
+            UNROLL(2)                                                                              \
+            for (int f = 0; f < S; to += (M + TAPS(S, R, f) - 1) * at->to_step, f++)               \
+                evaluate_line(M, TAPS(S, R, f), at, at->from + i * at->outer.from + at->phases[f], \
+                              to);                                                                 \
+        }                                                                                          \
     }                                                                                              \
-    static void finish_##M##R(const columns *at, vec bias, elem *unfit) {                          \
+    static void finish_##M##S##R(const columns *at, vec bias, elem *unfit) {                       \
         for (int64_t i = 0; i < at->outer.count; i++)                                              \
-            finish_row(M, R, at, at->from + i * at->outer.from, bias, unfit,                       \
+            finish_row(M, S, R, at, at->from + i * at->outer.from, bias, unfit,                    \
                        at->to + i * at->outer.to);                                                 \
     }
 PYCONVC_FOR_WINOGRAD_AXES(STAGES)
@@ -288,8 +354,9 @@ static const struct {
     void (*weigh_square)(const taps *g, elem *to, int64_t to_element, int64_t to_next);
     void (*finish)(const columns *at, vec bias, elem *unfit);
 } stages[] = {
-#define ENTRY(M, R)                                                                                \
-    {weigh_##M##R, evaluate_##M##R, interpolate_##M##R, lines_##M##R, square_##M##R, finish_##M##R},
+#define ENTRY(M, S, R)                                                                             \
+    {weigh_##M##S##R, evaluate_##M##S##R, interpolate_##M##S##R,                                   \
+     lines_##M##S##R, square_##M##S##R,   finish_##M##S##R},
     PYCONVC_FOR_WINOGRAD_AXES(ENTRY)};
 
 #define CHANNELS WINOGRAD_CHANNELS
@@ -420,26 +487,56 @@ static void weights(const winograd_weights *job) {
 
 #define CHUNK 8 /* vectors of tiles that are transformed at a time */
 
-/* At most CHUNK vectors of tiles of a plane. Along an axis without taps there is nothing to do. */
+/* Where the phases begin of a part that begins with so many taps before it. */
+INLINE void find_phases(const winograd_line *line, int64_t before, int64_t *phases) {
+    for (int f = 0; f < WINOGRAD_PHASES; f++)
+        phases[f] = winograd_at(line, before + f);
+}
+
+/* At most CHUNK vectors of tiles of a plane. Along an axis without taps there is nothing to do.
+ * Between the two axes there are lines of samples for each element along the first: of each phase,
+ * or, for tiles that lie side by side, of each sample of a tile. */
 static void transform(const winograd_input *job, const elem *x, int64_t vectors, elem *to) {
+    enum { LINE = (CHUNK * 4 + 1) * VL + WINOGRAD_TAPS, SIDE = CHUNK * VL, ROW = 2 * LINE };
+    const winograd_lines *lie = job->lines;
     const winograd_axis *down = &job->form->down, *across = &job->form->across;
-    enum { PITCH = (CHUNK * 4 + 1) * VL + WINOGRAD_TAPS };
-    elem lines[MOST * PITCH];
-    const int64_t samples = vectors * across->outputs * VL + across->taps - 1,
-                  row = across->elements * job->to_element;
-    columns at = {x, job->x_row, lines, PITCH, {(samples + VL - 1) / VL, VL, VL}, {1, 0, 0}};
-    if (across->elements == 1) at.to = to, at.to_step = row, at.inner.count = vectors;
-    if (down->elements > 1) stages[down->form].evaluate(&at);
-    if (across->elements == 1) return;
-    at = (columns){lines, 1, to, job->to_element, {vectors, VL, VL}, {down->elements, PITCH, row}};
-    if (down->elements == 1) at.from = x;
-    stages[across->form].evaluate_lines(&at);
+    elem lines[MOST * ROW];
+    int64_t rows[WINOGRAD_PHASES], samples[WINOGRAD_PHASES], phases[WINOGRAD_PHASES];
+    const int64_t run = vectors * across->outputs * VL + across->taps - 1,
+                  to_row = across->elements * job->to_element;
+    const loop tiles = {vectors, VL, VL};
+    find_phases(&lie->down, job->down, rows);
+    find_phases(&lie->across, job->across, samples);
+    columns at = {x + samples[0], lie->down.sample, to, to_row, tiles, {1, 0, 0}, rows};
+    if (across->elements == 1) {
+        stages[down->form].evaluate(&at);
+        return;
+    }
+    if (down->elements > 1) {
+        at.to_step = ROW;
+        if (lie->beside)
+            at.outer = (loop){across->elements, lie->across.sample, SIDE};
+        else
+            at.inner.count = (run + VL - 1) / VL;
+        for (int f = 0; f < across->phases; f++) {
+            phases[f] = f * LINE;
+            at.from = x + samples[f];
+            at.to = lines + f * LINE;
+            stages[down->form].evaluate(&at);
+        }
+        at = (columns){lines, SIDE, to, job->to_element, tiles, {down->elements, ROW, to_row},
+                       phases};
+    } else
+        at = (columns){x + rows[0], lie->across.sample, to,     job->to_element,
+                       tiles,       {1, 0, 0},          samples};
+    (lie->beside ? stages[across->form].evaluate : stages[across->form].evaluate_lines)(&at);
 }
 
 static void input(const winograd_input *job) {
-    const int64_t vectors = (job->tiles + VL - 1) / VL;
+    const int64_t vectors = (job->tiles + VL - 1) / VL,
+                  tile = job->lines->beside ? 1 : job->form->across.outputs;
     for (int64_t n = 0; n < vectors; n += CHUNK)
-        transform(job, (const elem *)job->x + n * VL * job->form->across.outputs,
+        transform(job, (const elem *)job->x + n * VL * tile,
                   vectors - n < CHUNK ? vectors - n : CHUNK, (elem *)job->to + n * VL);
 }
 
@@ -460,34 +557,56 @@ INLINE elem larger(elem a, elem b) {
     return a < b ? b : a;
 }
 
+/* Where the samples of a tile lie along an axis, and which of them the taps of the first output
+ * meet. */
+typedef struct {
+    int64_t samples[WINOGRAD_SIDE], count, of_phase, taps[WINOGRAD_LONG];
+} reach;
+
+static reach find_reach(const winograd_axis *axis, const winograd_line *line) {
+    reach r = {.of_phase = axis->outputs + (axis->kernel - 1) / line->stride};
+    for (int64_t f = 0; f < line->phases; f++)
+        for (int64_t i = 0; i < r.of_phase; i++)
+            r.samples[r.count++] = f * line->phase + i * line->sample;
+    for (int64_t t = 0; t < axis->kernel; t++)
+        r.taps[t] = t % line->phases * r.of_phase + t / line->stride;
+    return r;
+}
+
 /* Whether a kernel meets only samples that are lost beside the loudest of the tile. */
-static int has_quiet(const winograd_quiet *job, const elem *x) {
-    const int64_t taps = job->form->across.kernel, columns = job->form->across.outputs,
-                  rows = job->form->down.outputs + job->form->down.kernel - 1;
+static int has_quiet(const winograd_form *form, const reach *down, const reach *across,
+                     const elem *x) {
+    const int64_t columns = form->across.outputs;
     elem along[WINOGRAD_SIDE][4], loudest = 0;
     int quiet = 0;
-    for (int64_t i = 0; i < rows; i++, x += job->x_row)
+    for (int64_t i = 0; i < down->count; i++) {
+        const elem *line = x + down->samples[i];
+        for (int64_t j = 0; j < across->count; j++)
+            loudest = larger(loudest, line[across->samples[j]]);
         for (int64_t j = 0; j < columns; j++) {
-            along[i][j] = x[j];
-            for (int64_t t = 1; t < taps; t++)
-                along[i][j] = larger(along[i][j], x[j + t]);
-            loudest = larger(loudest, along[i][j]);
+            along[i][j] = 0;
+            for (int64_t t = 0; t < form->across.kernel; t++)
+                along[i][j] = larger(along[i][j], line[across->samples[across->taps[t] + j]]);
         }
-    for (int64_t i = 0; i < job->form->down.outputs; i++)
+    }
+    for (int64_t i = 0; i < form->down.outputs; i++)
         for (int64_t j = 0; j < columns; j++) {
-            elem met = along[i][j];
-            for (int64_t t = 1; t < job->form->down.kernel; t++)
-                met = larger(met, along[i + t][j]);
+            elem met = 0;
+            for (int64_t t = 0; t < form->down.kernel; t++)
+                met = larger(met, along[down->taps[t] + i][j]);
             quiet |= met > 0 && met * LOUDER < loudest;
         }
     return quiet;
 }
 
 static void quiet(const winograd_quiet *job) {
+    const reach down = find_reach(&job->form->down, &job->lines->down),
+                across = find_reach(&job->form->across, &job->lines->across);
+    const int64_t tile = job->lines->beside ? 1 : job->form->across.outputs;
     const elem *x = job->peaks;
     elem *unfit = job->unfit;
     for (int64_t t = 0; t < job->tiles; t++)
-        if (has_quiet(job, x + t * job->form->across.outputs)) unfit[t] = (elem)__builtin_nan("");
+        if (has_quiet(job->form, &down, &across, x + t * tile)) unfit[t] = (elem)__builtin_nan("");
 }
 
 /* A register tile of CHANNELS x N vectors over all input channels; lanes are tiles. */
@@ -626,7 +745,8 @@ static void product(const winograd_product *job) {
 static void output(const winograd_output *job) {
     const winograd_axis *down = &job->form->down, *across = &job->form->across;
     const vec bias = set1(job->bias ? *(const elem *)job->bias : 0);
-    const int64_t row = across->elements * CHUNK * VL;
+    const int64_t row = across->elements * CHUNK * VL,
+                  tile = VL * (job->beside ? 1 : across->outputs);
     elem half[4 * MOST * CHUNK * VL];
     for (int64_t n = 0; n < job->vectors; n += CHUNK) {
         const int64_t vectors = job->vectors - n < CHUNK ? job->vectors - n : CHUNK;
@@ -638,8 +758,12 @@ static void output(const winograd_output *job) {
                       {vectors, VL, VL},
                       {across->elements, job->element, CHUNK * VL}};
         if (down->elements > 1) stages[down->form].interpolate(&at);
-        at = (columns){half, CHUNK * VL,        (elem *)job->to + n * VL * across->outputs,
-                       1,    {vectors, VL, VL}, {down->outputs, row, across->outputs * job->lanes}};
+        at = (columns){half,
+                       CHUNK * VL,
+                       (elem *)job->to + n * tile,
+                       job->beside ? job->lanes : VL,
+                       {vectors, VL, tile},
+                       {down->outputs, row, across->outputs * job->lanes}};
         if (down->elements == 1) at.from = sums, at.step = job->element;
         stages[across->form].finish(&at, bias, (elem *)job->unfit + n * VL);
     }

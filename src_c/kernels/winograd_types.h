@@ -7,38 +7,41 @@
  * - weights: to[e * to_element + (c * parts + p) * panel + k] is part p, transformed, of the kernel
  *   of output channel k and input channel c; a panel has the table's `panel`, those from
  *   job->channels on are zero.
- * - input: to[e * to_element + t] is tile t transformed, whose samples begin at x + t * columns.
- * The caller grants that for tiles rounded up to whole vectors `to` can be written, and x be read
- * with a vector beyond them.
+ * - input: to[e * to_element + t] is a part of tile t, transformed; samples of tiles lie as `lines`
+ *   says. The caller grants that for tiles rounded up to whole vectors `to` can be written, and x
+ *   be read with a vector beyond them.
  * - peaks: to[i] is raised to |x[i]| for i < count: over all channels, the loudest samples.
  * - quiet: unfit[t] turns NaN for tile t if one of its kernels meets only samples that are quiet
  *   beside the loudest of the tile, and not all zero; peaks lie as x does in input, of all parts.
  * - product: sums[k][t] (+)= sum_c w[panel][c][k of panel] * v[c][t] for k < outputs, t < tiles,
  *   each rounded up: the first to a panel, the second to a vector, but to `few` where there is only
  *   one vector.
- * - output: to[row][t * columns + column] are the outputs of one channel, its rows lanes * columns
- *   apart; unfit[t] turns NaN if one of them is NaN or infinite.
+ * - output: to[row][t][column] are the outputs of one channel, or, where tiles lie side by side,
+ *   to[row][column][t], t < lanes; unfit[t] turns NaN if one of them is NaN or infinite.
  */
 #ifndef PYCONVC_WINOGRAD_TYPES_H
 #define PYCONVC_WINOGRAD_TYPES_H
 
 #include <stdint.h>
 
-/* What there is along an axis, X(M, R); the first is an axis without taps. */
-#define PYCONVC_FOR_WINOGRAD_AXES(X) X(1, 1) X(2, 3) X(3, 3) X(4, 2) X(4, 3) X(4, 4) X(4, 5)
+/* What there is along an axis, X(M, S, R), S being the stride; the first is an axis without taps. */
+#define PYCONVC_FOR_WINOGRAD_AXES(X)                                                               \
+    X(1, 1, 1) X(2, 1, 3) X(3, 1, 3) X(4, 1, 2) X(4, 1, 3) X(4, 1, 4) X(4, 1, 5)
 
 enum {
-    WINOGRAD_TAPS = 5,                     /* most of R */
-    WINOGRAD_BESIDE = 3,                   /* where both axes have taps: errors multiply */
-    WINOGRAD_LONG = 16,                    /* taps of a kernel along an axis */
-    WINOGRAD_KERNEL = 64,                  /* and together, at most */
-    WINOGRAD_SIDE = 4 + WINOGRAD_LONG - 1, /* samples that they and a tile span */
+    WINOGRAD_TAPS = 5,                 /* most of R */
+    WINOGRAD_PHASES = 1,               /* most of S */
+    WINOGRAD_BESIDE = 3,               /* where both axes have taps: errors multiply */
+    WINOGRAD_LONG = 16,                /* taps of a kernel along an axis */
+    WINOGRAD_KERNEL = 64,              /* and together, at most */
+    WINOGRAD_SIDE = 4 * WINOGRAD_LONG, /* samples that they and a tile meet */
 };
 
 typedef struct {
-    int32_t form;                    /* the place in the list above */
-    int32_t outputs, taps, elements; /* M, R and M + R - 1 */
-    int64_t kernel, parts;           /* taps of the kernel, and parts of R that they are */
+    int32_t form;                  /* the place in the list above */
+    int32_t outputs, phases, taps; /* M, S and R */
+    int32_t elements;              /* M + R - 1 of all phases, R being the taps of each */
+    int64_t kernel, parts;         /* taps of the kernel, and parts of R that they are */
 } winograd_axis;
 
 typedef struct {
@@ -53,6 +56,22 @@ static inline int64_t winograd_part(const winograd_axis *axis, int64_t part) {
     return first < last ? first : last;
 }
 
+/* Where the samples of an axis lie that a tap meets, those of a phase one after the other. */
+typedef struct {
+    int64_t phases, stride;
+    int64_t phase, sample; /* from one to the next */
+} winograd_line;
+
+typedef struct {
+    winograd_line down, across;
+    int beside; /* tiles begin one sample apart, not as many as they have outputs of a row */
+} winograd_lines;
+
+/* The sample that tap t of the first output meets. */
+static inline int64_t winograd_at(const winograd_line *line, int64_t t) {
+    return t % line->phases * line->phase + t / line->stride * line->sample;
+}
+
 typedef struct {
     const winograd_form *form;
     const void *w;
@@ -63,8 +82,10 @@ typedef struct {
 
 typedef struct {
     const winograd_form *form;
+    const winograd_lines *lines;
+    int64_t down, across; /* first taps of the part */
     const void *x;
-    int64_t x_row, tiles;
+    int64_t tiles;
     void *to;
     int64_t to_element;
 } winograd_input;
@@ -77,8 +98,9 @@ typedef struct {
 
 typedef struct {
     const winograd_form *form;
+    const winograd_lines *lines;
     const void *peaks;
-    int64_t x_row, tiles;
+    int64_t tiles;
     void *unfit;
 } winograd_quiet;
 
@@ -96,6 +118,7 @@ typedef struct {
     int64_t element, vectors;
     void *to, *unfit;
     int64_t lanes;
+    int beside; /* as in winograd_lines */
 } winograd_output;
 
 typedef struct winograd_kernels {
