@@ -6,13 +6,35 @@
 A row of `columns` is one channel under one tap, a column is one output. The GIL is released.
 """
 
+from cpython.pycapsule cimport PyCapsule_GetName, PyCapsule_GetPointer
 from libc.stdint cimport int64_t, uint32_t, uint64_t
 from libc.string cimport memcpy
 
 cimport numpy as cnp
-from scipy.linalg.cython_blas cimport cgemm, dgemm, sgemm, zgemm
+
+from scipy.linalg import cython_blas
 
 cnp.import_array()
+
+# Taken from SciPy's table of its C functions, so that a build needs no SciPy. The scalars and
+# matrices are of the function's own type.
+ctypedef void (*product)(char *, char *, int *, int *, int *, void *, void *, int *, void *, int *,
+                         void *, void *, int *) noexcept nogil
+
+
+cdef product _blas(name) except NULL:
+    """SciPy's BLAS function of that name."""
+    capsule = cython_blas.__pyx_capi__[name]
+    cdef const char *signature = PyCapsule_GetName(capsule)
+    if not signature.startswith(b"void (char *, char *, int *, int *, int *, "):
+        raise ImportError(f"scipy.linalg.cython_blas.{name} takes other integers: {signature.decode()}")
+    return <product>PyCapsule_GetPointer(capsule, signature)
+
+
+cdef product sgemm = _blas("sgemm")
+cdef product dgemm = _blas("dgemm")
+cdef product cgemm = _blas("cgemm")
+cdef product zgemm = _blas("zgemm")
 
 ctypedef fused cell:  # what a sample is when it is only moved
     uint32_t
@@ -151,12 +173,10 @@ cdef void _gemm(int code, char *turned, int m, int n, int k, void *a, int lda, v
     cdef float complex c1 = 1, c2 = add
     cdef double complex z1 = 1, z2 = add
     if code == cnp.NPY_FLOAT32:
-        sgemm(turned, plain, &m, &n, &k, &s1, <float *>a, &lda, <float *>b, &ldb, &s2, <float *>c, &ldc)
+        sgemm(turned, plain, &m, &n, &k, &s1, a, &lda, b, &ldb, &s2, c, &ldc)
     elif code == cnp.NPY_FLOAT64:
-        dgemm(turned, plain, &m, &n, &k, &d1, <double *>a, &lda, <double *>b, &ldb, &d2, <double *>c, &ldc)
+        dgemm(turned, plain, &m, &n, &k, &d1, a, &lda, b, &ldb, &d2, c, &ldc)
     elif code == cnp.NPY_COMPLEX64:
-        cgemm(turned, plain, &m, &n, &k, &c1, <float complex *>a, &lda, <float complex *>b, &ldb, &c2,
-              <float complex *>c, &ldc)
+        cgemm(turned, plain, &m, &n, &k, &c1, a, &lda, b, &ldb, &c2, c, &ldc)
     else:
-        zgemm(turned, plain, &m, &n, &k, &z1, <double complex *>a, &lda, <double complex *>b, &ldb, &z2,
-              <double complex *>c, &ldc)
+        zgemm(turned, plain, &m, &n, &k, &z1, a, &lda, b, &ldb, &z2, c, &ldc)
