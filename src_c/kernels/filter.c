@@ -315,16 +315,13 @@ INLINE int64_t whole_rows(const int R, const filter *f, int64_t height) {
     return f->again && height >= R ? height : height / R * R;
 }
 
-/* y by tiles of R rows x V vectors, rows that these leave over by tiles of one. */
+/* y by tiles of R rows x V vectors; where there are fewer rows, by none. */
 INLINE void bands(const int kind, const int R, const int V, const filter *f,
                   const elem *const *rows, elem *y, int64_t height, int64_t width) {
-    const int64_t whole = whole_rows(R, f, height);
-    for (int64_t r = 0; r < whole; r += R) {
-        const int64_t at = begin(r, R, whole);
+    for (int64_t r = 0; r < height; r += R) {
+        const int64_t at = begin(r, R, height);
         band(kind, R, V, f, rows + at, y + at * f->y_pitch, width);
     }
-    for (int64_t r = whole; r < height; r++)
-        band(kind, 1, R * V / 2, f, rows + r, y + r * f->y_pitch, width);
 }
 
 /* Whether tiles of V vectors leave columns over. */
@@ -364,7 +361,7 @@ INLINE filter own_copy(const int kind, handed given) {
 
 /* Compilers hold more in registers where each kind of tile is a function of its own. */
 #define APART static __attribute__((noinline)) void
-#define AREA(name, kind, R, V)                                                                     \
+#define TILES(name, kind, R, V)                                                                    \
     APART name##_bands(handed given, const elem *const *rows, elem *y, int64_t height,             \
                        int64_t width) {                                                            \
         const filter f = own_copy(kind, given);                                                    \
@@ -374,21 +371,39 @@ INLINE filter own_copy(const int kind, handed given) {
                          int64_t width) {                                                          \
         const filter f = own_copy(kind, given);                                                    \
         columns(kind, R, vecs, &f, rows, y, height, width);                                        \
-    }                                                                                              \
+    }
+TILES(any, TILE, ROWS, VECS)
+TILES(three, THREE, THREE_ROWS, THREE_VECS)
+TILES(deep, DEEP, NINE_ROWS, NINE_VECS)
+TILES(five, FIVE, ROWS, VECS)
+
+/* Rows that bands leave over: by tiles of one. */
+#define SINGLES(name, kind, R, V)                                                                  \
+    APART name##_singles(handed given, const elem *const *rows, elem *y, int64_t height,           \
+                         int64_t width) {                                                          \
+        const filter f = own_copy(kind, given);                                                    \
+        const int vecs = (R) * (V) / 2;                                                            \
+        for (int64_t r = 0; r < height; r++)                                                       \
+            band(kind, 1, vecs, &f, rows + r, y + r * f.y_pitch, width);                           \
+        if (leaves(vecs, &f, width)) name##_columns(given, vecs, rows, y, height, width);          \
+    }
+SINGLES(any, TILE, ROWS, VECS)
+SINGLES(three, THREE, THREE_ROWS, THREE_VECS)
+
+/* The rows left over are summed in the order of the tiles: only that of 3x3 taps is its own. */
+#define AREA(name, R, V, singles)                                                                  \
     static void name(const filter *f, const elem *const *rows, elem *y, int64_t height,            \
                      int64_t width) {                                                              \
         const int64_t whole = whole_rows(R, f, height);                                            \
-        const int last = (R) * (V) / 2;                                                            \
-        name##_bands(HAND(f), rows, y, height, width);                                             \
+        name##_bands(HAND(f), rows, y, whole, width);                                              \
         if (whole && leaves(V, f, width)) name##_columns(HAND(f), V, rows, y, whole, width);       \
-        if (whole < height && leaves(last, f, width))                                              \
-            name##_columns(HAND(f), last, rows + whole, y + whole * f->y_pitch, height - whole,    \
-                           width);                                                                 \
+        if (whole < height)                                                                        \
+            singles(HAND(f), rows + whole, y + whole * f->y_pitch, height - whole, width);         \
     }
-AREA(any, TILE, ROWS, VECS)
-AREA(three, THREE, THREE_ROWS, THREE_VECS)
-AREA(deep, DEEP, NINE_ROWS, NINE_VECS)
-AREA(five, FIVE, ROWS, VECS)
+AREA(any, ROWS, VECS, any_singles)
+AREA(three, THREE_ROWS, THREE_VECS, (REAL ? three_singles : any_singles))
+AREA(deep, NINE_ROWS, NINE_VECS, any_singles)
+AREA(five, ROWS, VECS, any_singles)
 
 static void filter_tile(const filter_program *program, const void *taps, const void *bias,
                         const void *const *table, void *out, int64_t y_pitch, int64_t height,
