@@ -37,9 +37,12 @@ static void set_sliding(pool_axis *axis, const pyconvc_pool_axis *a, int count_p
 /* Windows that divide the axis; all alike where it can be divided evenly. */
 static void set_dividing(pool_axis *axis, const pyconvc_pool_axis *a) {
     const int64_t n = a->input, m = a->output;
+    int64_t at = 0, rest = 0; /* o * n == at * m + rest, which as a product may not fit */
     for (int64_t o = 0; o < m; o++) {
-        axis->first[o] = o * n / m;
-        axis->count[o] = axis->divisor[o] = ceil_div((o + 1) * n, m) - o * n / m;
+        axis->first[o] = at;
+        at += n / m, rest += n % m;
+        if (rest >= m) at++, rest -= m;
+        axis->count[o] = axis->divisor[o] = at + (rest > 0) - axis->first[o];
     }
     axis->step = 1;
     axis->regular = m && n % m == 0;
