@@ -108,3 +108,10 @@ def test_factors(tmp_path):
     )
     call = "nn.depthwise_separable_conv2d(x, v, w, padding=1, workers=1, out=y)"
     assert peak(tmp_path, arrays, call, 1, 64) < PER_WORKER
+
+
+def test_pools_of_windows_far_apart(tmp_path):
+    """What lies between windows is not copied."""
+    arrays = "x = np.ones((1, 16 * n), 'uint8'); from pyconvc import nn; y = nn.avg_pool1d(x, 2, n)"
+    call = "nn.avg_pool1d(x, 2, n, out=y, workers=1)"
+    assert peak(tmp_path, arrays, call, 100, 1 << 22) < PER_WORKER

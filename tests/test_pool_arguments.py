@@ -189,3 +189,12 @@ def test_arguments_by_name_are_those_of_pytorch():
     )
     assert nn.adaptive_max_pool2d(input=x, output_size=4, return_indices=True)[0].shape == y.shape
     assert nn.adaptive_avg_pool2d(input=x, output_size=(4, None)).shape == (1, 2, 4, 8)
+
+
+@pytest.mark.parametrize("shape", [(2**61,), (2**20, 2**20, 2**21)])
+def test_planes_larger_than_any_memory(shape):
+    """Those of one sample everywhere: sizes that would overflow are refused."""
+    x = np.broadcast_to(np.uint8(1), (1, *shape))
+    pool = getattr(nn, f"avg_pool{len(shape)}d")
+    with pytest.raises(MemoryError):
+        pool(x, 2, tuple(n // 3 for n in shape))

@@ -16,6 +16,7 @@
 #define TURNED_VECTORS  4         /* of small planes that are turned together */
 #define TURNED_BYTES    (1 << 15) /* of such planes */
 #define STRIP_BYTES     (1 << 20) /* gathered by a task, unless one window takes more */
+#define MOST_BYTES      0x1p56    /* of what a plane's windows reach: no memory has more */
 #define PLANES_TOGETHER 16        /* gathered at once where planes are closer than columns */
 #define WORK_A_SAMPLE   8         /* in multiply-adds, for parallel_workers */
 
@@ -183,8 +184,10 @@ static pyconvc_status set_columns(pool_plan *plan, const pyconvc_pool *p, int ad
     const pool_axis *w = &plan->axis[W];
     const pool_program common = common_program(plan, p, adjoint);
     const int64_t moves = max64(1, w->from * w->spread / w->to);
-    const int64_t least = plan->channels > 1 ? LEAST_POSITIONS : LEAST_OUTPUTS;
-    plan->block_outputs = max64(LINE_BYTES / (plan->bytes * plan->channels), 2 * w->kernel) / moves;
+    const int64_t column_bytes = plan->bytes * plan->channels;
+    const int64_t least = min64(plan->channels > 1 ? LEAST_POSITIONS : LEAST_OUTPUTS,
+                                max64(1, STRIP_BYTES / column_bytes / moves));
+    plan->block_outputs = max64(LINE_BYTES / column_bytes, 2 * w->kernel) / moves;
     plan->block_outputs = min64(max64(plan->block_outputs, least), w->to);
     plan->blocks = ceil_div(w->to, plan->block_outputs);
     plan->columns = malloc((size_t)plan->blocks * sizeof *plan->columns);
@@ -292,6 +295,16 @@ static int writes_in_place(const pool_plan *plan) {
            (plan->axis[W].to <= 1 || plan->y_step[4] == column);
 }
 
+/* Whether sizes could overflow. Arrays whose steps are zero can be that large. */
+static int is_too_large(const pool_plan *plan) {
+    const pool_axis *w = &plan->axis[W];
+    const double line =
+        (double)w->from * (double)w->spread + 2 * (double)w->kernel * (double)w->step;
+    return line * (double)plan->axis[H].from * (double)plan->axis[D].from *
+               (double)(plan->channels * plan->bytes) >
+           MOST_BYTES;
+}
+
 pyconvc_status pool_plan_make(pool_plan *plan, const pyconvc_pool *p, int with_index, int adjoint,
                               const pyconvc_run *run) {
     const kernel_table *table = pyconvc_kernels();
@@ -314,6 +327,7 @@ pyconvc_status pool_plan_make(pool_plan *plan, const pyconvc_pool *p, int with_i
         if (plan->channels == 1) turn_planes(plan, p);
     }
     join_images(plan, p);
+    if (is_too_large(plan)) return PYCONVC_NO_MEMORY;
     status = set_columns(plan, p, adjoint);
     if (status) return status;
     if (plan->turned) plan->strip_pitch = plan->axis[W].from * plan->channels;
