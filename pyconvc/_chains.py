@@ -110,8 +110,8 @@ def run_present(x, y, passes, sizes, mask, **how):
 
 
 def _problem(arrays, *chains):
-    """(arrays, lists of passes): x, y and maybe others with axes as `_core.Chain` takes them, before
-    which lie those of which each place is a problem of its own; and the chains in these terms.
+    """(arrays, lists of passes): x, y and maybe others with axes as `_core.Chain` takes them,
+    before which lie those of which each place is a chain of its own; and the passes in these terms.
     """
     filtered = {a for p in chains[0] for a, n in zip(p.axes, p.size, strict=True) if n > 1}
     arrays = _with_long_lines(arrays, filtered)

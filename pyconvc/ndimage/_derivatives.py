@@ -150,7 +150,7 @@ def laplace(
 
     y = _result(input, output)
     if 0 < len(axes) <= 3:
-        at_once = [_run.cross(axes, modes, cval)]
+        at_once = [_run.cross(tuple(axes), tuple(modes), cval)]
         if _run.adds_freely(input.dtype, y.dtype, at_once, precision):
             return _run.run(input, at_once, y, precision, workers)
     return _over_axes(input, y, axes, derivative, _as_it_is, precision, workers)

@@ -108,6 +108,7 @@ def _block_of(weights, dtype, shape, axes, origins, mode, cval):
     return Filter(axes, weights, shape, before, (mode,) * len(axes), cval, in_line=False)
 
 
+@functools.lru_cache(maxsize=16, typed=True)
 def cross(axes, modes, cval):
     """The sum of second differences along some axes at once."""
     weights = np.zeros((3,) * len(axes))
@@ -116,7 +117,7 @@ def cross(axes, modes, cval):
         for end in 0, 2:
             weights[(1,) * i + (end,) + (1,) * (len(axes) - i - 1)] = 1
     size, before = weights.shape, (1,) * len(axes)
-    return Filter(tuple(axes), weights, size, before, tuple(modes), cval, in_line=False)
+    return Filter(axes, weights, size, before, modes, cval, in_line=False)
 
 
 # ---- running -------------------------------------------------------------------------------------
