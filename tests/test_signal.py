@@ -665,11 +665,10 @@ def test_short_way_of_lines_gives_the_same_bits(mode, dtype, lengths):
 
 def test_short_way_of_lines_is_taken():
     rng = np.random.default_rng(5)
-    x, w = (rng.standard_normal(n) for n in (20_000, 255))
+    x, w = (rng.standard_normal(n) for n in (30_000, 777))
     found = _lines.convolve(x, w, "same", 0, 1, flip=True)
-    np.testing.assert_array_equal(found, signal.convolve(x, w, "same"))
-    sums = _lines.convolve(x, w[:40], "same", 0, 1, flip=True)
-    np.testing.assert_array_equal(sums, signal.convolve(x, w[:40], "same", "direct"))
+    np.testing.assert_array_equal(found, signal.convolve(x, w, "same", "fft"))
+    assert _lines.convolve(x, w[:4], "same", 0, 1, flip=True) is None  # directly
     for odd in (x[::2], x.astype("f4"), x.astype(complex), x.astype(x.dtype.newbyteorder()), x[:1]):
         assert _lines.convolve(odd, w, "same", 0, 1, flip=True) is None
     assert _lines.convolve(x, w, "middle", 0, 1, flip=True) is None
