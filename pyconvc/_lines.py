@@ -87,7 +87,7 @@ def _way(n, k, mode, char, flip, method, isa):
     )
     chosen, _ = _choose.method(f, method, later=True)
     swap = k > n and f.x.size == k
-    if chosen != "fft" or (swap and not flip):
+    if chosen == "direct" or (swap and not flip):
         return None
     sizes = _methods.expected_fft(f)
     from . import _fft
