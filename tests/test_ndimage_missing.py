@@ -276,6 +276,25 @@ def test_same_bits_for_any_workers():
         assert all(np.array_equal(one, other) for other in others)
 
 
+@pytest.mark.parametrize("axis", [0, 1, 2])
+def test_a_constant_that_is_missing(axis):
+    """Also where all samples are there."""
+    x = np.ones((30, 40, 50))
+    y = ndimage.uniform_filter1d(
+        x, 3, axis, mode="constant", cval=np.nan, nan_policy="omit", normalize=False
+    )
+    ends = np.moveaxis(y, axis, 0)[[0, -1]]
+    np.testing.assert_allclose(ends, 2 / 3)
+    assert (
+        np.isnan(
+            ndimage.uniform_filter1d(
+                x, 3, axis, mode="constant", cval=np.nan, nan_policy="omit", min_weight=0.9
+            )
+        ).sum()
+        == 2 * ends[0].size
+    )
+
+
 def test_output_may_be_the_input():
     x = np.random.default_rng(6).random((80, 90))
     x[::7, ::5] = np.nan

@@ -1,4 +1,5 @@
-"""Filters over arrays with missing samples, by the sums of `pyconvc._missing`.
+"""Filters over arrays with missing samples, by the sums of `pyconvc._missing`: those that no chain
+takes at once, of complex samples, of both signs, along more than three axes, of very long windows.
 
 Filters one after the other are one kernel, the product of theirs, over the extended input: what is
 beyond a constant edge is the constant there for all of them. The sums are computed filter after

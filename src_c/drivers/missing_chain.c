@@ -8,6 +8,8 @@
 #include "missing_stages.h"
 #include "parallel.h"
 
+#define STREAM_FROM (4 << 20) /* bytes of y */
+
 typedef struct {
     const pyconvc_chain *c, *sizes;
     const char *x;
@@ -15,9 +17,10 @@ typedef struct {
     const int64_t *mask_step;
     char *y;
     missing_cut cut;
-    int64_t bands, bytes, x_bytes, y_bytes;
+    int64_t bands, bytes, x_bytes, y_bytes, chain_bytes;
     missing_stages samples[2], weights[2]; /* of all bands but the last, and of that */
     present_scale by;
+    int stream;       /* whether y is written past the cache */
     int beyond_lacks; /* whether the constant beyond the edges counts as missing */
     const present_kernels *kernels;
     const convert_kernels *convert;
@@ -51,7 +54,7 @@ static size_t lay_out(const job *j, char *base, scratch *s) {
     }
     s->line = carve(&a, width * max64(j->x_bytes, j->y_bytes));
     s->flags = carve(&a, width);
-    s->chain = carve(&a, max64(missing_scratch(m), missing_scratch(&j->weights[0])));
+    s->chain = carve(&a, j->chain_bytes);
     return (size_t)a.bytes;
 }
 
@@ -102,13 +105,12 @@ static const uint8_t *read_mask(const band *b, const int64_t *place) {
 }
 
 /* n samples from `at` on of both copies, which lie beyond a constant edge: as before all passes. */
-static int put_constant(const job *j, int64_t at, int64_t n, char *to, char *valid) {
+static void put_constant(const job *j, int64_t at, int64_t n, char *to, char *valid) {
     gather_fill(j->bytes, j->c->pass[0].fill, n, to + at * j->bytes);
     gather_fill(j->bytes, j->sizes->pass[0].fill, n, valid + at * j->bytes);
-    return n && j->beyond_lacks;
 }
 
-/* Line (d, h) of a band; returns whether something is missing. */
+/* Line (d, h) of a band; returns whether something of it is missing within the edges. */
 static int split_line(const band *b, int64_t d, int64_t h, char *to, char *valid) {
     const job *j = b->j;
     const int axis = j->cut.axis;
@@ -116,20 +118,23 @@ static int split_line(const band *b, int64_t d, int64_t h, char *to, char *valid
     if (axis != W)
         place[axis] =
             pyconvc_boundary_index(chain_rule(j->c, axis), b->row + place[axis], j->c->input[axis]);
-    if (place[D] < 0 || place[H] < 0) return put_constant(j, 0, b->width, to, valid);
+    if (place[D] < 0 || place[H] < 0) {
+        put_constant(j, 0, b->width, to, valid);
+        return 0;
+    }
     const char *x = read_line(b, place, to);
-    int missing = j->kernels->split(x, read_mask(b, place), b->width, to, valid);
+    const int missing = j->kernels->split(x, read_mask(b, place), b->width, to, valid);
     if (b->line.rule == PYCONVC_CONSTANT) {
-        missing |= put_constant(j, 0, b->range.before, to, valid);
-        missing |= put_constant(j, b->width - b->range.after, b->range.after, to, valid);
+        put_constant(j, 0, b->range.before, to, valid);
+        put_constant(j, b->width - b->range.after, b->range.after, to, valid);
     }
     return missing;
 }
 
-/* Returns whether something is missing. */
+/* Returns whether something is missing, or may be beyond the edges. */
 static int split_band(const band *b, const missing_stages *m) {
     const pyconvc_chain *c = &m->chain[0];
-    int missing = 0;
+    int missing = b->j->beyond_lacks;
     for (int64_t d = 0; d < c->input[D]; d++)
         for (int64_t h = 0; h < c->input[H]; h++) {
             const int64_t at = (d * c->x_step[1] + h * c->x_step[2]) * b->j->bytes;
@@ -143,7 +148,7 @@ static void put_line(const job *j, char *sums, const char *weights, int64_t n, c
                      char *y) {
     const int64_t step = j->c->y_step[3];
     const int same = j->c->y_sample == PYCONVC_SAMPLE_AS_COMPUTED, direct = same && step == 1;
-    if (weights) j->kernels->scale(sums, weights, n, &j->by, direct ? y : sums);
+    if (weights) j->kernels->scale(sums, weights, n, &j->by, j->stream, direct ? y : sums);
     if (weights && direct) return;
     if (!same) j->convert->narrow[j->c->y_sample](sums, n, step == 1 ? y : line);
     if (same || step != 1) scatter(j->y_bytes, same ? sums : line, n, step, y);
@@ -184,10 +189,13 @@ static pyconvc_status plan_bands(job *j) {
     const int64_t all = j->c->output[j->cut.axis];
     j->bands = ceil_div(all, j->cut.rows);
     pyconvc_status status = PYCONVC_OK;
-    for (int i = 0; i < 2 && i < j->bands && !status; i++) {
+    for (int i = 0; i < 2 && i < j->bands; i++) {
         const int64_t rows = i ? all - (j->bands - 1) * j->cut.rows : min64(all, j->cut.rows);
         status = missing_plan(&j->samples[i], j->c, &j->cut, rows);
         if (!status) status = missing_plan(&j->weights[i], j->sizes, &j->cut, rows);
+        if (status) break;
+        j->chain_bytes = max64(j->chain_bytes, missing_scratch(&j->samples[i]));
+        j->chain_bytes = max64(j->chain_bytes, missing_scratch(&j->weights[i]));
     }
     return status;
 }
@@ -199,6 +207,20 @@ static pyconvc_status run_bands(job *j) {
                         (double)n[D] * (double)n[H] * (double)n[W];
     return parallel_for(j->c->batch * j->bands, parallel_workers(j->run, work),
                         lay_out(j, NULL, &unused), do_band, j, j->run);
+}
+
+/* Whether all lines of a large y are aligned to any vector. */
+static int can_stream(const job *j) {
+    const pyconvc_chain *c = j->c;
+    const int64_t vector = 64, counts[] = {c->batch, c->output[D], c->output[H]};
+    double bytes = (double)j->bytes * (double)c->output[W];
+    if (c->y_sample != PYCONVC_SAMPLE_AS_COMPUTED || c->y_step[3] != 1 || (intptr_t)j->y % vector)
+        return 0;
+    for (int i = 0; i < 3; i++) {
+        if (counts[i] > 1 && c->y_step[i] * j->bytes % vector) return 0;
+        bytes *= (double)counts[i];
+    }
+    return bytes >= STREAM_FROM && (j->cut.axis != W || j->cut.rows * j->bytes % vector == 0);
 }
 
 static int is_zero(const unsigned char *sample, int64_t bytes) {
@@ -222,6 +244,7 @@ pyconvc_status missing_chain(const pyconvc_chain *c, const pyconvc_chain *sizes,
     j.y_bytes = chain_sample_bytes(c->y_sample, j.bytes);
     j.beyond_lacks = is_zero(sizes->pass[0].fill, j.bytes);
     pyconvc_status status = missing_find_cut(c, &j.cut);
+    j.stream = can_stream(&j);
     if (!status) status = missing_weigh(sizes, &j.by.total);
     j.by.least = least * j.by.total;
     j.by.normalize = normalize;

@@ -6,8 +6,9 @@
 
 #include "gather.h"
 
-#define BAND_BYTES  (1 << 17) /* of a copy: what an L2 cache holds beside some others */
-#define NEAR_BYTES  (1 << 19) /* the same, where its halo takes more */
+#define BAND_BYTES  (1 << 19) /* of a copy: four of them stay in a cache beside what chains need */
+#define LINE_BYTES  (1 << 17) /* the same of pieces of lines, whose halo takes little */
+#define NEAR_BYTES  (1 << 20) /* the same, where its halo takes more */
 #define MOST_BYTES  (3 << 20)
 #define LONG_LINE   8192 /* samples */
 #define HALO_SHARES 2.0  /* times the rows of the halo that a band has, at least */
@@ -33,6 +34,7 @@ static double copy_bytes(const pyconvc_chain *c, const missing_cut *cut) {
 /* Rows along an axis: so many times the halo, and more as far as there is room. */
 static missing_cut cut_along(const pyconvc_chain *c, int axis, double shares) {
     missing_cut cut = {.axis = axis};
+    const double room = axis == W ? LINE_BYTES : BAND_BYTES;
     int64_t run = 1;
     for (int i = 0; i < c->passes; i++) {
         const pyconvc_pass *pass = &c->pass[i];
@@ -41,8 +43,7 @@ static missing_cut cut_along(const pyconvc_chain *c, int axis, double shares) {
     }
     cut.rows = max64(1, (int64_t)(shares * (double)cut.halo));
     missing_cut twice = cut;
-    while (cut.rows < c->output[axis] &&
-           (twice.rows = 2 * cut.rows, copy_bytes(c, &twice) <= BAND_BYTES))
+    while (cut.rows < c->output[axis] && (twice.rows = 2 * cut.rows, copy_bytes(c, &twice) <= room))
         cut.rows = twice.rows;
     cut.rows = round_up(cut.rows, run);
     return cut;
@@ -52,9 +53,9 @@ static missing_cut cut_along(const pyconvc_chain *c, int axis, double shares) {
  * cut, unless there is an axis without passes; lines only where there is nothing else. */
 pyconvc_status missing_find_cut(const pyconvc_chain *c, missing_cut *cut) {
     const int first = chain_axis(&c->pass[0]);
-    const double most[] = {NEAR_BYTES, MOST_BYTES, MOST_BYTES};
-    const double shares[] = {HALO_SHARES, HALO_SHARES, LEAST_SHARE};
-    for (int i = 0; i < 3; i++)
+    const double most[] = {NEAR_BYTES, MOST_BYTES, MOST_BYTES, MOST_BYTES};
+    const double shares[] = {HALO_SHARES, HALO_SHARES, 1, LEAST_SHARE};
+    for (int i = 0; i < 4; i++)
         for (int way = 0; way < 3; way++)
             for (int a = D; a <= W; a++) {
                 *cut = cut_along(c, a, shares[i]);

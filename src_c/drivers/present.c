@@ -43,7 +43,8 @@ static void scale(const void *context, int64_t task, void *scratch) {
     const job *j = context;
     const int64_t first = task * BLOCK, at = first * j->bytes;
     (void)scratch;
-    j->kernels->scale(j->from + at, j->weight + at, min64(BLOCK, j->n - first), &j->by, j->to + at);
+    j->kernels->scale(j->from + at, j->weight + at, min64(BLOCK, j->n - first), &j->by, 0,
+                      j->to + at);
 }
 
 pyconvc_status pyconvc_lacks(int32_t dtype, const void *x, const uint8_t *mask, int64_t n,

@@ -55,11 +55,14 @@ static void blank(const void *x, const uint8_t *mask, int64_t n, void *to) {
         t[j] = mask[j] ? (elem)NAN : from[j];
 }
 
-static void scale(const void *x, const void *weight, int64_t n, const present_scale *by, void *y) {
+static void scale(const void *x, const void *weight, int64_t n, const present_scale *by,
+                  int to_memory, void *y) {
     const elem *sums = x, *weights = weight;
     const scale_limits limits = limits_of(by);
     elem *to = y;
     int64_t j = 0;
+    for (; to_memory && j + VL <= n; j += VL)
+        stream(to + j, scaled(load(sums + j), load(weights + j), &limits));
     for (; j + VL <= n; j += VL)
         store(to + j, scaled(load(sums + j), load(weights + j), &limits));
     if (j < n)

@@ -21,8 +21,9 @@ typedef struct {
     int (*split)(const void *x, const uint8_t *mask, int64_t n, void *to, void *valid);
     /* to[j] is NaN where mask[j] is not 0, else x[j]. */
     void (*blank)(const void *x, const uint8_t *mask, int64_t n, void *to);
-    /* x may be y. */
-    void (*scale)(const void *x, const void *weight, int64_t n, const present_scale *by, void *y);
+    /* x may be y. With stream, y is aligned to a vector and written past the cache. */
+    void (*scale)(const void *x, const void *weight, int64_t n, const present_scale *by, int stream,
+                  void *y);
 } present_kernels;
 
 #endif
