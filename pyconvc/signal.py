@@ -550,7 +550,7 @@ def _by_shape(in1, in2, mode, method, boundary, fillvalue, workers, out, **kind)
     if _choose.is_direct_by_shape(in1, in2, mode):
         return _plain(in1, in2, mode, "direct", boundary, fillvalue, workers, out, **kind)
     if out is workers is None and type(boundary) is str and boundary == "fill":
-        return _lines.convolve(in1, in2, mode, fillvalue, _threads.current, flip=kind["flip"])
+        return _lines.convolve(in1, in2, mode, fillvalue, _threads.resolve(), flip=kind["flip"])
     return None
 
 
@@ -589,7 +589,7 @@ def _filter2d(name, in1, in2, mode, boundary, fillvalue, workers, out, **kind):
 def _transform(name, in1, in2, mode, axes, workers, out):
     """The common body of the functions that always compute by Fourier transforms."""
     if axes is workers is out is None:
-        y = _lines.convolve(in1, in2, mode, 0, _threads.current, flip=True, method="fft")
+        y = _lines.convolve(in1, in2, mode, 0, _threads.resolve(), flip=True, method="fft")
         if y is not None:
             return y
     in1, in2 = _check.numeric(in1=in1, in2=in2)
