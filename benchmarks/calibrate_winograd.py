@@ -16,7 +16,7 @@ from scipy.optimize import nnls
 from pyconvc import _choose, _core, _winograd
 from pyconvc.nn import _geometry
 
-# Channels in and out, sides of the image, taps.
+# Channels in and out, sides of the image, taps; the stride.
 SQUARES = [(3, 64, 112), (64, 3, 112), (16, 16, 56), (64, 64, 28), (64, 64, 56), (32, 128, 56)]
 SQUARES += [(128, 32, 56), (128, 128, 28), (256, 64, 28), (64, 256, 28), (32, 32, 14), (64, 64, 14)]
 SQUARES += [(128, 128, 14), (256, 256, 14), (256, 512, 14), (256, 256, 10), (512, 512, 7)]
@@ -24,6 +24,9 @@ SQUARES += [(512, 256, 10), (192, 192, 8), (384, 384, 8), (256, 256, 7), (512, 5
 LAYERS = [(*channels, (size, size), (3, 3)) for *channels, size in SQUARES]
 LAYERS += [(48, 64, (35, 35), (5, 5)), (64, 64, (28, 28), (2, 2)), (64, 128, (1, 8000), (1, 2))]
 LAYERS += [(64, 128, (1, 3000), (1, 3)), (192, 192, (17, 17), (1, 7)), (192, 192, (17, 17), (7, 1))]
+LAYERS = [(*layer, 1) for layer in LAYERS]
+LAYERS += [(64, 64, (112, 112), (3, 3), 2), (128, 128, (56, 56), (3, 3), 2)]
+LAYERS += [(64, 128, (64, 64), (4, 4), 2), (80, 512, (1, 3000), (1, 3), (1, 2))]
 SECONDS = 0.3  # for each
 
 
@@ -38,9 +41,9 @@ def best(call):
     return least
 
 
-def times(x, w, y, before, tile):
+def times(x, w, y, p, tile):
     """Seconds of a call with weights transformed beforehand, and of one that does it all."""
-    numbers = {"pad_before": before, "winograd": tile}
+    numbers = {"pad_before": p.before, "stride": p.stride, "winograd": tile}
     plan = _core.Plan(x, w, y, **numbers)
     yield True, best(lambda: plan.run(x, y))
     yield False, best(lambda: _core.correlate(x, w, y, channels=True, **numbers))
@@ -49,12 +52,13 @@ def times(x, w, y, before, tile):
 def main():
     rate = _choose.DIRECT_RATE[_core.isa()]["f4"]
     counts, measured = [], []
-    for inputs, outputs, size, taps in LAYERS:
+    for inputs, outputs, size, taps, stride in LAYERS:
         x, w = np.ones((1, inputs, *size), "f4"), np.ones((outputs, inputs, *taps), "f4")
-        p = _geometry.forward(x.shape, w.shape, 1, "same", 1, 1, "zeros")
+        padding = "same" if stride == 1 else tuple(n // 2 for n in taps)
+        p = _geometry.forward(x.shape, w.shape, stride, padding, 1, 1, "zeros")
         y = np.empty(p.y_shape, "f4")
         for tile in _winograd.tiles_of(p):
-            for packed, seconds in times(x, w, y, p.before, tile):
+            for packed, seconds in times(x, w, y, p, tile):
                 numbers = _winograd.counts(p, tile, packed=packed)
                 if numbers[-1] > _winograd.CACHED:
                     continue

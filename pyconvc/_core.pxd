@@ -53,7 +53,7 @@ cdef extern from "pyconvc.h" nogil:
         void *data
 
     pyconvc_status pyconvc_complete(pyconvc_problem *p)
-    int32_t pyconvc_winograd_axis(int64_t taps, int32_t outputs, int alone, int64_t *parts)
+    int32_t pyconvc_winograd_axis(int64_t taps, int64_t stride, int32_t outputs, int alone, int64_t *parts)
     pyconvc_status pyconvc_correlate(const pyconvc_problem *p, const void *x, const void *w,
                                      const void *bias, void *y, const pyconvc_run *run)
     pyconvc_status pyconvc_input_grad(const pyconvc_problem *p, const void *y, const void *w,

@@ -3,7 +3,8 @@
 
 Along an axis a tile of M outputs of R taps takes M + R - 1 products in place of M R. That is done
 along the last axes; more taps are parts of R, summed as channels are, and so are taps along the
-depth. A dilated kernel is a plain one on each of the grids of samples that lie a dilation apart.
+depth. A stride makes phases of samples, each with taps of its own. A dilated kernel is a plain one
+on each of the grids of samples that lie a dilation apart.
 See src_c/kernels/winograd.c.
 """
 
@@ -16,11 +17,12 @@ TILES = 2, 3, 4  # outputs of a tile along an axis
 MOST_TAPS = 64
 
 # What an element of the transforms costs, in multiply-adds of the direct method: a product; a
-# sample of the input; of the output; a tap that is read; a weight that is made of taps; a weight
-# that is read, once for a block of tiles, unless it is still near after the transform. Measured by
+# sample of the input; of the output; a tap that is read; a weight that is made of taps; what such a
+# sample and such a weight cost more where there is a stride; a weight that is read, once for a
+# block of tiles, unless it is still near after the transform. Measured by
 # benchmarks/calibrate_winograd.py. What weights cost more that come from memory, because there are
 # more of them than a cache holds, about.
-COSTS = 0.84, 25, 11, 6.5, 5, 3.2
+COSTS = 0.84, 25, 11, 6.5, 5, 60, 8, 3.2
 FAR_COST, CACHED = 12, 4e6
 LANES, FEW = 8, 4  # tiles of a vector, and of a part of one, about
 BLOCK, HELD = 24, 1 << 16  # of a block, and transformed samples of its input, about the larger
@@ -30,13 +32,15 @@ def obstacle(p, dtype):
     """Why the method does not compute the layer `p`, or an empty string."""
     if dtype.kind != "f":
         return f"computes real floating-point samples, not {dtype}"
+    if any(n > 1 and apart > 1 for n, apart in zip(p.stride, p.dilation, strict=True)):
+        return f"takes a stride or a dilation along an axis, not stride={p.stride} of {p.dilation}"
     if not any(_forms(p, tile) for tile in TILES):
+        if any(n > 1 for n in p.stride):
+            return f"takes strides for which it has fewer products, not stride={p.stride}"
         return (
             "takes 2 to 16 taps along the last two axes, or along one of them, 64 at most, "
             f"not weight.shape={p.w_shape}"
         )
-    if any(n != 1 for n in p.stride):
-        return f"takes stride 1, not stride={p.stride}"
     if any(n != 1 for n in p.dilation[:-2]):
         return f"takes dilation 1 along the depth, not dilation={p.dilation}"
     sizes = zip(p.dilation, p.x_shape[2:], p.y_shape[2:], strict=True)
@@ -56,8 +60,12 @@ def _tiled(p):
 
 def _forms(p, tile):
     """(elements, parts) along each axis that is cut into such tiles; empty if they do not do."""
-    taps = [n for n, cut in zip(p.w_shape[2:], _tiled(p), strict=True) if cut]
-    forms = [_core.winograd_axis(n, tile, len(taps) == 1) for n in taps]
+    tiled = _tiled(p)
+    taps, strides = (
+        [n for n, cut in zip(a, tiled, strict=True) if cut] for a in (p.w_shape[2:], p.stride)
+    )
+    axes = zip(taps, strides, strict=True)
+    forms = [_core.winograd_axis(n, tile, len(taps) == 1, stride) for n, stride in axes]
     return forms if all(forms) and math.prod(taps) <= MOST_TAPS else []
 
 
@@ -98,11 +106,14 @@ def counts(p, tile, *, packed=False, adjoint=False):
     lanes = LANES if tiles > LANES else FEW
     blocks = -(-tiles // max(BLOCK, HELD // (channels[0] * elements)))
     taps = math.prod(n for n, cut in zip(p.w_shape[2:], tiled, strict=True) if cut)
+    strided = any(n > 1 and cut for n, cut in zip(p.stride, tiled, strict=True))
     counts = (
         elements * weights * -(-tiles // lanes) * lanes,
         *(elements * c * tiles for c in channels),
         0 if packed else weights // parts * taps,
         0 if packed else elements * weights,
+        elements * channels[0] * tiles if strided else 0,
+        elements * weights if strided and not packed else 0,
         0 if blocks == 1 and not packed else elements * weights * blocks,
     )
     return [p.groups * n for n in counts]

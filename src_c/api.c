@@ -76,9 +76,10 @@ static pyconvc_status by_mix(const pyconvc_problem *p, const void *x, const void
     return status;
 }
 
-int32_t pyconvc_winograd_axis(int64_t taps, int32_t outputs, int alone, int64_t *parts) {
+int32_t pyconvc_winograd_axis(int64_t taps, int64_t stride, int32_t outputs, int alone,
+                              int64_t *parts) {
     winograd_axis axis;
-    if (!winograd_find_axis(taps, outputs, alone, &axis)) return 0;
+    if (!winograd_find_axis(taps, stride, outputs, alone, &axis)) return 0;
     *parts = axis.parts;
     return axis.elements;
 }

@@ -17,7 +17,7 @@ from nn_cases import layers
 from test_memory import PER_WORKER, peak
 
 import pyconvc
-from pyconvc import _winograd, nn
+from pyconvc import _core, _winograd, nn
 from pyconvc.nn import _methods
 from pyconvc.reference import nn as reference
 
@@ -55,7 +55,9 @@ def suited(draw, tile, most_channels=5):
         n + taps[a] + draw(st.sampled_from([0, 0, 33])) for a, n in enumerate(layer.space)
     )
     options = layer.options | {"stride": 1, "dilation": 1}
-    if options["padding_mode"] == "zeros":
+    if tile != 3 and draw(st.booleans()):
+        options["stride"] = tuple(draw(st.integers(1, 2)) if n == 3 else 1 for n in taps)
+    elif options["padding_mode"] == "zeros":
         dilation = (1, *(draw(st.integers(1, 3)) for _ in range(2)))[-layer.rank :]
         space = tuple(n + t * (d - 1) for n, t, d in zip(space, taps, dilation, strict=True))
         options["dilation"] = dilation
@@ -107,6 +109,9 @@ LARGE = [
     ((2, 40, 33, 33), (34, 40, 3, 3), {"padding": 12, "dilation": 12}),
     ((2, 12, 9, 310), (10, 6, 3, 3), {"padding": (1, 70), "dilation": (2, 100), "groups": 2}),
     ((2, 9, 5, 12, 20), (34, 9, 2, 7, 3), {"padding": 1}),
+    ((2, 40, 57, 61), (34, 40, 3, 3), {"padding": 1, "stride": 2}),
+    ((2, 6, 300), (10, 3, 16), {"padding": 4, "stride": 8, "groups": 2}),
+    ((2, 9, 31, 40), (18, 9, 4, 3), {"padding": 1, "stride": (2, 1), "padding_mode": "circular"}),
 ]
 
 
@@ -118,6 +123,12 @@ def test_same_bits_for_any_workers_and_batch(x, w, options, dtype, tile):
     x, w = cases.random(x, dtype), cases.random(w, dtype, 1)
     bias = cases.random(len(w), dtype, 2)
     options = options | {"method": "winograd"}
+    strides = np.broadcast_to(options.get("stride", 1), w.ndim - 2)
+    if not all(
+        _core.winograd_axis(n, tile, max(w.shape[2:]) == w[0, 0].size, s)
+        for n, s in zip(w.shape[2:], strides, strict=True)
+    ):
+        pytest.skip("there are no such tiles")
     with tiles_of(tile):
         got = conv(x, w, bias, **options, workers=1)
         for workers in (2, 3, 5):
@@ -205,6 +216,20 @@ def test_what_is_not_finite_stays_on_its_grid(value, across):
     others = np.ones(got.shape, bool)
     others[:, :, 1::4, 7 % across :: across] = False  # 9 + 4 and 6 + 1, modulo the dilation
     np.testing.assert_array_equal(got[others], clean[others])
+
+
+@pytest.mark.parametrize("tile", [2, 4])
+@pytest.mark.parametrize("value", [np.nan, np.inf, 3e38])
+def test_what_is_not_finite_stays_local_with_a_stride(value, tile):
+    x, w = cases.random((2, 6, 25, 34), np.float32), cases.random((8, 3, 3, 3), np.float32, 1)
+    run = {"padding": 1, "stride": 2, "groups": 2}
+    with tiles_of(tile):
+        clean = nn.conv2d(x, w, **run, method="winograd")
+        x[(1, 4, 9, 6)] = value
+        got = as_direct(nn.conv2d, x, w, run)
+    far = np.ones(got.shape, bool)
+    far[1, 4:, 0:9, 0:8] = False
+    np.testing.assert_array_equal(got[far], clean[far])
 
 
 @pytest.mark.parametrize("value", [np.nan, np.inf, 3e38])
@@ -330,7 +355,8 @@ def test_nothing_to_compute(shape, filters):
 @pytest.mark.parametrize(
     ("arguments", "named"),
     [
-        ({"stride": 2}, "stride"),
+        ({"stride": 3}, "stride"),
+        ({"stride": (1, 2), "dilation": (1, 2)}, "stride"),
         ({"dilation": (1, 9)}, "dilation"),
         ({"dilation": (1, 2), "padding": 1, "padding_mode": "reflect"}, "padding_mode"),
         ({"taps": (1, 17)}, "weight.shape"),
@@ -367,7 +393,7 @@ def test_auto_takes_it_whatever_the_batch():
         choice = nn.choose((batch, *x[1:]), w, padding=1)
         assert choice.method == "winograd"
         assert min(choice.seconds, key=choice.seconds.get) == "winograd"
-    for options in ({"stride": 2}, {"dtype": np.complex64}, {"dtype": np.int16}):
+    for options in ({"stride": 3}, {"dtype": np.complex64}, {"dtype": np.int16}):
         assert nn.choose(x, w, **options).method != "winograd"
     assert nn.choose((1, 1, 40, 40), (1, 1, 3, 3)).method == "direct"
 

@@ -1,10 +1,10 @@
 # The correlate pass, its adjoints, and plans.
 
 
-def winograd_axis(int64_t taps, int outputs, bint alone):
+def winograd_axis(int64_t taps, int outputs, bint alone, int64_t stride=1):
     """(elements, parts) of pyconvc_winograd_axis, or None."""
     cdef int64_t parts = 0
-    cdef int32_t elements = pyconvc_winograd_axis(taps, outputs, alone, &parts)
+    cdef int32_t elements = pyconvc_winograd_axis(taps, stride, outputs, alone, &parts)
     return (elements, parts) if elements else None
 
 

@@ -57,8 +57,8 @@ def _conv(rank):
             True is convolution in the mathematical sense, False is correlation.
         method : {"auto", "direct", "winograd", "gemm", "fft"}
             How to compute; see `pyconvc.nn.choose`. ``"winograd"`` takes 2 to 16 taps
-            along the last axis, the axis before, or both, stride 1, and dilation with added zeros
-            only.
+            along the last axis, the axis before, or both, strides that leave it fewer products,
+            and dilation at stride 1 with added zeros only.
         accumulate : {None, "double"}
             Sum in the precision of the result, or in double precision.
         workers : int, optional

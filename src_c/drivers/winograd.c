@@ -93,14 +93,14 @@ static void find_peaks(const winograd_plan *plan, const char *packed, int64_t pl
 static void transform_plane(const winograd_plan *plan, const task *t, const scratch *s,
                             int64_t part_of_taps, const char *packed, char *to) {
     const winograd_form *form = &plan->form;
-    winograd_input part = {.form = form,
-                           .lines = &plan->lines,
-                           .down = winograd_part(&form->down, part_of_taps / form->across.parts),
-                           .across =
-                               winograd_part(&form->across, part_of_taps % form->across.parts),
-                           .x = packed,
-                           .to = to,
-                           .to_element = plan->input_step};
+    winograd_input part = {
+        .form = form,
+        .lines = &plan->lines,
+        .down = winograd_find_part(&form->down, part_of_taps / form->across.parts).first,
+        .across = winograd_find_part(&form->across, part_of_taps % form->across.parts).first,
+        .x = packed,
+        .to = to,
+        .to_element = plan->input_step};
     for (int64_t i = 0; i < t->segments; i++) {
         part.tiles = s->segments[i].tiles;
         plan->kernels->input(&part);

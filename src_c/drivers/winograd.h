@@ -1,4 +1,4 @@
-/* winograd.h -- layers of stride 1 by minimal filtering: fewer products, sums of other samples.
+/* winograd.h -- layers by minimal filtering: fewer products, sums of other samples.
  *
  * Along the width, the height, or both. Taps along the depth are sums as over channels: what is
  * transformed are planes, each an input channel at a depth tap, as in tile.h. The taps of a dilated
@@ -65,7 +65,8 @@ typedef struct {
 
 /* The form for so many taps, if there is one: that of the fewest products. Rounding errors of two
  * axes multiply, so unless one is alone only short forms count. */
-int winograd_find_axis(int64_t taps, int64_t outputs, int alone, winograd_axis *axis);
+int winograd_find_axis(int64_t taps, int64_t stride, int64_t outputs, int alone,
+                       winograd_axis *axis);
 
 /* Whether this method computes p, with tiles of p->winograd outputs along the width. */
 int winograd_suits(const pyconvc_problem *p);

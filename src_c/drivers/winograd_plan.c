@@ -24,10 +24,19 @@ static int has_grids(const pyconvc_problem *p, int a) {
 }
 
 static int is_plain(const pyconvc_problem *p, int a) {
-    return p->stride[a] == 1 && (p->dilation[a] == 1 || (a != D && has_grids(p, a)));
+    return p->dilation[a] == 1 || (a != D && p->stride[a] == 1 && has_grids(p, a));
 }
 
-int winograd_find_axis(int64_t taps, int64_t outputs, int alone, winograd_axis *axis) {
+/* Parts of so many taps each. */
+static int64_t count_parts(int64_t taps, int64_t apart, int64_t most) {
+    int64_t parts = 0;
+    for (int64_t phase = 0; phase < min64(apart, taps); phase++)
+        parts += ceil_div(ceil_div(taps - phase, apart), most);
+    return parts;
+}
+
+int winograd_find_axis(int64_t taps, int64_t stride, int64_t outputs, int alone,
+                       winograd_axis *axis) {
     static const struct {
         int32_t outputs, phases, taps;
     } list[] = {
@@ -36,14 +45,15 @@ int winograd_find_axis(int64_t taps, int64_t outputs, int alone, winograd_axis *
     int64_t least = INT64_MAX;
     if (taps > WINOGRAD_LONG) return 0;
     for (int32_t i = 0; i < (int32_t)(sizeof list / sizeof *list); i++) {
-        const int32_t elements = list[i].outputs + list[i].taps - 1;
-        const int64_t parts = ceil_div(taps, list[i].taps);
-        if (list[i].outputs != (taps == 1 ? 1 : outputs) || list[i].taps > taps ||
-            (!alone && list[i].taps > WINOGRAD_BESIDE) || parts * elements >= least)
+        const int32_t m = list[i].outputs, s = list[i].phases, r = list[i].taps,
+                      elements = s * m + r - s;
+        const int64_t apart = stride / s, parts = apart ? count_parts(taps, apart, r) : 0;
+        if (m != (taps == 1 ? 1 : outputs) || (s > 1 && s != stride) ||
+            r > ceil_div(taps, max64(1, apart)) || (r == 1 && taps > 1) ||
+            (!alone && r > WINOGRAD_BESIDE) || parts * elements >= least)
             continue;
         least = parts * elements;
-        *axis = (winograd_axis){i,    list[i].outputs, list[i].phases, list[i].taps, elements, taps,
-                                parts};
+        *axis = (winograd_axis){i, m, s, r, elements, taps, parts, apart};
     }
     return least < INT64_MAX;
 }
@@ -52,8 +62,8 @@ static int find_form(const pyconvc_problem *p, winograd_form *form) {
     const int64_t rows = p->kernel[H], columns = p->kernel[W];
     const int alone = rows == 1 || columns == 1;
     if (rows * columns == 1 || rows * columns > WINOGRAD_KERNEL ||
-        !winograd_find_axis(rows, p->winograd, alone, &form->down) ||
-        !winograd_find_axis(columns, p->winograd, alone, &form->across))
+        !winograd_find_axis(rows, p->stride[H], p->winograd, alone, &form->down) ||
+        !winograd_find_axis(columns, p->stride[W], p->winograd, alone, &form->across))
         return 0;
     form->elements = (int64_t)form->down.elements * form->across.elements;
     form->parts = form->down.parts * form->across.parts;
@@ -233,7 +243,8 @@ void winograd_take_grid(winograd_grid *g, int a, int64_t r) {
     p->input[a] = first < p->input[a] ? (p->input[a] - 1 - first) / d + 1 : 0;
     p->output[a] = r < p->output[a] ? (p->output[a] - 1 - r) / d + 1 : 0;
     p->pad_before[a] = (first - start) / d;
-    p->pad_after[a] = p->output[a] + p->kernel[a] - 1 - p->input[a] - p->pad_before[a];
+    p->pad_after[a] =
+        (p->output[a] - 1) * p->stride[a] + p->kernel[a] - p->input[a] - p->pad_before[a];
     p->dilation[a] = 1;
     p->x_step[3 + a] *= d;
     p->y_step[3 + a] *= d;

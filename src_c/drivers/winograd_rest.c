@@ -16,8 +16,8 @@ static int64_t marked(const unsigned char *tile, int64_t most) {
 
 /* Outputs first .. first + count - 1 of an axis: the same samples of the same input. */
 static void crop(pyconvc_problem *p, int a, int64_t first, int64_t count) {
-    p->pad_before[a] -= first;
-    p->pad_after[a] = count + p->kernel[a] - 1 - p->input[a] - p->pad_before[a];
+    p->pad_before[a] -= first * p->stride[a];
+    p->pad_after[a] = (count - 1) * p->stride[a] + p->kernel[a] - p->input[a] - p->pad_before[a];
     p->output[a] = count;
 }
 

@@ -63,9 +63,9 @@ typedef struct {
     int32_t dtype;     /* pyconvc_dtype */
     int32_t flip;      /* nonzero: index-reverse the taps (convolution) */
     int32_t conjugate; /* nonzero: conjugate the taps (complex dtypes) */
-    /* Outputs of a tile of Winograd's method along the height and the width, 2 to 4: for a stride
-     * of 1, where pyconvc_winograd_axis has a form for the taps of both, if more than one; with
-     * padding and dilation at once by CONSTANT only; 0: direct. */
+    /* Outputs of a tile of Winograd's method along the height and the width, 2 to 4: where
+     * pyconvc_winograd_axis has a form for the taps of both, if more than one; stride and dilation
+     * not at once, padding and dilation at once by CONSTANT only; 0: direct. */
     int32_t winograd;
     int32_t boundary[PYCONVC_RANK]; /* pyconvc_boundary of each axis */
     unsigned char fill[16];         /* one element: the value beyond a CONSTANT edge */
@@ -95,7 +95,8 @@ pyconvc_status pyconvc_complete(pyconvc_problem *p);
 /* How Winograd's method takes so many taps along an axis, for tiles of so many outputs: elements of
  * a transformed tile, and of how many parts of the taps it has one; 0 if it does not. alone: there
  * are taps along no other axis but the depth. */
-int32_t pyconvc_winograd_axis(int64_t taps, int32_t outputs, int alone, int64_t *parts);
+int32_t pyconvc_winograd_axis(int64_t taps, int64_t stride, int32_t outputs, int alone,
+                              int64_t *parts);
 
 /* The passes. The caller grants: p completed; x, w, y valid for their steps; what is written
  * overlaps nothing that is read. bias (one sample for each channel written, contiguous) may be

@@ -18,11 +18,11 @@
 
 #include "turn.h"
 
-#define MOST       8  /* elements of a tile along an axis */
+#define MOST       9  /* elements of a tile along an axis */
 #define MOST_N     8  /* and those of a phase */
 #define MOST_PAIRS 3  /* pairs of points */
 #define MOST_PART  9  /* taps of a part along both axes */
-#define MOST_HALF  18 /* taps along one by elements along the other */
+#define MOST_HALF  27 /* taps along one by elements along the other */
 #define MOST_VECS  6  /* vectors of the product's register tile */
 #define MOST_SUMS  24 /* and its sums */
 #define AHEAD      64 /* channels, whose weights are asked for before their use */
@@ -30,6 +30,7 @@
 /* The pairs of N points, by N: of simple fractions those with about the least error. (The usual 1
  * and 2 of N = 6 have more than twice as much.) */
 static const double POINTS[MOST_N + 1][MOST_PAIRS] = {
+    [3] = {3. / 2},
     [4] = {1},
     [5] = {3. / 4, 21. / 8},
     [6] = {11. / 16, 3. / 2},
@@ -220,7 +221,7 @@ INLINE void finish_row(const int M, const int S, const int R, const columns *at,
     const int64_t step = at->step, to_step = at->to_step;
     for (int64_t n = at->inner.count; n > 0; n--, from += VL, unfit += VL, to += at->inner.to) {
         vec s[MOST], y[4], watch = load(unfit);
-        UNROLL(16)
+        UNROLL(9)
         for (int j = 0; j < ELEMENTS(M, S, R); j++)
             s[j] = load(from + j * step);
         interpolate_phases(M, S, R, s, y);
@@ -277,15 +278,15 @@ INLINE void weigh_square(const int M, const int S, const int R, const taps *g, e
             for (int h = 0; h < R; h++)
                 line[h] = load(first + h * row + t * column);
             weigh_phases(M, S, R, line, u);
-            UNROLL(8)
+            UNROLL(9)
             for (int i = 0; i < N; i++)
                 half[i][t] = u[i];
         }
-        UNROLL(8)
+        UNROLL(9)
         for (int i = 0; i < N; i++) {
             vec u[MOST];
             weigh_phases(M, S, R, half[i], u);
-            UNROLL(8)
+            UNROLL(9)
             for (int j = 0; j < N; j++)
                 store(line_to + j * to_element, u[j]);
             line_to = held_pointer(line_to + N * to_element);
@@ -312,11 +313,11 @@ INLINE int64_t sample_at(const int M, const int S, const int R, const columns *a
             elem *to = at->to + o * at->outer.to;                                                  \
             for (int64_t n = at->inner.count; n > 0; n--) {                                        \
                 vec x[MOST], y[MOST];                                                              \
-                UNROLL(8)                                                                          \
+                UNROLL(9)                                                                          \
                 for (int j = 0; j < (cols); j++)                                                   \
                     x[j] = load(from + (element));                                                 \
                 matrix;                                                                            \
-                UNROLL(8)                                                                          \
+                UNROLL(9)                                                                          \
                 for (int i = 0; i < (rows); i++)                                                   \
                     store(to + i * to_step, y[i]);                                                 \
                 from += at->inner.from;                                                            \
@@ -411,33 +412,36 @@ static void weigh_part(const winograd_weights *job, const taps *g, elem *to, int
     }
 }
 
-/* A part of them by itself; taps that the part before has as well are zero. */
-INLINE taps cut(const winograd_form *form, const taps *g, int64_t i, int64_t j, elem *to) {
+/* A part of them by itself. */
+INLINE taps cut(const winograd_form *form, const taps *g, int64_t part, elem *to) {
     const winograd_axis *down = &form->down, *across = &form->across;
-    const int64_t top = winograd_part(down, i), left = winograd_part(across, j),
-                  none = i * down->taps - top, nor = j * across->taps - left;
+    const winograd_part of_rows = winograd_find_part(down, part / across->parts),
+                        of_row = winograd_find_part(across, part % across->parts);
     const taps cut = {to, g->count, down->taps * across->taps * VL, across->taps * VL, VL, NULL, 0};
-    const elem *from = g->first + top * g->row + left * g->column;
+    const int64_t row = down->apart * g->row, column = across->apart * g->column;
+    const elem *from = g->first + of_rows.first * g->row + of_row.first * g->column;
     for (int64_t c = 0; c < g->count; c++)
         for (int64_t h = 0; h < down->taps; h++)
-            for (int64_t t = 0; t < across->taps; t++)
+            for (int64_t t = 0; t < across->taps; t++) {
+                const int has =
+                    of_rows.from <= h && h < of_rows.end && of_row.from <= t && t < of_row.end;
                 store(to + c * cut.next + h * cut.row + t * VL,
-                      h < none || t < nor ? (vec){0}
-                                          : load(from + c * g->next + h * g->row + t * g->column));
+                      has ? load(from + c * g->next + h * row + t * column) : (vec){0});
+            }
     return cut;
 }
 
 /* Some kernels, part by part. */
 static void weigh_kernels(const winograd_weights *job, const taps *g, elem *to) {
     const winograd_form *form = job->form;
-    const int64_t to_next = form->parts * PANEL, across = form->across.parts;
+    const int64_t to_next = form->parts * PANEL;
     elem some[MOST_PART * VL * VL];
     if (form->parts == 1) {
         weigh_part(job, g, to, to_next);
         return;
     }
     for (int64_t p = 0; p < form->parts; p++, to += PANEL) {
-        const taps of_part = cut(form, g, p / across, p % across, some);
+        const taps of_part = cut(form, g, p, some);
         weigh_part(job, &of_part, to, to_next);
     }
 }

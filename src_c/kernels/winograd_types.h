@@ -1,8 +1,10 @@
 /* winograd_types.h -- what the kernels of Winograd's method are: their types and their contract.
  *
  * M outputs of a tile along an axis from M + R - 1 products, for R taps. More taps are parts of R
- * that are summed as channels are, each over samples of its own. A tile is rows x columns outputs;
- * lanes are tiles. Steps count elements of the dtype. The stages, each for one block of tiles:
+ * that are summed as channels are, each over samples of its own. A stride makes phases of samples,
+ * with taps of their own: these are parts, or what a form is made of. A tile is rows x columns
+ * outputs; lanes are tiles. Steps count elements of the dtype. The stages, each for one block of
+ * tiles:
  *
  * - weights: to[e * to_element + (c * parts + p) * panel + k] is part p, transformed, of the kernel
  *   of output channel k and input channel c; a panel has the table's `panel`, those from
@@ -26,11 +28,12 @@
 
 /* What there is along an axis, X(M, S, R), S being the stride; the first is an axis without taps. */
 #define PYCONVC_FOR_WINOGRAD_AXES(X)                                                               \
-    X(1, 1, 1) X(2, 1, 3) X(3, 1, 3) X(4, 1, 2) X(4, 1, 3) X(4, 1, 4) X(4, 1, 5)
+    X(1, 1, 1)                                                                                     \
+    X(2, 1, 3) X(3, 1, 3) X(4, 1, 2) X(4, 1, 3) X(4, 1, 4) X(4, 1, 5) X(2, 2, 3) X(4, 2, 3)
 
 enum {
     WINOGRAD_TAPS = 5,                 /* most of R */
-    WINOGRAD_PHASES = 1,               /* most of S */
+    WINOGRAD_PHASES = 2,               /* most of S */
     WINOGRAD_BESIDE = 3,               /* where both axes have taps: errors multiply */
     WINOGRAD_LONG = 16,                /* taps of a kernel along an axis */
     WINOGRAD_KERNEL = 64,              /* and together, at most */
@@ -41,7 +44,8 @@ typedef struct {
     int32_t form;                  /* the place in the list above */
     int32_t outputs, phases, taps; /* M, S and R */
     int32_t elements;              /* M + R - 1 of all phases, R being the taps of each */
-    int64_t kernel, parts;         /* taps of the kernel, and parts of R that they are */
+    int64_t kernel, parts, apart;  /* taps of the kernel, parts of R that they are, and from one
+                                      tap of a part to the next */
 } winograd_axis;
 
 typedef struct {
@@ -49,11 +53,26 @@ typedef struct {
     int64_t elements, parts; /* along both */
 } winograd_form;
 
-/* The first tap of a part. The last one ends with the kernel: taps that the part before has as well
- * are zero in it. */
-static inline int64_t winograd_part(const winograd_axis *axis, int64_t part) {
-    const int64_t first = part * axis->taps, last = axis->kernel - axis->taps;
-    return first < last ? first : last;
+/* Taps of a part: the first, and from which to which of its R it has. Others are zero in it: those
+ * that the part before has as well, for the last one of a phase ends with it, and those beyond the
+ * kernel. */
+typedef struct {
+    int64_t first, from, end;
+} winograd_part;
+
+static inline winograd_part winograd_find_part(const winograd_axis *axis, int64_t part) {
+    for (int64_t phase = 0;; phase++) {
+        const int64_t taps = (axis->kernel - phase - 1) / axis->apart + 1,
+                      parts = (taps - 1) / axis->taps + 1, most = taps - axis->taps,
+                      at = part * axis->taps,
+                      first = most < 0    ? 0
+                              : at < most ? at
+                                          : most;
+        if (part < parts)
+            return (winograd_part){phase + first * axis->apart, at - first,
+                                   most < 0 ? taps : axis->taps};
+        part -= parts;
+    }
 }
 
 /* Where the samples of an axis lie that a tap meets, those of a phase one after the other. */
