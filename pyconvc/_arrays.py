@@ -20,6 +20,8 @@ def view(value, name="array"):
     TypeError
         If the library that owns the values does not show them: for instance because a gradient is
         to be computed, or because they are in another device's memory.
+    ValueError
+        If rows of a sequence differ in length.
 
     Examples
     --------
@@ -32,6 +34,6 @@ def view(value, name="array"):
     only_dlpack = hasattr(value, "__dlpack__") and not hasattr(value, "__array__")
     try:
         return np.from_dlpack(value) if only_dlpack else np.asarray(value)
-    except (RuntimeError, BufferError, TypeError) as error:
-        kind = type(value).__name__
-        raise TypeError(f"{name}: a {kind} that NumPy cannot read: {error}") from error
+    except (RuntimeError, BufferError, TypeError, ValueError) as error:
+        kind = ValueError if isinstance(error, ValueError) else TypeError
+        raise kind(f"{name}: a {type(value).__name__} that NumPy cannot read: {error}") from error

@@ -6,6 +6,7 @@ check.
 
 import functools
 import math
+import numbers
 import operator
 
 import numpy as np
@@ -44,6 +45,36 @@ def mode(value):
     if not isinstance(value, str) or value not in MODES:
         raise bad("mode", value, "acceptable mode flags are 'valid', 'same', or 'full'")
     return value
+
+
+def index(argument, value):
+    """An int, of whatever type."""
+    try:
+        return operator.index(value)
+    except TypeError:
+        raise TypeError(f"{argument}={value!r}: must be an integer") from None
+
+
+def number(argument, value):
+    """A float, of whatever number it is the nearest to."""
+    try:
+        return float(value)
+    except (TypeError, ValueError, OverflowError) as error:
+        kind = ValueError if isinstance(error, OverflowError) else type(error)
+        raise kind(f"{argument}={value!r}: must be a real number: {error}") from None
+
+
+def name(argument, value):
+    """A name, of whatever."""
+    if not isinstance(value, str):
+        raise TypeError(f"{argument}={value!r}: must be a string")
+    return value
+
+
+def accumulation(value):
+    """How a layer's sums are added up: None or "double"."""
+    if value is not None and (not isinstance(value, str) or value != "double"):
+        raise bad("accumulate", value, "must be None or 'double'")
 
 
 def one_of(argument, value, allowed):
@@ -115,11 +146,20 @@ def numeric(**arrays):
         array = view(value, name)
         if array.dtype.kind == "V" and array.dtype.isbuiltin == 2:  # as of the package ml_dtypes
             raise TypeError(f"{name}: dtype {array.dtype} is not computed; convert it to float32")
-        if array.dtype.kind not in "biufcO":
-            kind = TypeError if array.dtype.kind in "mM" else ValueError
-            raise kind(f"{name}: dtype {array.dtype} is not numeric")
+        check_numeric(name, array, value)
         result.append(array)
     return result
+
+
+def check_numeric(name, array, value):
+    """Refuse an array, made of a value, of what could not be numbers."""
+    if array.dtype.kind not in "biufcO":
+        kind = TypeError if array.dtype.kind in "mM" else ValueError
+        raise kind(f"{name}: dtype {array.dtype} is not numeric")
+    if array.dtype.kind == "O" and any(v is None for v in array.flat[:1]):
+        raise TypeError(f"{name}={value!r}: not of numbers")
+    if array.dtype.kind == "O" and array.ndim == 0 and not isinstance(array[()], numbers.Number):
+        raise TypeError(f"{name}: a {type(value).__name__} is neither a number nor an array")
 
 
 def same_rank(**arrays):
@@ -148,7 +188,7 @@ def fill_value(value, dtype):
     if type(value) is int and value == 0:
         return _zero(dtype)
     wraps = isinstance(value, (np.integer, np.ndarray))  # as scipy has it
-    value = np.asarray(value)
+    value = view(value, "fillvalue")
     if value.size != 1:
         raise ValueError(
             f"`fillvalue` must be scalar or an array with one element, not of shape {value.shape}"
@@ -238,18 +278,27 @@ def layer_arrays(accumulate, names, x, w, bias=None):
 
 def array(value, name="input"):
     """Anything that NumPy can view, as the kernels can read it: in place where they can."""
-    return value if _core.is_canonical(value) else _core.canonical(view(value, name))
+    if _core.is_canonical(value):
+        return value
+    a = view(value, name)
+    if a.dtype.kind not in "biufcV":
+        raise TypeError(f"{name}: a layer has no samples of dtype {a.dtype}, only numbers")
+    return _core.canonical(a)
+
+
+def layer_dtypes(accumulate, *dtypes):
+    """(dtype of a layer's result, dtype to compute in) from those of its arrays."""
+    if accumulate is not None:
+        accumulation(accumulate)
+    return _layer_dtypes(accumulate, *dtypes)
 
 
 @functools.lru_cache(maxsize=256)
-def layer_dtypes(accumulate, *dtypes):
-    """(dtype of a layer's result, dtype to compute in) from those of its arrays."""
+def _layer_dtypes(accumulate, *dtypes):
     try:
         dtype = np.result_type(*dtypes)
     except TypeError as error:
         raise TypeError(f"arrays (input or gradient, weight, bias): {error}") from None
-    if accumulate is not None and accumulate != "double":
-        raise bad("accumulate", accumulate, "must be None or 'double'")
     work = np.dtype(np.float32) if dtype.name in NARROW else dtype
     if accumulate and work.kind in "fc":
         work = np.dtype(np.complex128 if work.kind == "c" else np.float64)

@@ -155,7 +155,7 @@ def is_direct_by_shape(in1, in2, mode):
     """Whether floating arrays convolved along all axes, with zeros beyond, are directly, told by
     little more than their shapes; False is no answer.
     """
-    if not type(in1) is type(in2) is np.ndarray or in1.dtype != in2.dtype:
+    if not type(in1) is type(in2) is np.ndarray or in1.dtype != in2.dtype or type(mode) is not str:
         return False
     if in1.ndim != in2.ndim or in1.dtype.char not in "fd" or not in1.size >= in2.size > 0:
         return False

@@ -57,10 +57,11 @@ def wanted(x, name, nan_policy, mask, min_weight, normalize):
     _check.one_of("nan_policy", nan_policy, POLICIES)
     if nan_policy == "raise" and not _nowhere_nan(x):
         raise ValueError(f"nan_policy='raise': {name} has NaN in it")
+    min_weight = _check.number("min_weight", min_weight)
     if not 0 <= min_weight <= 1:
         raise _check.bad("min_weight", min_weight, "must be between 0 and 1")
     if mask is not None:
-        mask = np.asarray(mask)
+        mask = _check.view(mask, "mask")
         if mask.dtype != bool:
             raise TypeError(f"mask.dtype={mask.dtype}: must be bool, True where {name} is missing")
         try:
@@ -69,7 +70,7 @@ def wanted(x, name, nan_policy, mask, min_weight, normalize):
             raise _check.bad("mask.shape", mask.shape, f"must broadcast to {x.shape}") from None
     if mask is None and (nan_policy != "omit" or x.dtype.kind not in "fc"):
         return None
-    return Missing(mask, float(min_weight), bool(normalize))
+    return Missing(mask, min_weight, bool(normalize))
 
 
 def floating(x, w, mode):

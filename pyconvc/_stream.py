@@ -54,7 +54,10 @@ class Stream:
         self._rule = _check.signal_boundaries(boundary, 1)[0]
         if _check.BOUNDARIES[self._rule] == "circular":
             raise _check.bad("boundary", boundary, "a stream cannot begin with its last samples")
+        _check.fill_value(fillvalue, np.dtype(complex))  # whatever the samples will be
         self._mode, self._fillvalue = _check.mode(mode), fillvalue
+        if _check.index("axis", axis) not in range(-64, 64):
+            raise _check.bad("axis", axis, "no array has so many")
         self._axis, self._workers = axis, _threads.resolve(workers)
         self._forget()
 

@@ -6,7 +6,6 @@ that broadcasts, ``workers=`` and ``out=`` everywhere, and exact results in ever
 Padding is values: the result is that of `numpy.pad` followed by mode ``"valid"``.
 """
 
-import operator
 import warnings
 
 import numpy as np
@@ -28,7 +27,7 @@ __all__ = [
     "oaconvolve",
 ]
 
-NO_WEIGHT = 0.0
+PROPAGATE, NO_WEIGHT = "propagate", 0.0
 METHODS = ("auto", "direct", "fft", "separable")
 
 
@@ -41,7 +40,7 @@ def convolve(
     boundary="fill",
     fillvalue=0,
     axes=None,
-    nan_policy="propagate",
+    nan_policy=PROPAGATE,
     mask=None,
     min_weight=NO_WEIGHT,
     normalize=True,
@@ -119,7 +118,7 @@ def convolve(
     >>> signal.convolve([1, np.nan, 3], [1, 1], nan_policy="omit", boundary="edge")
     array([2., 2., 6., 6.])
     """
-    if axes is mask is None and nan_policy == "propagate" and min_weight is NO_WEIGHT:
+    if axes is mask is None and nan_policy is PROPAGATE and min_weight is NO_WEIGHT:
         y = _core.plain(
             in1,
             in2,
@@ -151,7 +150,7 @@ def correlate(
     boundary="fill",
     fillvalue=0,
     axes=None,
-    nan_policy="propagate",
+    nan_policy=PROPAGATE,
     mask=None,
     min_weight=NO_WEIGHT,
     normalize=True,
@@ -184,7 +183,7 @@ def correlate(
     >>> signal.correlate([1, 2, 3], [0, 1, 0.5])
     array([0.5, 2. , 3.5, 3. , 0. ])
     """
-    if axes is mask is None and nan_policy == "propagate" and min_weight is NO_WEIGHT:
+    if axes is mask is None and nan_policy is PROPAGATE and min_weight is NO_WEIGHT:
         y = _core.plain(
             in1,
             in2,
@@ -468,9 +467,8 @@ def correlation_lags(in1_len, in2_len, mode="full"):
     >>> signal.correlation_lags(4, 3)
     array([-2, -1,  0,  1,  2,  3])
     """
-    if mode not in _check.MODES:
-        raise ValueError(f"Mode {mode} is invalid: must be 'full', 'same' or 'valid'")
-    n, k = operator.index(in1_len), operator.index(in2_len)
+    _check.mode(mode)
+    n, k = _check.index("in1_len", in1_len), _check.index("in2_len", in2_len)
     if mode == "valid":
         return np.arange(min(0, n - k), max(0, n - k) + 1)
     if mode == "same":

@@ -243,33 +243,43 @@ def _smallest(input, reach, stride, pair):
 
 def _forward_axis(output, kernel, stride, dilation, form):
     if depends_on_input(form):
-        return tuple(range((output - 1) * stride + 1, output * stride + 1))
+        return tuple(_sizes_beyond(output, stride))
     reach = span(kernel, dilation)
     first = _smallest(output, reach, stride, axis_padding(form, reach, stride, None))
     return tuple(range(max(first, 1), first + stride))
 
 
+def _sizes_beyond(output, stride):
+    """The sizes that padding which depends on them brings to so many outputs."""
+    return range((output - 1) * stride + 1, output * stride + 1)
+
+
 def _sizes_axis(input, kernel, stride, dilation, form):
+    sizes = _reachable(input, kernel, stride, dilation, form)
+    return tuple(_sized(size, input, kernel, stride, dilation, form) for size in sizes)
+
+
+def _reachable(input, kernel, stride, dilation, form):
+    """All sizes of one axis, as a range."""
+    if depends_on_input(form):
+        return _sizes_beyond(input, stride)
     reach = span(kernel, dilation)
-    if not depends_on_input(form):
-        pair = axis_padding(form, reach, stride, None)
-        first = _smallest(input, reach, stride, pair)
-        extras = range(max(0, 1 - first), max(stride, dilation))
-        return tuple(TransposedSize(first + extra, extra, pair) for extra in extras)
-    sizes = _forward_axis(input, kernel, stride, dilation, form)
-    pairs = [axis_padding(form, reach, stride, size) for size in sizes]
-    return tuple(
-        TransposedSize(size, size - _smallest(input, reach, stride, pair), pair)
-        for size, pair in zip(sizes, pairs, strict=True)
-    )
+    first = _smallest(input, reach, stride, axis_padding(form, reach, stride, None))
+    return range(max(first, 1), first + max(stride, dilation))
+
+
+def _sized(size, input, kernel, stride, dilation, form):
+    """How one of them is had."""
+    reach = span(kernel, dilation)
+    pair = axis_padding(form, reach, stride, size if depends_on_input(form) else None)
+    return TransposedSize(size, size - _smallest(input, reach, stride, pair), pair)
 
 
 def _extra_axis(number, input, kernel, stride, dilation, wanted, form):
-    sizes = _sizes_axis(input, kernel, stride, dilation, form)
-    for candidate in sizes:
-        if candidate.size == wanted:
-            return candidate.output_padding
-    reachable = f"the sizes {sizes[0].size} to {sizes[-1].size}" if sizes else "no sizes at all"
+    sizes = _reachable(input, kernel, stride, dilation, form)
+    if wanted in sizes:
+        return _sized(wanted, input, kernel, stride, dilation, form).output_padding
+    reachable = f"the sizes {sizes[0]} to {sizes[-1]}" if sizes else "no sizes at all"
     raise ValueError(
         f"output_size={wanted} is out of reach on axis {number}; from input={input}, "
         f"kernel={kernel}, stride={stride}, padding={form!r}, dilation={dilation} come {reachable}"

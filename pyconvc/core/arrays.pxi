@@ -62,8 +62,8 @@ def are_apart(cnp.ndarray a, cnp.ndarray b):
 
 
 def is_canonical(object a):
-    """Whether `a` is an array, not of a subclass, that the kernels can read in place."""
-    return type(a) is cnp.ndarray and _steps_fit(a)
+    """Whether `a` is an array of numbers, not of a subclass, that the kernels can read in place."""
+    return type(a) is cnp.ndarray and (<cnp.ndarray>a).descr.kind in b"biufcV" and _steps_fit(a)
 
 
 def are_ready(cnp.dtype dtype, *arrays):

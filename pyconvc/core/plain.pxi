@@ -40,10 +40,11 @@ def plain(object in1, object in2, object mode, object method, object boundary, d
     cdef cnp.npy_intp shape[3]
     cdef int64_t n, k, size, first
     cdef double outputs = 1, taps = 1, samples = 1
-    cdef int i, a, rank, rule = 0, how = 0 if mode == "full" else 1 if mode == "same" else 2 if mode == "valid" else 3
-    if how == 3 or type(in1) is not cnp.ndarray or type(in2) is not cnp.ndarray or type(workers) is not int:
+    cdef int i, a, rank, rule = 0, how
+    if type(mode) is not str or type(boundary) is not str or type(method) is not str or type(workers) is not int:
         return None
-    if type(boundary) is not str or type(method) is not str:
+    how = 0 if mode == "full" else 1 if mode == "same" else 2 if mode == "valid" else 3
+    if how == 3 or type(in1) is not cnp.ndarray or type(in2) is not cnp.ndarray:
         return None
     if boundary != "fill":
         rule = boundaries.get(boundary, -1)

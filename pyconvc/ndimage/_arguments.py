@@ -3,7 +3,6 @@
 An error has scipy's type and names the argument, its value and what is allowed.
 """
 
-import operator
 import warnings
 
 import numpy as np
@@ -43,9 +42,9 @@ def one_mode(value):
 
 def axis(value, rank):
     """One axis, counted from the front."""
-    value = operator.index(value)
+    value = _check.index("axis", value)
     if not -rank <= value < rank:
-        raise np.exceptions.AxisError(value, rank)
+        raise np.exceptions.AxisError(value, rank, "axis")
     return value % rank
 
 
@@ -57,7 +56,7 @@ def axes(value, rank):
         value = (value,)
     elif not np.iterable(value):
         raise ValueError(f"axes={value!r}: must be an integer, iterable of integers, or None")
-    given = tuple(operator.index(a) for a in value)
+    given = tuple(_check.index("axes", a) for a in value)
     for a in given:
         if not -rank <= a < rank:
             raise ValueError(f"axes={value!r}: specified axis {a} is out of range for rank {rank}")
@@ -82,16 +81,25 @@ def each(name, value, count):
 
 def size(value):
     """Samples of a window."""
+    value = _check.index("size", value)
     if value < 1:
         raise RuntimeError(f"size={value!r}: incorrect filter size, must be at least 1")
     if value > LARGEST:
         raise ValueError(f"size={value!r}: must be at most {LARGEST}")
-    return operator.index(value)
+    return value
+
+
+def box_size(value):
+    """Samples of a box along an axis; scipy cuts fractions off, and takes less than 1 for 1."""
+    number = _check.number("size", value)
+    if not np.isfinite(number):
+        raise ValueError(f"size={value!r}: must be finite")
+    return size(int(value)) if number > 1 else 1
 
 
 def origin(name, value, size):
     """How far a window of `size` samples is moved; it must stay over its sample."""
-    value = operator.index(value)
+    value = _check.index(name, value)
     low, high = -(size // 2), (size - 1) // 2
     if not low <= value <= high:
         raise ValueError(
@@ -107,8 +115,9 @@ def precision(value):
 
 def cval(value, x, weights=None):
     """The constant as a number; complex only for complex input."""
-    if isinstance(value, (int, float)) or not np.iscomplexobj(value):
-        return float(value) + 0.0  # of the two zeros one, for filters are kept by value
+    if isinstance(value, (int, float)) or not np.iscomplexobj(_check.view(value, "cval")):
+        # of the two zeros one, for filters are kept by value
+        return _check.number("cval", value) + 0.0
     if x.dtype.kind != "c":  # scipy has both types
         kind = ValueError if np.iscomplexobj(weights) else TypeError
         raise kind(f"cval={value!r}: must be real, as the input is")
@@ -117,7 +126,7 @@ def cval(value, x, weights=None):
 
 def sigma(value):
     """A width that is a number and not negative."""
-    value = float(value)
+    value = _check.number("sigma", value)
     if not 0 <= value < np.inf:
         raise ValueError(f"sigma={value}: must be finite and not negative")
     return value
@@ -143,13 +152,13 @@ def _result(output, x, is_complex):
         dtype = np.promote_types(x.dtype, np.complex64) if is_complex else x.dtype
         return _check.output(None, x.shape, dtype.newbyteorder("="), input=x)
     if isinstance(output, (type, np.dtype)):
-        dtype = np.dtype(output)
+        dtype = _dtype(output)
         if is_complex and dtype.kind != "c":
             warnings.warn("promoting specified output dtype to complex", stacklevel=5)
             dtype = np.promote_types(dtype, np.complex64)
         return np.zeros(x.shape, dtype)
     if isinstance(output, str):
-        dtype = np.dtype(output)
+        dtype = _dtype(output)
         if not is_complex and not issubclass(dtype.type, np.number):
             raise RuntimeError(f"output={output!r}: output must have numeric dtype")
         must_be_complex(dtype, is_complex)
@@ -161,6 +170,13 @@ def _result(output, x, is_complex):
     if not y.flags.writeable:
         raise ValueError("output: must be writeable")
     return y
+
+
+def _dtype(output):
+    try:
+        return np.dtype(output)
+    except TypeError as error:
+        raise TypeError(f"output={output!r}: {error}") from None
 
 
 def must_be_complex(dtype, is_complex):

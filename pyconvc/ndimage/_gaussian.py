@@ -5,15 +5,17 @@ import numbers
 
 import numpy as np
 
+from .. import _check
 from ._arguments import LARGEST
 
+MOST_DERIVATIVES = 1000  # beyond which no float could hold them
 KEPT = 512  # samples on either side of windows whose weights are kept for later calls
 
 
 def radius(sigma, truncate, radius):
     """Samples on either side of the middle one."""
     if radius is None:
-        radius = truncate * sigma + 0.5
+        radius = _check.number("truncate", truncate) * sigma + 0.5
         if not radius <= LARGEST:
             raise ValueError(f"truncate={truncate!r}: of sigma={sigma} it is too far")
         return int(radius)
@@ -30,8 +32,10 @@ def weights(sigma, order, radius):
     With g the Gaussian and q_n a polynomial, the derivative of order n is q_n g, where
     ``q_{n+1} = q_n' - q_n x / sigma**2``: a matrix on the coefficients of q_n.
     """
-    if order < 0:
-        raise ValueError(f"order={order}: order must be non-negative")
+    order = _check.index("order", order)
+    if not 0 <= order <= MOST_DERIVATIVES:
+        allowed = f"order must be non-negative, and at most {MOST_DERIVATIVES}"
+        raise ValueError(f"order={order}: {allowed}")
     return (_weights if radius <= KEPT else _weights.__wrapped__)(sigma, order, radius)
 
 

@@ -2,14 +2,17 @@
 
 import numpy as np
 
+from .. import _check
 from . import _arguments, _gaussian, _run
 from ._public import omitting
 
 
 def _weights(values):
     """Weights in the precision that scipy takes them in."""
-    values = np.asarray(values)
-    return values.astype(np.complex128 if values.dtype.kind == "c" else np.float64)
+    (weights,) = _check.numeric(weights=values)
+    if not weights.ndim:
+        raise RuntimeError(f"weights={values!r}: no filter weights given, they have no axes")
+    return weights.astype(np.complex128 if weights.dtype.kind == "c" else np.float64)
 
 
 def _is_complex(*arrays):
@@ -143,7 +146,7 @@ def _line(x, w, axis, mode, cval, origin):
 
 def _reversed_origin(origin, size):
     """The origin of the same window when taps are counted from its other end."""
-    return -origin - (size % 2 == 0)
+    return -_check.index("origin", origin) - (size % 2 == 0)
 
 
 @omitting
@@ -334,7 +337,9 @@ def uniform_filter(
         strict=True,
     )
     filters = [
-        _mean(input, a, _arguments.size(int(n)), o, m, cval) for a, n, o, m in settings if n > 1
+        _mean(input, a, n, o, m, cval)
+        for a, size, o, m in settings
+        if (n := _arguments.box_size(size)) > 1
     ]
     return _run.run(input, filters, y, precision, workers, missing)
 

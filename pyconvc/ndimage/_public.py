@@ -3,9 +3,7 @@
 import functools
 import inspect
 
-import numpy as np
-
-from .. import _core, _missing, _scipy, _threads
+from .. import _check, _core, _missing, _scipy, _threads
 from . import _arguments
 
 
@@ -18,9 +16,11 @@ def public(function):
 
     @functools.wraps(function)
     def call(input, *args, workers=None, precision=None, **kwargs):
-        input = np.asarray(input)
+        (input,) = _check.numeric(input=input)
         workers, precision = _threads.resolve(workers), _arguments.precision(precision)
         if not _core.serves(input.dtype.newbyteorder("=")):
+            if "missing" in kwargs:
+                raise TypeError(f"nan_policy, mask: not for input of dtype {input.dtype}")
             return _scipy.ndimage(function.__name__)(input, *args, **kwargs)
         return function(input, *args, workers=workers, precision=precision, **kwargs)
 
@@ -41,7 +41,7 @@ def omitting(function):
         normalize=True,
         **kwargs,
     ):
-        input = np.asarray(input)
+        (input,) = _check.numeric(input=input)
         missing = _missing.wanted(input, "input", nan_policy, mask, min_weight, normalize)
         if missing:
             _missing.check_input(input)

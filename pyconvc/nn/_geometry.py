@@ -142,13 +142,15 @@ def _are_ints(value, rank):
 
 def per_axis(name, value, rank, least=1):
     """One int, or a tuple with one for each axis; a sequence of one counts for all axes."""
-    if type(value) is int and value >= least:
+    if type(value) is int and least <= value <= LARGEST:
         return value
     if isinstance(value, str) or not hasattr(value, "__len__"):
-        return integer(name, value, least)
-    if len(value) not in (1, rank):
+        entries = (integer(name, value, least),)
+    elif len(value) in (1, rank):
+        entries = tuple(integer(name, entry, least) for entry in value)
+    else:
         raise _check.bad(name, value, f"must be an int, or one for each of {rank} axes")
-    entries = tuple(integer(name, entry, least) for entry in value)
+    check_largest(**{name: entries})
     return entries[0] if len(entries) == 1 else entries
 
 
@@ -276,6 +278,7 @@ def integers(name, value, rank=None, least=None):
         raise _check.bad(name, value, f"must have an int for each of {rank} axes")
     if least is not None and min(numbers, default=least) < least:
         raise _check.bad(name, value, f"must be at least {least}")
+    check_largest(**{name: numbers or (0,)})
     return numbers
 
 

@@ -125,4 +125,8 @@ def choose(
         raise _check.bad("weight_shape", w_shape, "must have 1 to 3 axes of taps after (G*K, C)")
     shape, _ = _geometry.sizes("input_shape", input_shape, len(w_shape) - 2)
     p = _geometry.forward(shape, w_shape, stride, padding, dilation, groups, padding_mode)
-    return _choose.layer(p, _check.layer_dtypes(None, np.dtype(dtype))[1])
+    try:
+        dtype = np.dtype(dtype)
+    except TypeError as error:
+        raise TypeError(f"dtype={dtype!r}: {error}") from None
+    return _choose.layer(p, _check.layer_dtypes(None, dtype)[1])

@@ -71,7 +71,7 @@ def plan(
     p = _geometry.forward(shape, w.shape, stride, padding, dilation, groups, padding_mode)
     _check.layer_bias(b, p.y_shape[1])
     now = _threads.resolve(workers)
-    choice = _choose.layer(p, work, method, packed=True)
+    choice = _choose.layer(p, work, _check.name("method", method), packed=True)
     w = np.array(w, work, order="C")
     b = None if b is None else np.array(b, work, order="C")
     run = prepared(p, w, flip_filters, choice, method, now)

@@ -95,6 +95,7 @@ def _conv(rank):
         Dumoulin & Visin, "A guide to convolution arithmetic for deep learning" (2016),
         arXiv:1603.07285.
         """
+        _check.name("method", method)
         if out is accumulate is None and method == "auto":
             numbers = stride, padding, dilation, groups, padding_mode
             options = {"flip": flip_filters, "workers": _threads.resolve(workers)}
@@ -106,6 +107,7 @@ def _conv(rank):
         if bias is not None:
             b = np.ascontiguousarray(_check.array(bias, "bias"))
             shape, dtypes = b.shape, (*dtypes, b.dtype)
+        _check.accumulation(accumulate)
         numbers = _geometry.hashable(rank, stride, padding, dilation, groups, padding_mode)
         c = _methods.call(rank, x.shape, w.shape, shape, dtypes, accumulate, method, numbers)
         workers = _threads.resolve(workers)

@@ -84,10 +84,11 @@ def _depthwise_separable(rank):
         """
         x = _check.array(input)
         channels = _check.layer_batch("input", x, rank).shape[1]
-        taps = np.shape(pointwise_weight)[2:]
+        pointwise_weight = _check.array(pointwise_weight, "pointwise_weight")
+        taps = pointwise_weight.shape[2:]
         if math.prod(taps) != 1:
-            shape = np.shape(pointwise_weight)
-            raise _check.bad("pointwise_weight.shape", shape, "must have one tap on each axis")
+            allowed = "must have one tap on each axis"
+            raise _check.bad("pointwise_weight.shape", pointwise_weight.shape, allowed)
         weights = {"depthwise_weight": depthwise_weight, "pointwise_weight": pointwise_weight}
         one_each = channels, (stride, padding, dilation)
         all_together = 1, (1, 0, 1)
@@ -242,7 +243,7 @@ def _of_axes(rank, weights, stride, padding, dilation):
         (_geometry.per_axis("dilation", dilation, rank), 1),
     ]
     for axis, (name, w) in enumerate(weights.items()):
-        shape = np.shape(w)
+        shape = _check.array(w, name).shape
         if len(shape) != rank + 2 or any(n != 1 for a, n in enumerate(shape[2:]) if a != axis):
             allowed = f"must have taps on axis {axis} of space alone"
             raise _check.bad(f"{name}.shape", shape, allowed)
@@ -256,6 +257,7 @@ def _of_axes(rank, weights, stride, padding, dilation):
 def _chain(rank, input, weights, steps, bias, padding_mode, options):
     """The factors one after the other; steps are (groups, (stride, padding, dilation)) of each."""
     flip, method, accumulate, workers, out = options
+    _check.name("method", method)
     given = {"input": input, **weights}
     x, *arrays = (_check.array(a, name) for name, a in given.items())
     b = None if bias is None else _check.array(bias, "bias")

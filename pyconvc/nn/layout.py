@@ -88,8 +88,9 @@ def _constant(value, dtype):
     """The constant of `pad` as an array of no axes."""
     try:
         constant = np.asarray(0 if value is None else value, dtype)
-    except (TypeError, ValueError) as error:
-        raise type(error)(f"value={value!r}: must be a scalar that {dtype} can hold") from None
+    except (TypeError, ValueError, OverflowError) as error:
+        kind = ValueError if isinstance(error, OverflowError) else type(error)
+        raise kind(f"value={value!r}: must be a scalar that {dtype} can hold") from None
     if constant.ndim:
         raise _check.bad("value", value, "must be a scalar")
     return constant
@@ -297,7 +298,9 @@ def pixel_shuffle(input, upscale_factor, *, workers=None, out=None):
     x, r = _image(input), _geometry.integer("upscale_factor", upscale_factor, 1)
     *lead, channels, height, width = x.shape
     if channels % r**2:
-        allowed = f"its {channels} channels must be a multiple of {r}**2"
+        allowed = (
+            f"its {channels} channels must be a multiple of {r}**2, the square of upscale_factor"
+        )
         raise _check.bad("input.shape", x.shape, allowed)
     x = x.reshape(*lead, channels // r**2, r, r, height, width)
     moved = np.moveaxis(x, (-4, -3), (-3, -1))
@@ -336,7 +339,8 @@ def pixel_unshuffle(input, downscale_factor, *, workers=None, out=None):
     x, r = _image(input), _geometry.integer("downscale_factor", downscale_factor, 1)
     *lead, channels, height, width = x.shape
     if height % r or width % r:
-        raise _check.bad("input.shape", x.shape, f"height and width must be multiples of {r}")
+        allowed = f"height and width must be multiples of {r}, the downscale_factor"
+        raise _check.bad("input.shape", x.shape, allowed)
     x = x.reshape(*lead, channels, height // r, r, width // r, r)
     moved = np.moveaxis(x, (-3, -1), (-4, -3))
     return _copied(moved, (*lead, channels * r**2, height // r, width // r), out, x)
