@@ -696,3 +696,37 @@ def test_short_way_of_lines_leaves_backends_alone():
     signal.fftconvolve(x, w)
     with scipy.fft.set_backend(Refusing()), pytest.raises(LookupError, match="asked"):
         signal.fftconvolve(x, w)
+
+
+# ---- few outputs of many taps
+
+FEW_OUTPUTS = [
+    ((100,), (1,)),
+    ((4000,), (100,)),
+    ((40, 40), (3, 5)),
+    ((1, 300), (50, 9)),
+    ((300, 1), (9, 50)),
+    ((20, 20, 20), (2, 1, 3)),
+    ((1, 20, 20), (9, 2, 2)),
+    ((1, 1, 900), (9, 5, 7)),
+]
+
+
+@pytest.mark.parametrize("order", ORDERS)
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+@pytest.mark.parametrize(("taps", "outputs"), FEW_OUTPUTS, ids=str)
+def test_few_outputs_of_many_taps(taps, outputs, dtype, order):
+    rng = np.random.default_rng(7)
+    shape = [k + m - 1 for k, m in zip(taps, outputs, strict=True)]
+    back = (slice(None, None, order),) * len(shape)
+    x, w = rng.standard_normal(shape).astype(dtype)[back], rng.standard_normal(taps).astype(dtype)
+    windows = np.lib.stride_tricks.sliding_window_view(x.astype(float), taps)
+    for function, turned in ((signal.correlate, w), (signal.convolve, np.flip(w))):
+        expected = np.tensordot(windows, turned.astype(float), len(taps))
+        found = function(x, w, "valid", "direct")
+        allowed = 2 * np.finfo(dtype).eps * np.linalg.norm(x) * np.linalg.norm(w)
+        np.testing.assert_allclose(found, expected, rtol=0, atol=allowed)
+        np.testing.assert_array_equal(function(x, w, "valid", "direct", workers=3), found)
+        if taps[0] == 1:
+            lines = [function(line[None], w, "valid", "direct") for line in x]
+            np.testing.assert_array_equal(np.concatenate(lines), found)

@@ -21,6 +21,9 @@ def correlate(cnp.ndarray x, cnp.ndarray w, cnp.ndarray y, *, cnp.ndarray bias=N
     cdef pyconvc_problem p
     _state(&p, x, w, y, channels, stride, dilation, pad_before, boundary, fill, groups)
     p.flip, p.conjugate, p.winograd = flip, conjugate, winograd
+    if not channels and bias is None:
+        _run_spatial(&p, <char *>cnp.PyArray_DATA(x), <char *>cnp.PyArray_DATA(w), <char *>cnp.PyArray_DATA(y), workers)
+        return y
     _run(CORRELATE, &p, cnp.PyArray_DATA(x), cnp.PyArray_DATA(w),
          NULL if bias is None else cnp.PyArray_DATA(bias), cnp.PyArray_DATA(y), workers)
     return y

@@ -87,7 +87,7 @@ def plain(object in1, object in2, object mode, object method, object boundary, d
         a = 3 - rank + i
         _set_axis(&p, a, x, i, w, i, y, i)
         _set_pad_after(&p, a, shape[i])
-    _run(CORRELATE, &p, cnp.PyArray_DATA(x), cnp.PyArray_DATA(w), NULL, cnp.PyArray_DATA(y), workers)
+    _run_spatial(&p, <char *>cnp.PyArray_DATA(x), <char *>cnp.PyArray_DATA(w), <char *>cnp.PyArray_DATA(y), workers)
     return y
 
 
