@@ -235,18 +235,19 @@ TILE_SAMPLES = 1 << 21  # about as many complex samples for each shape: more tha
 def tile_call(rows, columns, line, dtype):
     """A convolution in tiles of this shape."""
     whole = max(1, round(TILE_SAMPLES / (rows * columns)))
-    x_shape = (1, 1, 2 * rows * columns * whole) if line else (whole, 2 * rows, columns)
+    x_shape = (1, 2 * rows * columns * whole) if line else (2 * rows, columns)
+    x_shape = (1 if line else whole, 1, *x_shape)
     x = np.zeros(x_shape, dtype)
     spectrum, y = np.zeros(4 * rows * columns, dtype), np.empty_like(x)
-    advance = (1, 2 * rows * columns) if line else (2 * rows, columns)
+    advance = (1, 1, 2 * rows * columns) if line else (1, 2 * rows, columns)
     options = {
-        "shape": (rows, columns),
+        "shape": (rows, columns, 2 * rows),
         "tables": _tables.tables(rows, columns, line, np.dtype(dtype).char),
-        "boundary": (0, 0),
+        "boundary": (0, 0, 0),
         "fill": np.zeros((), dtype),
-        "start": (0, 0),
+        "start": (0, 0, 0),
         "advance": advance,
-        "skip": (0, 0),
+        "skip": (0, 0, 0),
     }
 
     def call():

@@ -168,18 +168,18 @@ cdef extern from "pyconvc.h" nogil:
 
     ctypedef struct pyconvc_fourier:
         int32_t dtype, line
-        int64_t rows, columns
+        int64_t rows, columns, height
         pyconvc_fourier_axis of_rows, of_columns
-        int32_t boundary[2]
+        int32_t boundary[3]
         unsigned char fill[16]
         int64_t batch
-        int64_t input[2]
-        int64_t output[2]
-        int64_t start[2]
-        int64_t advance[2]
-        int64_t skip[2]
-        int64_t x_step[3]
-        int64_t y_step[3]
+        int64_t input[3]
+        int64_t output[3]
+        int64_t start[3]
+        int64_t advance[3]
+        int64_t skip[3]
+        int64_t x_step[4]
+        int64_t y_step[4]
         int64_t part
         void *levels
 

@@ -160,10 +160,32 @@ def forget_plans():
 def test_seams_of_any_tile(problem, rows, columns, fill, workers, keep):
     """Every tile that the taps fit gives the same sums, however workers share the parts."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(_native, "_shapes", lambda *_: (np.array([[rows, columns]]), np.ones(1)))
+        patch.setattr(
+            _native, "_shapes", lambda *_: tuple(map(np.array, ([rows], [columns], [1.0])))
+        )
         patch.setattr(_native, "SPECTRA_BYTES", 64 << 20 if keep else 0)
         forget_plans()
         check(*problem, fill=fill, workers=workers)
+    forget_plans()
+
+
+@pytest.mark.parametrize(
+    "x_shape, w_shape, out_shape, pads, rows",
+    [
+        ((20, 7, 38), (9, 16, 18), (2, 17, 48), (1, 11, 14), 128),
+        ((27, 5, 22), (1, 10, 14), (6, 11, 23), (0, 6, 1), 108),
+    ],
+)
+def test_lines_that_make_no_whole_depth(x_shape, w_shape, out_shape, pads, rows):
+    """Below the last whole depth of a tile there are lines that nothing may come back from."""
+    rng = np.random.default_rng(11)
+    x, w = (random_array(rng, shape, np.float64) for shape in (x_shape, w_shape))
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(_native, "_shapes", lambda *_: tuple(map(np.array, ([rows], [32], [1.0]))))
+        forget_plans()
+        sizes = _native.plan(x_shape, w_shape, out_shape, (0, 1, 2), x.dtype, pad_before=pads)
+        assert 2 * rows % sizes.shape[2] > 0
+        check(x, w, out_shape, (0, 1, 2), pads)
     forget_plans()
 
 
@@ -177,7 +199,7 @@ def test_every_side_of_a_tile(dtype):
         size = 2 * math.prod(shape)
         x, w = (random_array(rng, n, dtype) for n in (5 * size // 8, 3 * size // 8))
         out = np.empty(len(x) + len(w) - 1, dtype)
-        sizes = _native.NativePlan(shape, (size,), out.shape, 0.0, 0.0)
+        sizes = _native.NativePlan((*shape, 1), (size,), out.shape, 0.0, 0.0)
         given = {"boundary": "constant", "fill": 0, "workers": 1}
         _native.convolve(x, w, out, sizes, pads=(len(w) - 1,), **given)
         expected = scipy.signal.fftconvolve(x.astype(float), w.astype(float))
@@ -226,12 +248,14 @@ def test_rounding_of_lines(n, taps, dtype):
 
 
 def test_transforms_of_the_library_serve():
-    """Lines and planes, unless somebody set a backend."""
+    """Lines, planes and volumes, unless somebody set a backend."""
     line = (5000,), (301,), (5000,), (0,)
     assert _native.plan(*line, np.float32)
     assert _native.plan((9, 300, 300), (1, 9, 9), (9, 300, 300), (1, 2), np.float64)
     assert _native.plan(*line, np.complex64)
-    assert not _native.plan((30,) * 3, (5,) * 3, (30,) * 3, (0, 1, 2), np.float64)
+    assert _native.plan((30,) * 3, (5,) * 3, (30,) * 3, (0, 1, 2), np.float64)
+    assert not _native.plan((9, 10**6, 9), (2, 10**5, 2), (9, 10**6, 9), (0, 1, 2), np.float64)
+    assert not _native.plan((9,) * 4, (5,) * 4, (9,) * 4, (0, 1, 2, 3), np.float64)
     assert not _native.plan((10**7,), (10**7,), (10**7,), (0,), np.float64)  # no tile is so large
     with scipy.fft.set_backend(CountingBackend()):
         assert not _native.plan(*line, np.float32)

@@ -3,11 +3,10 @@
 Transforms are those of the C library (`_native`) or of `scipy.fft` (`_save`, `_transform`).
 """
 
-from . import _native
 from ._native import NativePlan, convolve_line, places
 from ._plan import Plan, plan
 from ._safe import Heard, is_safe
-from ._save import overlap_save, transformed_axes
+from ._save import best_plan, overlap_save, transformed_axes
 from ._threads import threads_may_call_scipy
 
 __all__ = [
@@ -28,5 +27,4 @@ __all__ = [
 def expected(x_shape, w_shape, out_shape, axes, dtype):
     """The plan that `overlap_save` will follow, of the C library's transforms or of scipy's."""
     axes = transformed_axes(x_shape, w_shape, out_shape, axes) or axes
-    problem = x_shape, w_shape, out_shape, axes, dtype
-    return _native.plan(*problem) or plan(*problem)
+    return best_plan(x_shape, w_shape, out_shape, axes, dtype)

@@ -1,4 +1,4 @@
-"""Overlap-save by the transforms of the C library, along one or two axes.
+"""Overlap-save by the transforms of the C library, along one to three axes.
 
 They serve unless somebody set a backend of `scipy.fft`, or no tile is large enough.
 """
@@ -18,8 +18,12 @@ from ._threads import threads_may_call_scipy
 __all__ = ["NativePlan", "convolve", "convolve_line", "places", "plan"]
 
 LONGEST = 1024  # side of a tile
+MOST_ROWS = 1 << 14  # of a tile that holds lines of several depths
+MOST_BYTES = 8 << 20  # of such a tile
+DEEP = 1.6  # times the cost: rows of such a tile do not fit into the nearest cache
+MOST_CUTS = 12  # parts of an axis that are weighed for the lines of a depth
 CACHE_LINE = 64  # bytes
-AT_ONCE = {"boundary": (0, 0), "start": (0, 0), "advance": (1, 1), "skip": (0, 0)}  # one tile
+AT_ONCE = {"boundary": (0,) * 3, "start": (0,) * 3, "advance": (1,) * 3, "skip": (0,) * 3}
 SPECTRA_BYTES = 64 << 20  # spectra of many kernels are kept up to this size, else made as needed
 
 
@@ -30,14 +34,14 @@ class NativePlan:
     Attributes
     ----------
     shape : tuple of int
-        Rows and columns of a tile, in complex samples.
+        Rows and columns of a tile, in complex samples, and lines of each depth.
     fft, tile : tuple of int
         Real samples and outputs of a tile along each convolved axis.
     seconds, check : float
         As in `Plan`.
     """
 
-    shape: tuple[int, int]
+    shape: tuple[int, int, int]
     fft: tuple[int, ...]
     tile: tuple[int, ...]
     seconds: float
@@ -52,7 +56,7 @@ def plan(x_shape, w_shape, out_shape, axes, dtype, *, pad_before=None, zero_beyo
     with zeros.
     """
     char = np.dtype(dtype).char
-    if char not in "fdFD" or not 1 <= len(axes) <= 2 or not threads_may_call_scipy():
+    if char not in "fdFD" or not 1 <= len(axes) <= 3 or not threads_may_call_scipy():
         return None
     pads = None if pad_before is None else tuple(pad_before)
     return _plan(x_shape, w_shape, out_shape, tuple(axes), char, pads, zero_beyond, _core.isa())
@@ -79,28 +83,55 @@ def _plan(x_shape, w_shape, out_shape, axes, char, pads, zero_beyond, isa):
 
 @functools.lru_cache(maxsize=64)  # shared by batches of any size
 def _cheapest(sizes, taps, outs, pads, char, isa):
-    """(rows and columns, fft, tile, nanoseconds of a tile, tiles) for one item of a batch."""
-    line = len(sizes) == 1
-    shapes, each = _shapes(char.lower(), isa)
-    rows = shapes[:, 0] * (2 if char in "fd" else 1)  # of samples: two real ones share a place
-    ffts = [rows * shapes[:, 1]] if line else [rows, shapes[:, 1]]
+    """(shape, fft, tile, nanoseconds of a tile, tiles) for one item of a batch."""
+    rows, columns, each = _shapes(char.lower(), len(sizes), isa)
+    lines = rows * (2 if char in "fd" else 1)  # of samples: two real ones share a place
+    height = lines
+    if len(sizes) == 3:
+        rows, columns, each, lines, height = _with_heights(
+            (rows, columns, each, lines), sizes[1], taps[1], outs[1], pads[1]
+        )
+    ffts = [[lines * columns], [lines, columns], [lines // height, height, columns]][len(sizes) - 1]
     tiles = [_outputs(*axis) for axis in zip(ffts, sizes, taps, outs, pads, strict=True)]
     counts = [-(-m // np.maximum(v, 1)) for v, m in zip(tiles, outs, strict=True)]
     count = functools.reduce(np.multiply, counts)
     total = np.where(np.minimum.reduce(tiles) > 0, each * (count + 0.5), np.inf)
-    at = int(np.argmin(total))
-    if total[at] == np.inf:
+    if total.min(initial=np.inf) == np.inf:
         return None
-    fft, tile = (tuple(int(v[at]) for v in values) for values in (ffts, tiles))
-    return tuple(map(int, shapes[at])), fft, tile, float(each[at]), int(count[at])
+    at = int(np.argmin(total))
+    shape, fft, tile = (
+        tuple(int(v[at]) for v in values) for values in ((rows, columns, height), ffts, tiles)
+    )
+    return shape, fft, tile, float(each[at]), int(count[at])
+
+
+def _with_heights(shapes, size, taps, outs, pad):
+    """The arrays of `shapes`, repeated for the numbers of lines that a depth may have, and these.
+
+    A volume is transformed as if its lines were all of one plane: what leaves a depth comes into
+    the next, among lines that are dropped.
+    """
+    heights = {-(-outs // count) + taps - 1 for count in range(1, MOST_CUTS + 1)}
+    if pad is not None and 0 <= pad < taps:
+        heights.add(max(taps, size + pad, outs + taps - 1 - pad))
+    heights = np.array(sorted(heights))
+    *shapes, height = np.broadcast_arrays(*(a[:, None] for a in shapes), heights)
+    fits = height <= shapes[-1]
+    return [a[fits] for a in (*shapes, height)]
 
 
 @functools.lru_cache(maxsize=8)
-def _shapes(char, isa):
-    """All shapes of tiles, and what a tile of each costs."""
+def _shapes(char, rank, isa):
+    """(rows, columns) of all tiles, and what a tile of each costs."""
     del isa  # the costs depend on it
-    sides = rows(LONGEST), columns(LONGEST, char)
-    return np.array(list(itertools.product(*sides))), _native_costs.of_tiles(*sides, char).ravel()
+    deep = rank == 3
+    sides = rows(MOST_ROWS if deep else LONGEST), columns(LONGEST, char)
+    found = np.array(list(itertools.product(*sides)))
+    each = _native_costs.of_tiles(*sides, char).ravel() * (DEEP if deep else 1)
+    if deep:
+        fits = found.prod(axis=1) * 2 * np.dtype(char).itemsize <= MOST_BYTES
+        found, each = found[fits], each[fits]
+    return found[:, 0], found[:, 1], each
 
 
 def _outputs(fft, size, taps, outs, pad):
@@ -118,12 +149,11 @@ def _outputs(fft, size, taps, outs, pad):
 
 def convolve(x, w, out, sizes, *, pads, boundary, fill, workers, heard=None):
     """As `overlap_save`, along the last axes, as many as `pads` has, by the sizes of `plan`."""
-    line = len(pads) == 1
-    if line:
-        x, w, out = (a[..., None, :] for a in (x, w, out))
-    where = places(sizes, w.shape[line - 2 :], pads, boundary, np.asarray(fill, x.dtype))
+    rank = len(pads)
+    where = places(sizes, w.shape[-rank:], pads, boundary, np.asarray(fill, x.dtype))
+    x, w, out = (_as_volumes(a, rank) for a in (x, w, out))
     x, w, y = map(_core.canonical, (x, w, out))
-    kernels = _Kernels(w, sizes.shape, line, workers)
+    kernels = _Kernels(w, sizes.shape, rank == 1, workers)
     for at, lines, outputs in _batches(x, w, y):
         kernels.meet(at, lines, outputs, where, heard)
     if y is not out:
@@ -132,8 +162,13 @@ def convolve(x, w, out, sizes, *, pads, boundary, fill, workers, heard=None):
 
 def convolve_line(x, w, out, sizes, where, workers, heard=None):
     """The same along one line of canonical arrays; `where` is what `places` found."""
-    kernels = _Kernels(w[None], sizes.shape, True, workers)
-    kernels.meet((), x[None, None], out[None, None], where, heard)
+    kernels = _Kernels(w[None, None], sizes.shape, True, workers)
+    kernels.meet((), x[None, None, None], out[None, None, None], where, heard)
+
+
+def _as_volumes(a, rank):
+    """With axes of length 1 before the last ones, so that there are three."""
+    return a[(..., *[None] * (3 - rank), *[slice(None)] * rank)]
 
 
 def places(sizes, taps, pads, boundary, fill):
@@ -145,39 +180,39 @@ def places(sizes, taps, pads, boundary, fill):
 
 @functools.lru_cache(maxsize=64)
 def _places(sizes, taps, pads, boundary):
-    line = len(pads) == 1
-    starts, skips = [0] * line, [0] * line
+    others = 3 - len(pads)
+    starts, skips = [0] * others, [0] * others
     for f, v, k, pad in zip(sizes.fft, sizes.tile, taps, pads, strict=True):
         shared = f < v + k - 1
         starts.append(0 if shared else -pad)
         skips.append(k - 1 - pad if shared else k - 1)
     return {
-        "boundary": (_check.BOUNDARIES.index(boundary),) * 2,
+        "boundary": (_check.BOUNDARIES.index(boundary),) * 3,
         "start": tuple(starts),
-        "advance": (1,) * line + sizes.tile,
+        "advance": (1,) * others + sizes.tile,
         "skip": tuple(skips),
     }
 
 
 def _batches(x, w, y):
     """(place of the kernel, inputs, outputs) for all along one axis that meet one kernel."""
-    lead = y.shape[:-2]
+    lead = y.shape[:-3]
     if not lead:
         yield (), x[None], y[None]
         return
-    x = np.broadcast_to(x, lead + x.shape[-2:])
-    common = [a for a, n in enumerate(w.shape[:-2]) if n == 1]
+    x = np.broadcast_to(x, lead + x.shape[-3:])
+    common = [a for a, n in enumerate(w.shape[:-3]) if n == 1]
     if common:
         longest = max(common, key=lead.__getitem__)
-        x, y = (np.moveaxis(a, longest, -3) for a in (x, y))
+        x, y = (np.moveaxis(a, longest, -4) for a in (x, y))
     else:
-        x, y = x[..., None, :, :], y[..., None, :, :]
+        x, y = x[..., None, :, :, :], y[..., None, :, :, :]
         longest = None
-    for index in np.ndindex(y.shape[:-3]):
+    for index in np.ndindex(y.shape[:-4]):
         at = list(index)
         if longest is not None:
             at.insert(longest, 0)
-        at = tuple(i if n > 1 else 0 for i, n in zip(at, w.shape[:-2], strict=True))
+        at = tuple(i if n > 1 else 0 for i, n in zip(at, w.shape[:-3], strict=True))
         yield at, x[index], y[index]
 
 
@@ -185,8 +220,8 @@ class _Kernels:
     """Kernels that tiles meet, and their spectra, which are kept while they are few."""
 
     def __init__(self, w, shape, line, workers):
-        self.w, self.points, self.dtype = w, 4 * math.prod(shape), w.real.dtype
-        found = tables(*shape, line, self.dtype.char)
+        self.w, self.points, self.dtype = w, 4 * math.prod(shape[:2]), w.real.dtype
+        found = tables(*shape[:2], line, self.dtype.char)
         self.options = {"shape": shape, "tables": found, "workers": workers}
         self.most = max(1, SPECTRA_BYTES // (self.points * self.dtype.itemsize))
         self.kept = {}

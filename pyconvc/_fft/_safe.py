@@ -169,7 +169,11 @@ def _levels(values, axes, lengths, workers=1):
         values = values.view(values.real.dtype)  # the larger of real and imaginary part
         parts[-1] *= 2
         lengths = [2 * n if a == values.ndim - 1 else n for a, n in zip(axes, lengths, strict=True)]
-    found = _core.loudest(values, tuple(parts), workers=workers)
+    depth = parts[0] if values.ndim == 3 else 1
+    found = _core.loudest(values, (1, *parts[1:]) if depth > 1 else tuple(parts), workers=workers)
+    if found and depth > 1:
+        levels = _of_parts(np.maximum, found[0], 0, depth)
+        found = levels, *_core.ends_of(levels)
     if found is None:
         levels = _loudest_in_blocks(values, axes, lengths)
         found = levels, float(levels.min()), float(levels.max())

@@ -20,7 +20,7 @@ from ._threads import threads_may_call_scipy
 from ._tiles import extended, store, tiles_of
 from ._transform import FourStep, Tiled
 
-__all__ = ["overlap_save", "transformed_axes"]
+__all__ = ["best_plan", "overlap_save", "transformed_axes"]
 
 WIDE = 16  # samples of an axis from which on a tile's columns are not mostly empty
 
@@ -77,13 +77,11 @@ def overlap_save(
     problem = x.shape, w.shape, out.shape, axes, x.dtype
     x, w, out_last = (_with_last(a, axes) for a in (x, w, out))
     keep_freed_memory()
-    zero_beyond = boundary == "constant" and fill == 0
-    native = _native.plan(*problem, pad_before=pads, zero_beyond=zero_beyond)
-    if native:
+    sizes = best_plan(*problem, pad_before=pads, boundary=boundary, fill=fill)
+    if isinstance(sizes, _native.NativePlan):
         given = {"boundary": boundary, "fill": fill, "workers": workers, "heard": heard}
-        _native.convolve(x, w, out_last, native, pads=pads, **given)
+        _native.convolve(x, w, out_last, sizes, pads=pads, **given)
         return out
-    sizes = plan(*problem, pad_before=pads, boundary=boundary)
     real = x.dtype.kind == "f"
     for where, fft, tile in sizes.parts(out_last.shape[-len(axes) :]):
         before = [p - s.start for s, p in zip(where, pads, strict=True)]
@@ -92,6 +90,19 @@ def overlap_save(
         part = _Part(x, w, out_last[(..., *where)], before, fft, tile, transform, read)
         part.run(workers)
     return out
+
+
+def best_plan(
+    x_shape, w_shape, out_shape, axes, dtype, *, pad_before=None, boundary="constant", fill=0
+):
+    """That of the C library's transforms, where these serve; of volumes the cheaper one."""
+    problem = x_shape, w_shape, out_shape, axes, dtype
+    zero_beyond = boundary == "constant" and fill == 0
+    native = _native.plan(*problem, pad_before=pad_before, zero_beyond=zero_beyond)
+    if native and len(axes) < 3:
+        return native
+    by_scipy = plan(*problem, pad_before=pad_before, boundary=boundary)
+    return native if native and native.seconds <= by_scipy.seconds else by_scipy
 
 
 @functools.cache

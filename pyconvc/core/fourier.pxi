@@ -21,10 +21,10 @@ cdef int _set_tables(pyconvc_fourier *f, object tables) except -1:
 def fourier(cnp.ndarray x, cnp.ndarray spectrum, cnp.ndarray y, *, tuple shape, tuple tables, tuple boundary,
             cnp.ndarray fill, tuple start, tuple advance, tuple skip, int workers=1,
             cnp.ndarray levels=None, int64_t part=0):
-    """pyconvc_fourier_run on arrays (batch, height, width), or (batch, 1, width) as a line; writes y.
+    """pyconvc_fourier_run on arrays (batch, depth, height, width), of which a line has the width alone; writes y.
 
     With y None, x is a kernel with a batch of one, and its spectrum is written. shape: rows and columns of a
-    tile; boundary, start, advance, skip: of both axes. levels: for the largest magnitudes of the parts of a line.
+    tile, and the lines of a depth; boundary, start, advance, skip: of all axes. levels: for the largest magnitudes of the parts of a line.
     """
     cdef pyconvc_fourier f
     cdef pyconvc_run run = _run_with(workers)
@@ -35,22 +35,22 @@ def fourier(cnp.ndarray x, cnp.ndarray spectrum, cnp.ndarray y, *, tuple shape, 
     cdef int a
     _set_tables(&f, tables)
     f.dtype = _dtype_code(x)
-    f.rows, f.columns = shape
+    f.rows, f.columns, f.height = shape
     f.batch = 1
     memcpy(f.fill, cnp.PyArray_DATA(fill), cnp.PyArray_ITEMSIZE(fill))
-    for a in range(2):
+    for a in range(3):
         f.boundary[a] = boundary[a]
         f.start[a], f.advance[a], f.skip[a] = start[a], advance[a], skip[a]
         f.input[a], f.output[a] = cnp.PyArray_DIM(x, a + 1), 1
-    for a in range(3):
+    for a in range(4):
         f.x_step[a], f.y_step[a] = _step(x, a), 0
     f.part, f.levels = part, NULL if levels is None else cnp.PyArray_DATA(levels)
     if y is not None:
         target = cnp.PyArray_DATA(y)
         f.batch = cnp.PyArray_DIM(y, 0)
-        for a in range(2):
-            f.output[a] = cnp.PyArray_DIM(y, a + 1)
         for a in range(3):
+            f.output[a] = cnp.PyArray_DIM(y, a + 1)
+        for a in range(4):
             f.y_step[a] = _step(y, a)
     with nogil:
         if target == NULL:

@@ -20,6 +20,7 @@
 #define CACHE_LINE 64
 #define PARTS      32 /* of a stage that workers share */
 
+enum { D, H, W };
 enum { READ, COLUMNS, LINES, COLUMNS_BACK, WRITE, STAGES };
 
 typedef struct {
@@ -28,7 +29,7 @@ typedef struct {
     fourier_shape shape;
     int is_complex;
     int64_t bytes, element;  /* of a sample of X and Y, and of each part of one in a tile */
-    int64_t block, tiles[2]; /* block: samples that transforms leave together */
+    int64_t block, tiles[3]; /* block: samples that transforms leave together */
     const char *x;
     void *spectrum;
     char *y;
@@ -52,8 +53,8 @@ static int64_t copies_bytes(const job *j) {
 typedef struct {
     const char *x;
     char *y;
-    int64_t first[2], kept[2]; /* the tile's sample 0 in X, and its outputs */
-    int64_t output[2];         /* the first of these */
+    int64_t first[3], kept[3]; /* the tile's sample 0 in X, and its outputs */
+    int64_t output[3];         /* the first of these */
     int64_t tile;
 } place;
 
@@ -64,11 +65,12 @@ typedef struct {
 
 static place place_of(const job *j, int64_t tile) {
     const pyconvc_fourier *f = j->f;
-    const int64_t item = tile / (j->tiles[0] * j->tiles[1]);
-    const int64_t at[2] = {tile / j->tiles[1] % j->tiles[0], tile % j->tiles[1]};
+    const int64_t *tiles = j->tiles, item = tile / (tiles[D] * tiles[H] * tiles[W]);
+    const int64_t at[3] = {tile / (tiles[H] * tiles[W]) % tiles[D], tile / tiles[W] % tiles[H],
+                           tile % tiles[W]};
     place p = {.x = j->x + item * f->x_step[0] * j->bytes, .tile = tile};
     if (!j->make) p.y = j->y + item * f->y_step[0] * j->bytes;
-    for (int a = 0; a < 2; a++) {
+    for (int a = 0; a < 3; a++) {
         p.output[a] = at[a] * f->advance[a];
         p.first[a] = f->start[a] + p.output[a];
         p.kept[a] = min64(f->advance[a], f->output[a] - p.output[a]);
@@ -94,19 +96,22 @@ static char *copy_of(const job *j, int64_t row, const room *r) {
  * other in X. */
 static const char *source_of(const job *j, const place *p, int64_t row, char *own) {
     const pyconvc_fourier *f = j->f;
-    int64_t first = p->first[1], height = 0;
-    if (f->line)
-        first += row * f->columns;
-    else
-        height = pyconvc_boundary_index(f->boundary[0], p->first[0] + row, f->input[0]);
-    if (height < 0) {
-        gather_fill(j->bytes, f->fill, f->columns, own);
-        return own;
+    const int64_t first = p->first[W] + (f->line ? row * f->columns : 0);
+    const int64_t of[2] = {f->line ? 0 : row / f->height, f->line ? 0 : row % f->height};
+    /* Lines that make no whole depth would come back where depths begin. */
+    const int beyond = !f->line && of[D] == f->rows * lines_at_once(j) / 4 / f->height;
+    const char *from = p->x;
+    for (int a = D; a <= H; a++) {
+        const int64_t at = pyconvc_boundary_index(f->boundary[a], p->first[a] + of[a], f->input[a]);
+        if (at < 0 || beyond) {
+            gather_fill(j->bytes, f->fill, f->columns, own);
+            return own;
+        }
+        from += at * f->x_step[1 + a] * j->bytes;
     }
-    const char *from = p->x + height * f->x_step[1] * j->bytes;
-    const int inside = first >= 0 && first + f->columns <= f->input[1];
-    if (inside && f->x_step[2] == 1) return from + first * j->bytes;
-    const gather_line line = {j->bytes, f->input[1], f->x_step[2], f->boundary[1], f->fill};
+    const int inside = first >= 0 && first + f->columns <= f->input[W];
+    if (inside && f->x_step[3] == 1) return from + first * j->bytes;
+    const gather_line line = {j->bytes, f->input[W], f->x_step[3], f->boundary[W], f->fill};
     const gather_range range = gather_find(&line, first, 1, f->columns);
     gather(&line, &range, from, 0, own);
     return own;
@@ -131,25 +136,30 @@ typedef struct {
 static kept_part kept_of(const job *j, const place *p, int64_t row) {
     const pyconvc_fourier *f = j->f;
     /* Where the line begins among all that the tile holds along the width. */
-    const int64_t begin = f->line ? row * f->columns : 0, height = f->line ? 0 : row - f->skip[0];
-    const int64_t from = max64(begin, f->skip[1]);
-    const int64_t to = min64(begin + f->columns, f->skip[1] + p->kept[1]);
-    const int64_t above = p->output[0] + height, before = p->output[1] + from - f->skip[1];
-    if (from >= to || height < 0 || height >= p->kept[0]) return (kept_part){0, 0, NULL};
-    return (kept_part){from - begin, to - from,
-                       p->y + (above * f->y_step[1] + before * f->y_step[2]) * j->bytes};
+    const int64_t begin = f->line ? row * f->columns : 0;
+    const int64_t from = max64(begin, f->skip[W]);
+    const int64_t to = min64(begin + f->columns, f->skip[W] + p->kept[W]);
+    const int64_t of[2] = {f->line ? 0 : row / f->height - f->skip[D],
+                           f->line ? 0 : row % f->height - f->skip[H]};
+    char *y = p->y + (p->output[W] + from - f->skip[W]) * f->y_step[3] * j->bytes;
+    if (from >= to) return (kept_part){0, 0, NULL};
+    for (int a = D; a <= H; a++) {
+        if (of[a] < 0 || of[a] >= p->kept[a]) return (kept_part){0, 0, NULL};
+        y += (p->output[a] + of[a]) * f->y_step[1 + a] * j->bytes;
+    }
+    return (kept_part){from - begin, to - from, y};
 }
 
 static void write_lines(const job *j, const place *p, int64_t k, const room *r) {
     const pyconvc_fourier *f = j->f;
-    const int64_t from = f->line ? 0 : f->skip[1], count = f->line ? f->columns : p->kept[1];
+    const int64_t from = f->line ? 0 : f->skip[W], count = f->line ? f->columns : p->kept[W];
     kept_part kept[8];
     void *target[8];
     for (int i = 0; i < lines_at_once(j); i++) {
         const int64_t row = k + i * (f->rows / 4);
         kept[i] = kept_of(j, p, row);
         target[i] = kept[i].y;
-        if (!kept[i].y || (kept[i].count == count && f->y_step[2] == 1))
+        if (!kept[i].y || (kept[i].count == count && f->y_step[3] == 1))
             kept[i].count = 0; /* nothing to copy */
         else
             target[i] = copy_of(j, row, r) + from * j->bytes;
@@ -158,17 +168,17 @@ static void write_lines(const job *j, const place *p, int64_t k, const room *r) 
     for (int i = 0; i < lines_at_once(j); i++)
         if (kept[i].count)
             scatter(j->bytes, copy_of(j, k + i * (f->rows / 4), r) + kept[i].from * j->bytes,
-                    kept[i].count, f->y_step[2], kept[i].y);
+                    kept[i].count, f->y_step[3], kept[i].y);
 }
 
 /* The magnitudes of a share of X, about that which this part of the tile reads next. */
 static void look(const job *j, int64_t tile, int64_t part, int64_t parts) {
     const pyconvc_fourier *f = j->f;
-    const int64_t count = f->input[1] / f->part, shares = j->tiles[1] * parts;
+    const int64_t count = f->input[W] / f->part, shares = j->tiles[W] * parts;
     const int64_t share = tile * parts + part, end = count * (share + 1) / shares;
     for (int64_t i = count * share / shares; i < end; i++) {
         const int64_t first = i * f->part;
-        j->kernels->loudest(j->x + first * j->bytes, i + 1 == count ? f->input[1] - first : f->part,
+        j->kernels->loudest(j->x + first * j->bytes, i + 1 == count ? f->input[W] - first : f->part,
                             (char *)f->levels + i * j->bytes);
     }
 }
@@ -231,11 +241,11 @@ static pyconvc_status run_job(job *j, const pyconvc_run *run) {
     const kernel_table *table = pyconvc_kernels();
     if (!table) return PYCONVC_NO_ISA;
     if (f->dtype < PYCONVC_F32 || f->dtype > PYCONVC_C128 || run->workers < 1 || f->rows < 4 ||
-        f->columns < LANES || f->rows % 4 || f->columns % LANES)
+        f->columns < LANES || f->height < 1 || f->rows % 4 || f->columns % LANES)
         return PYCONVC_BAD_PROBLEM;
     j->is_complex = f->dtype >= PYCONVC_C64;
-    if (f->levels && (j->is_complex || !f->line || f->batch != 1 || f->x_step[2] != 1 ||
-                      f->part < 1 || f->part > f->input[1]))
+    if (f->levels && (j->is_complex || !f->line || f->batch != 1 || f->x_step[3] != 1 ||
+                      f->part < 1 || f->part > f->input[W]))
         return PYCONVC_BAD_PROBLEM;
     j->kernels = &table->fourier[j->is_complex ? f->dtype - PYCONVC_C64 : f->dtype];
     j->bytes = pyconvc_sample_bytes(f->dtype);
@@ -245,9 +255,9 @@ static pyconvc_status run_job(job *j, const pyconvc_run *run) {
     const int64_t pitch = 2 * f->columns + CACHE_LINE / j->element;
     j->shape =
         (fourier_shape){axis_of(&f->of_rows, f->rows), axis_of(&f->of_columns, f->columns), pitch};
-    for (int a = 0; a < 2; a++)
+    for (int a = D; a <= W; a++)
         j->tiles[a] = j->make ? 1 : ceil_div(f->output[a], f->advance[a]);
-    const int64_t tiles = f->batch * j->tiles[0] * j->tiles[1];
+    const int64_t tiles = f->batch * j->tiles[D] * j->tiles[H] * j->tiles[W];
     const double work = 60.0 * (double)(tiles * f->rows * f->columns * j->bytes);
     const int workers = parallel_workers(run, work);
     if (workers > 1 && tiles < 2 * workers) return share_stages(j, tiles, workers, run);

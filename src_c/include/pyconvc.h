@@ -295,7 +295,8 @@ pyconvc_status pyconvc_chain_present(const pyconvc_chain *c, const pyconvc_chain
  * as real and imaginary part: those that are `rows` lines apart, and where `line` is set, those that
  * are rows * columns apart on one axis, the width, which fills the tile line by line. So a tile
  * holds 2 * rows lines of X, or 2 * rows * columns samples; along that axis its products wrap
- * around with the opposite sign, along the width of planes with the same. Of complex samples a tile
+ * around with the opposite sign, along the width of planes with the same. Of a volume each depth has
+ * `height` of these lines, and products that leave one come into the next. Of complex samples a tile
  * holds half as many, which wrap around times i.
  *
  * Tile t begins at sample start + t * advance of X along an axis. Of its outputs, those from `skip`
@@ -308,13 +309,13 @@ typedef struct {
 
 typedef struct {
     int32_t dtype, line;
-    int64_t rows, columns;
+    int64_t rows, columns, height;
     pyconvc_fourier_axis of_rows, of_columns;
-    int32_t boundary[2]; /* height, width */
+    int32_t boundary[3]; /* depth, height, width */
     unsigned char fill[16];
-    int64_t batch, input[2], output[2];
-    int64_t start[2], advance[2], skip[2];
-    int64_t x_step[3], y_step[3]; /* batch, height, width */
+    int64_t batch, input[3], output[3];
+    int64_t start[3], advance[3], skip[3];
+    int64_t x_step[4], y_step[4]; /* batch, depth, height, width */
     int64_t part;                 /* of a line, whose samples follow each other, batch 1: */
     void *levels;                 /* if not NULL, what pyconvc_loudest finds in its parts */
 } pyconvc_fourier;
