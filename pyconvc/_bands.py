@@ -44,9 +44,9 @@ def extended(x, axis, index, boundary, fill):
     begin = min(max(first, 0), last)
     end = max(begin, min(last, n))
     block[part(axis, begin - first, end - first)] = x[part(axis, begin, end)]
-    for row in (*range(first, begin), *range(end, last)):
-        i = int(boundary_index(row, n, boundary)) if n else -1
-        block[part(axis, row - first, row - first + 1)] = (
-            x[part(axis, i, i + 1)] if i >= 0 else fill
-        )
+    for rows in (np.arange(first, begin), np.arange(end, last)):
+        i = boundary_index(rows, n, boundary) if n else np.full(len(rows), -1)
+        inside, lead = i >= 0, (slice(None),) * axis
+        block[(*lead, rows[inside] - first)] = x[(*lead, i[inside])]
+        block[(*lead, rows[~inside] - first)] = fill
     return block

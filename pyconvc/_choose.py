@@ -73,6 +73,7 @@ UNMEASURED = (
 )
 FFT_GAIN = 1.2  # by how much fft must be faster: it has fewer digits and gains less from threads
 TALL_GAIN = 0.55  # of the rate where taps lie in one column: its rows are far from each other
+OMIT_GAIN = 1.7  # how much longer vectors may take where much is missing
 SAMPLE_NS = 0.16  # one pass over a sample of the output, whatever the kernel
 PASS_COSTS = 1.4, 0.07  # of a separable pass: direct products for a tap, ns for a byte of a sample
 # What Python takes more than for the direct method; of a line, where little is left to decide.
@@ -185,6 +186,15 @@ def _direct_kernels(n, k, mode, dtype, isa, ours):
 def fastest(seconds):
     """The method to take of those whose times are estimated, were none refused."""
     return min(seconds, key=lambda m: seconds[m] * (FFT_GAIN if m == "fft" else 1))
+
+
+def may_omit_by_vectors(f):
+    """Whether vectors would cost less than the taps if much is missing: then the sums of what is
+    there and of what is not are both direct ones, and few are saved.
+    """
+    taps = math.prod(f.w.shape[a] for a in f.axes)
+    worth = f.w.dtype.kind == "f" and not _is_direct_unasked(f)
+    return worth and _separable_seconds(f) < OMIT_GAIN * _direct_seconds(f, taps)
 
 
 def _is_direct_unasked(f):

@@ -27,6 +27,9 @@ from . import _bands, _check, _choose, _core, _methods
 
 BAND_BYTES = 2 << 20  # of a band of the input
 MOST_BYTES = 10 << 20  # of a band and all that is computed from it
+LONG_LINE = 8192  # samples
+SAMPLES = 1000  # that tell how much is missing
+MUCH = 0.05  # of all samples
 SURE = 1e-3  # part of the weights from which a Fourier transform's rounding does not matter
 
 POLICIES = ("propagate", "omit", "raise")
@@ -271,7 +274,10 @@ def _split(parts, shape, dtype, workers):
 
 def _is_doubtful(weight, total, least):
     """Whether rounding could decide if a window has enough, or spoil one that has little."""
-    share = weight / np.where(total > 0, total, np.inf)
+    total = np.where(total > 0, total, np.inf)
+    if total.size == 1 and weight.min() >= (least + SURE) * total.item():
+        return False
+    share = weight / total
     return bool((share < SURE).any() or (least and (np.abs(share - least) < SURE).any()))
 
 
@@ -312,7 +318,7 @@ def filter(f, missing, method="auto"):
     mixed = have_both_signs(f.w)
     one_sign = not (mixed and missing.normalize)
     plain = f.x.dtype.kind == "f" and not f.grouped()
-    chosen, (wanted, vectors) = _chosen_and_wanted(f, method)
+    chosen, (wanted, vectors) = _chosen_and_wanted(f, method, missing)
     at_once = plain and one_sign and wanted == "direct" and f.x.ndim <= 3
     if at_once and _filter_at_once(f, missing):
         return
@@ -324,14 +330,27 @@ def filter(f, missing, method="auto"):
     leave_out(FilteringSums(f, method, mixed, vectors), f.x, f.y, missing)
 
 
-def _chosen_and_wanted(f, method):
-    """(method, vectors) for the samples as they are, and the fastest, were all of them there."""
+def _chosen_and_wanted(f, method, missing):
+    """(method, vectors) for the samples as they are, and the fastest without those missing, whose
+    values count for nothing.
+    """
     if method != "auto":
         chosen = _choose.method(f, method)
         return chosen, chosen
     choice, vectors = _choose.weigh(f)
-    wanted = _choose.fastest(choice.seconds)
-    return (choice.method, vectors), (wanted, vectors if wanted == "separable" else None)
+    chosen, wanted = (choice.method, vectors), _choose.fastest(choice.seconds)
+    if wanted == "direct" and _choose.may_omit_by_vectors(f) and _lacks_much(f.x, missing.mask):
+        vectors = _methods.factors(f.w, f.axes)
+        wanted = "separable" if vectors else "direct"
+    return chosen, (wanted, vectors if wanted == "separable" else None)
+
+
+def _lacks_much(x, mask):
+    """Whether so much is missing that few sums are as in a plain filter: some samples tell."""
+    each = SAMPLES ** (1 / x.ndim)
+    some = tuple(slice(None, None, max(1, int(n / each))) for n in x.shape)
+    missing = np.isnan(x[some]) if mask is None else np.isnan(x[some]) | mask[some]
+    return missing.mean() > MUCH
 
 
 def _filter_at_once(f, missing):
@@ -405,10 +424,10 @@ class FilteringSums(Sums):
         return y
 
     def total(self, x, y):
-        """Outputs of one place, but a whole line: kernels choose their order by its length."""
-        key = self._chosen, y.shape[-1]
+        """Outputs of one place, but a line: kernels choose their order by its length."""
+        key = self._chosen, min(y.shape[-1], LONG_LINE)
         if key not in self._totals:
-            self._totals[key] = self._weigh(y)
+            self._totals[key] = self._weigh(y[..., :LONG_LINE])
         return self._totals[key]
 
     def _weigh(self, y):

@@ -334,3 +334,40 @@ def test_what_else_is_missing_changes_no_bit(dtype, min_weight):
         want = reference.signal.convolve(*wide, "same", mask=None, min_weight=min_weight)
         np.testing.assert_array_equal(np.isnan(y), np.isnan(want))
         np.testing.assert_allclose(y, want, rtol=0, atol=20 * np.finfo(dtype).eps * w.sum())
+
+
+@pytest.mark.parametrize(("share", "sums"), [(0.01, "taps"), (0.3, "vectors")])
+def test_vectors_of_few_taps_where_much_is_missing(share, sums, monkeypatch):
+    """Where little is missing most outputs are those of a plain filter, by taps."""
+    taken = []
+    for name, kind in (("_filter_at_once", "taps"), ("_separable_at_once", "vectors")):
+        run = getattr(_missing, name)
+        monkeypatch.setattr(
+            _missing, name, lambda *a, run=run, kind=kind: taken.append(kind) or run(*a)
+        )
+    monkeypatch.setattr(_choose, "OMIT_GAIN", np.inf)
+    x = cases.random((60, 70, 80))
+    x[np.random.default_rng(0).random(x.shape) < share] = np.nan
+    v = np.array([1, 2, 1.5])
+    w = np.multiply.outer(np.multiply.outer(v, v), v)
+    y = signal.convolve(x, w, "same", nan_policy="omit")
+    assert taken == [sums]
+    want = signal.convolve(x, w, "same", "direct", nan_policy="omit")
+    np.testing.assert_allclose(y, want, rtol=0, atol=1e-11)
+
+
+@pytest.mark.parametrize("boundary", BOUNDARIES)
+@pytest.mark.parametrize("dtype", cases.FLOATS)
+@pytest.mark.parametrize("method", ["fft", "direct"])
+def test_long_lines(method, dtype, boundary):
+    """Longer than the line that weighs a window."""
+    x, w = cases.random((20000,), dtype), np.abs(cases.random((301,), dtype, 1))
+    x[np.random.default_rng(0).random(x.shape) < 0.1] = np.nan
+    x[9000:9400] = np.nan
+    y = signal.convolve(x, w, "full", method, boundary=boundary, nan_policy="omit", min_weight=0.2)
+    wide = x.astype(np.float64), w.astype(np.float64)
+    rule = REFERENCE_NAMES.get(boundary, boundary)
+    want = reference.signal.convolve(*wide, "full", boundary=rule, mask=None, min_weight=0.2)
+    np.testing.assert_array_equal(np.isnan(y), np.isnan(want))
+    size = w.sum() * np.nanmax(np.abs(x))
+    np.testing.assert_allclose(y, want, rtol=0, atol=300 * np.finfo(dtype).eps * size)
