@@ -366,6 +366,24 @@ def test_sums_with_whole_weights(dtype, output):
             check("laplace", x, output, mode=mode, cval=2)
 
 
+@pytest.mark.parametrize("dtype", [np.int8, np.uint8, np.int16, np.uint16])
+def test_means_of_small_integers_that_are_almost_whole(dtype):
+    """Sums of one less than a multiple of the window's size, of that and of one more, up to the
+    largest.
+    """
+    limits = np.iinfo(dtype)
+    for size in range(2, 131):
+        x = np.full((4, 8 * size + 40), limits.max, dtype)
+        x[1] = limits.min
+        x[2] = np.arange(x.shape[1]) // size
+        for step, row in enumerate(x[:3], 2):
+            row[:: size - 1] -= 1
+            row[:: size * step + 1] += 1
+        for image in x, np.ascontiguousarray(x.T):
+            axis = int(np.argmax(image.shape))
+            check("uniform_filter1d", image, size, axis, mode="nearest")
+
+
 @pytest.mark.parametrize("sigma", [0.5, 1, 3, 8])
 def test_gaussians_of_bytes_in_smooth_places(sigma):
     """Level parts, slopes and waves, where a sum is a whole number but for its roundings, or the

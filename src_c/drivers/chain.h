@@ -80,11 +80,11 @@ int32_t chain_rule(const pyconvc_chain *c, int axis);
 /* Whether a pass is a mean of so many samples that their sums are shared, and how: along rows in
  * eights, or in runs of whole windows. */
 typedef enum { CHAIN_PLAIN, CHAIN_EIGHTS, CHAIN_RUNS } chain_sharing;
-chain_sharing chain_shares(const pyconvc_pass *pass);
+chain_sharing chain_shares(const chain_plan *plan, const pyconvc_pass *pass);
 
 /* Whether passes i and i + 1, the last two, go by rows, or by runs of rows: other means take whole
  * blocks. */
-int chain_goes_by_rows(const pyconvc_chain *c, int i);
+int chain_goes_by_rows(const chain_plan *plan, int i);
 
 /* Whether the weights of a sum of small integers are whole numbers, and sums fit into 32 bits; and
  * these weights. */

@@ -34,6 +34,7 @@ static void filter_lines(const chain_step *p, int axis) {
 static void add_lines(const chain_step *p, int axis, shifted_fn *kernel) {
     const int64_t taps = p->pass->kernel[axis];
     shifted_job job = shifted(p, p->pass->w, taps, p->n[H]);
+    if (axis == H) job.around = SHIFTED_ROWS;
     for (int64_t d = 0; d < p->n[D]; d++) {
         for (int64_t i = 0; i < taps; i++)
             p->s->table[i] =
@@ -80,7 +81,7 @@ static void add_pairs(const chain_step *p, shifted_fn *kernel) {
 
 /* Of equal weights. */
 static void add_mean(const chain_step *p, shifted_fn *kernel) {
-    if (chain_shares(p->pass) == CHAIN_PLAIN)
+    if (chain_shares(p->plan, p->pass) == CHAIN_PLAIN)
         add_lines(p, chain_axis(p->pass), kernel);
     else
         chain_box(p);

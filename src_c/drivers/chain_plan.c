@@ -42,29 +42,32 @@ static int is_box(const pyconvc_pass *pass) {
     return pass->kind == PYCONVC_MEAN || pass->kind == PYCONVC_QUOTIENT;
 }
 
-chain_sharing chain_shares(const pyconvc_pass *pass) {
+chain_sharing chain_shares(const chain_plan *plan, const pyconvc_pass *pass) {
     const int64_t taps = pass->kernel[chain_axis(pass)];
-    if (!is_box(pass) || taps < EIGHTS_FROM) return CHAIN_PLAIN;
+    if (!is_box(pass) || taps < EIGHTS_FROM || plan->held != PYCONVC_SAMPLE_AS_COMPUTED)
+        return CHAIN_PLAIN;
     return pass->kernel[W] > 1 && taps < RUNS_FROM ? CHAIN_EIGHTS : CHAIN_RUNS;
 }
 
 /* Whether a pass and the next one can. */
-static int go_by_rows(const pyconvc_pass *pass) {
+static int go_by_rows(const chain_plan *plan, const pyconvc_pass *pass) {
     const int axis = chain_axis(pass);
     return pass->kernel[W] == 1 && chain_axis(pass + 1) == W &&
-           (chain_shares(pass) == CHAIN_PLAIN || (axis == H && pass->kernel[H] < RUNS_FROM)) &&
-           chain_shares(pass + 1) != CHAIN_RUNS;
+           (chain_shares(plan, pass) == CHAIN_PLAIN ||
+            (axis == H && pass->kernel[H] < RUNS_FROM)) &&
+           chain_shares(plan, pass + 1) != CHAIN_RUNS;
 }
 
-int chain_goes_by_rows(const pyconvc_chain *c, int i) {
-    return i == c->passes - 2 && go_by_rows(&c->pass[i]);
+int chain_goes_by_rows(const chain_plan *plan, int i) {
+    return i == plan->c->passes - 2 && go_by_rows(plan, &plan->c->pass[i]);
 }
 
 /* Whether a slab can be between the first two passes and the third. */
-static int goes_by_planes(const pyconvc_chain *c) {
-    return c->passes == 3 && go_by_rows(c->pass) && c->pass[0].kernel[H] > 1 &&
-           c->pass[2].kernel[D] > 1 && chain_shares(&c->pass[0]) != CHAIN_RUNS &&
-           chain_shares(&c->pass[2]) == CHAIN_PLAIN;
+static int goes_by_planes(const chain_plan *plan) {
+    const pyconvc_chain *c = plan->c;
+    return c->passes == 3 && go_by_rows(plan, c->pass) && c->pass[0].kernel[H] > 1 &&
+           c->pass[2].kernel[D] > 1 && chain_shares(plan, &c->pass[0]) != CHAIN_RUNS &&
+           chain_shares(plan, &c->pass[2]) == CHAIN_PLAIN;
 }
 
 int64_t chain_sample_bytes(int32_t sample, int64_t computed) {
@@ -270,7 +273,7 @@ static int can_read_rows(const chain_plan *plan) {
     const int64_t rows = plan->c->pass[0].kernel[H], *step = plan->c->x_step;
     int64_t begin[SETS] = {0}, most = 0;
     if (plan->x_sample != PYCONVC_SAMPLE_AS_COMPUTED || step[3] != 1 || rows > NEAR_ROWS ||
-        chain_shares(&plan->c->pass[0]) == CHAIN_RUNS)
+        chain_shares(plan, &plan->c->pass[0]) == CHAIN_RUNS)
         return 0;
     for (int64_t r = 0; r < rows; r++)
         most = max64(most, ++begin[(uint64_t)(r * step[2] * plan->bytes) / 64 % SETS]);
@@ -289,8 +292,9 @@ static int is_turned(const chain_plan *plan) {
 static void choose_blocks(chain_plan *plan, int in_place) {
     const pyconvc_chain *c = plan->c;
     const int whole = in_place || plan->turned_x;
-    int by_rows = c->passes == 2 && chain_goes_by_rows(c, 0) && c->pass[0].kernel[D] == 1 && !whole;
-    if (goes_by_planes(c) && !whole) {
+    int by_rows =
+        c->passes == 2 && chain_goes_by_rows(plan, 0) && c->pass[0].kernel[D] == 1 && !whole;
+    if (goes_by_planes(plan) && !whole) {
         size_slabs(plan);
         by_rows = has_ends(plan);
         if (!by_rows) plan->slab = 0;
@@ -299,7 +303,7 @@ static void choose_blocks(chain_plan *plan, int in_place) {
         if (!plan->slab) size_direct(plan);
         plan->direct = has_ends(plan);
     }
-    if (by_rows && chain_shares(&c->pass[0]) == CHAIN_RUNS)
+    if (by_rows && chain_shares(plan, &c->pass[0]) == CHAIN_RUNS)
         size_runs(plan);
     else if (!plan->direct && !plan->slab)
         size_blocks(plan, in_place);
@@ -343,9 +347,9 @@ static void size_boxes(chain_plan *plan) {
     for (int i = 0; i < plan->c->passes; i++) {
         const pyconvc_pass *pass = &plan->c->pass[i];
         const int64_t taps = pass->kernel[chain_axis(pass)];
-        if (chain_shares(pass) == CHAIN_EIGHTS)
+        if (chain_shares(plan, pass) == CHAIN_EIGHTS)
             plan->sums = max64(plan->sums, (plan->row + lanes) * plan->bytes);
-        if (chain_shares(pass) != CHAIN_RUNS) continue;
+        if (chain_shares(plan, pass) != CHAIN_RUNS) continue;
         plan->sums =
             max64(plan->sums, taps * max64(2, plan->box->columns) * (int64_t)sizeof(double));
         if (chain_axis(pass) != W) continue;
@@ -439,6 +443,12 @@ static int is_small(int32_t sample) {
     return sample >= 0 && sample < PYCONVC_INTEGERS;
 }
 
+/* Whether long sums of bytes need not be shared. */
+static int is_byte_mean(const chain_plan *plan, const pyconvc_pass *pass) {
+    return plan->c->x_sample == PYCONVC_SAMPLE_U8 &&
+           pass->kernel[chain_axis(pass)] <= plan->table->integer.byte_means;
+}
+
 /* Whether all passes can go from small integers to the same, or, with whole weights, from bytes to
  * larger ones: then buffers hold what y does. */
 static int stays_integer(chain_plan *plan) {
@@ -451,7 +461,7 @@ static int stays_integer(chain_plan *plan) {
         if (pass->kind == PYCONVC_SUM || pass->kind == PYCONVC_MEAN) return 0;
         if (widens && (pass->kind == PYCONVC_QUOTIENT || !chain_is_whole(pass, c->y_sample)))
             return 0;
-        if (chain_shares(pass) != CHAIN_PLAIN) return 0;
+        if (chain_shares(plan, pass) != CHAIN_PLAIN && !is_byte_mean(plan, pass)) return 0;
     }
     return narrow_fills(plan, c->y_sample);
 }

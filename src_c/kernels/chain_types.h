@@ -100,9 +100,11 @@ typedef void convert_fn(const void *from, int64_t n, void *to);
  * in double and cut off towards zero; no mean. The caller grants sums of a quotient, and those with
  * whole weights, within 32 bits; rows readable 64 bytes beyond their end.
  *
- * widen: those of 8 bits to 16. */
+ * byte_means: of so many bytes quotients are as fast as those of few. widen: those of 8 bits to 16.
+ */
 typedef struct {
     shifted_kernels of[PYCONVC_INTEGERS];
+    int32_t byte_means;
     convert_fn *widen[PYCONVC_INTEGERS];
 } integer_kernels;
 

@@ -285,10 +285,21 @@ INLINE int by_bytes(const shifted_job *job) {
 
 #include "whole.h"
 
+#ifdef MULTIPLY_HIGH
+#    include "byte_means.h"
+#else
+#    define BYTE_MEANS 0
+INLINE int by_byte_means(const shifted_job *job) {
+    (void)job;
+    return 0;
+}
+#endif
+
 INLINE void all(const pyconvc_sample type, const kind k, const shifted_job *job) {
     const int64_t n = job->width;
     caution c = {0};
     if (by_whole(type, k, job)) return;
+    if (type == SAMPLE_u8 && k == QUOTIENT && by_byte_means(job)) return;
     if (type == SAMPLE_u8 && k == PAIRS && by_bytes(job)) return;
     for (int64_t r = 0; r < job->height; r++) {
         const int64_t from = r * job->pitch, to = r * job->y_pitch;
@@ -323,5 +334,6 @@ PYCONVC_FOR_INTEGERS(KERNELS_OF)
      .vector = WIDE},
 const integer_kernels NAME(integer) = {
     .of = {PYCONVC_FOR_INTEGERS(ENTRY)},
+    .byte_means = BYTE_MEANS,
     .widen = {[PYCONVC_SAMPLE_I8] = widen_i8, [PYCONVC_SAMPLE_U8] = widen_u8},
 };
