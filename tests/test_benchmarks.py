@@ -96,6 +96,19 @@ def test_losses_and_families(monkeypatch):
     assert performance.by_family(rows)[1] == [("signal", 3, "1.59", 1, "0.50")]
 
 
+def test_filters(monkeypatch, command, capsys):
+    filters = load(monkeypatch, "filters")
+    for case in filters.cases():
+        case.shape = tuple(min(n, 40) for n in case.shape)
+        calls = case.calls(None)
+        got, want = calls["pyconvc"](), calls["scipy"]()
+        assert got.dtype == want.dtype, case.name
+        tolerance = 0 if want.dtype.kind in "iu" else 1e-4 * np.abs(want).max()
+        np.testing.assert_allclose(got, want, rtol=0, atol=tolerance, err_msg=case.name)
+    command("filters", "--only", "sobel 64", "--seconds", 0)
+    assert "sobel 64^2 uint8" in capsys.readouterr().out
+
+
 def test_regret(command, tmp_path, capsys):
     rows = [
         {"family": "conv", "name": "layer", "x": [1, 16, 20, 20], "w": [16, 16, 3, 3]},
