@@ -156,13 +156,13 @@ def _result(output, x, is_complex):
         if is_complex and dtype.kind != "c":
             warnings.warn("promoting specified output dtype to complex", stacklevel=5)
             dtype = np.promote_types(dtype, np.complex64)
-        return np.zeros(x.shape, dtype)
+        return _core.empty(x.shape, dtype, x)
     if isinstance(output, str):
         dtype = _dtype(output)
         if not is_complex and not issubclass(dtype.type, np.number):
             raise RuntimeError(f"output={output!r}: output must have numeric dtype")
         must_be_complex(dtype, is_complex)
-        return np.zeros(x.shape, dtype)
+        return _core.empty(x.shape, dtype, x)
     y = np.asarray(output)
     if y.shape != x.shape:
         raise RuntimeError(f"output: output shape not correct, {y.shape} instead of {x.shape}")
