@@ -287,6 +287,28 @@ def test_channels_last(space, kernel, options, dtype, mode):
             np.testing.assert_array_equal(one[0], y[i])
 
 
+@pytest.mark.parametrize("dtype", ["float32", "complex128", "uint8"])
+@pytest.mark.parametrize(
+    ("space", "options"), [((4, 9), {}), ((3, 15), {"stride": 2}), ((5,), {})], ids=str
+)
+def test_channels_last_at_powers_of_two(space, options, dtype):
+    """So many channels that samples would collide in the cache, and some more or less."""
+    conv, kernel = cases.of_rank(nn, "conv", len(space)), (3,) * len(space)
+    size = np.dtype(dtype).itemsize
+    for channels in (2048 // size, 4096 // size - 3):
+        x = cases.random((2, channels, *space), dtype)
+        w = cases.random((channels, 1, *kernel), dtype, 1)
+        bias = cases.random((channels,), dtype, 2)
+        options = {**options, "padding": 1, "groups": channels}
+        want = cases.of_rank(reference, "conv", len(space))(x, w, bias, **options)
+        y = last(np.empty_like(want))
+        conv(last(x), w, bias, **options, out=y, workers=3)
+        cases.assert_same(y, want, terms=w[0].size)
+        one = last(np.empty_like(want[:1]))
+        conv(last(x[1:]), w, bias, **options, out=one, workers=1)
+        np.testing.assert_array_equal(one[0], y[1])
+
+
 @pytest.mark.parametrize("flip", [False, True])
 @pytest.mark.parametrize("dtype", ["float32", "complex128"])
 def test_input_gradient_channels_last(dtype, flip):

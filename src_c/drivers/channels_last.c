@@ -13,6 +13,8 @@
 #include "problem.h"
 
 #define CACHE_LINE   64
+#define WAY_BYTES    4096 /* of the nearest cache, which has so many ways */
+#define WAYS         8
 #define NEAR_BYTES   (36 << 10)  /* a ring: about L1 */
 #define WHOLE_BYTES  (64 << 10)  /* a ring of lines with all channels, which are read as they lie */
 #define FEW_TAPS     9           /* with which copying in pieces costs more than reading from L2: */
@@ -104,9 +106,18 @@ static int64_t find_parts(const plan *k, int64_t channels, double bytes) {
     return parts;
 }
 
+/* Whether samples of so many channels are so far apart that those which a tile meets, and those of
+ * its outputs, drive each other out of the nearest cache: at powers of two they share few sets. */
+static int samples_collide(const plan *k, int64_t channels) {
+    const pyconvc_problem *p = k->p;
+    const int64_t tile = k->kernels->outputs,
+                  places = WAY_BYTES / max64(gcd64(channels * k->bytes, WAY_BYTES), CACHE_LINE);
+    return p->kernel[D] * p->kernel[H] * samples_met(k, tile) + tile > places * WAYS;
+}
+
 /* Columns and channels whose ring stays near: first narrower lines with all channels, which are
- * copied in one piece, if few samples are packed twice for that; else narrower lines, then more
- * channels. */
+ * copied in one piece, if few samples are packed twice for that, and a cache line further apart if
+ * they would collide; else narrower lines, then more channels. */
 static void size_blocks(plan *k) {
     const pyconvc_problem *p = k->p;
     const double most =
@@ -120,7 +131,7 @@ static void size_blocks(plan *k) {
     } else if (ring_bytes(k, part, groups) <= most &&
                MOST_TWICE * (samples_met(k, part) * parts - samples_met(k, width)) <=
                    samples_met(k, width)) {
-        k->channels = groups;
+        k->channels = samples_collide(k, groups) ? groups + line : groups;
         k->columns = part;
     } else {
         k->channels = min64(line, groups);
