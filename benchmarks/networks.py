@@ -131,6 +131,13 @@ ENCODEC = {
         64, 64, 4, 12000, padding=1, stride=2, op="transposed", w=(64, 32, 4)
     ),
 }
+# Gulati et al. 2020, Conformer (arXiv:2005.08100), table 1: M, L; 10 seconds before subsampling.
+CONFORMER = {
+    "depthwise 32 256 @1000": line(256, 1, 32, 1000, padding=16, groups=256, w=(256, 1, 32)),
+    "depthwise 32 512 @250": line(512, 1, 32, 250, padding=16, groups=512, w=(512, 1, 32)),
+}
+# Gu & Dao 2023, Mamba (arXiv:2312.00752), section 3.4: 130 million parameters, 256 tokens.
+MAMBA = {"depthwise 4 1536 @256": line(1536, 1, 4, 256, padding=3, groups=1536, w=(1536, 1, 4))}
 NETWORKS = {
     "MobileNetV3": MOBILENET_V3_LARGE,
     "EfficientNet": EFFICIENTNET_B0,
@@ -140,6 +147,8 @@ NETWORKS = {
     "Whisper": WHISPER,
     "WaveNet": WAVENET,
     "EnCodec": ENCODEC,
+    "Conformer": CONFORMER,
+    "Mamba": MAMBA,
 }
 
 
