@@ -27,7 +27,8 @@ typedef struct {
     char *rows; /* outputs of one channel, where y has no lines to write to */
 } scratch;
 
-int64_t filter_constant(const filter_plan *plan) {
+/* Samples that a line of the constant must have. */
+static int64_t constant_samples(const filter_plan *plan) {
     const int has_inside = plan->inside_to > plan->inside_from;
     const int64_t inside = has_inside ? phases_samples(&plan->phases, plan->block_columns) : 0;
     return max64(inside, plan->phases.count * plan->phase_pitch) + plan->kernels->lanes;
@@ -62,7 +63,7 @@ static size_t lay_out(const filter_plan *plan, char *base, scratch *s) {
     s->source = carve(&a, rows * (int64_t)sizeof *s->source);
     s->region = carve(&a, rows * (int64_t)sizeof *s->region);
     s->table = carve(&a, max64(table, plan->band_rows) * (int64_t)sizeof *s->table);
-    s->constant = carve(&a, filter_constant(plan) * plan->bytes);
+    s->constant = carve(&a, constant_samples(plan) * plan->bytes);
     s->strips = carve(&a, rows * plan->phases.count * plan->phase_pitch * plan->bytes);
     s->rows = carve(&a, plan->p->y_step[5] == 1 ? 0 : filter_dense(plan) * plan->bytes);
     return (size_t)a.bytes;
@@ -73,13 +74,15 @@ size_t filter_scratch(const filter_plan *plan) {
     return plan->packed ? filter_planes_scratch(plan) : lay_out(plan, NULL, &s);
 }
 
-int64_t filter_row(const pyconvc_problem *p, const filter_task *t, int64_t i) {
+/* The input row that has number i of the task; -1: the constant. */
+static int64_t input_row(const pyconvc_problem *p, const filter_task *t, int64_t i) {
     const int64_t row =
         t->row * p->stride[H] - p->pad_before[H] + numbered_row(p, &t->rows_in, t->rows, i);
     return pyconvc_boundary_index(p->boundary[H], row, p->input[H]);
 }
 
-int64_t filter_depth(const pyconvc_problem *p, const filter_task *t, int64_t tap) {
+/* The input plane at a depth tap; -1: the constant. */
+static int64_t input_plane(const pyconvc_problem *p, const filter_task *t, int64_t tap) {
     const int64_t z = t->depth * p->stride[D] + tap * p->dilation[D] - p->pad_before[D];
     return pyconvc_boundary_index(p->boundary[D], z, p->input[D]);
 }
@@ -91,17 +94,17 @@ static void find_rows(const filter_job *j, const filter_task *t, const scratch *
     const char **to = s->source + from * t->rows_in.count;
     int outside = 0;
     for (int64_t plane = t->first_plane + from; plane < t->first_plane + t->planes; plane++) {
-        const int64_t channel = plane / p->kernel[D], z = filter_depth(p, t, plane % p->kernel[D]);
+        const int64_t channel = plane / p->kernel[D], z = input_plane(p, t, plane % p->kernel[D]);
         const int64_t first = t->image * p->x_step[0] + t->group * p->x_step[1] +
                               channel * p->x_step[2] + z * p->x_step[3];
         for (int64_t i = 0; i < t->rows_in.count; i++, to++) {
-            const int64_t row = filter_row(p, t, i);
+            const int64_t row = input_row(p, t, i);
             const int constant = z < 0 || row < 0;
             *to = constant ? NULL : j->x + (first + row * p->x_step[4]) * plan->bytes;
             outside |= constant;
         }
     }
-    if (outside) gather_fill(plan->bytes, p->fill, filter_constant(plan), s->constant);
+    if (outside) gather_fill(plan->bytes, p->fill, constant_samples(plan), s->constant);
 }
 
 /* The inside: x itself, from the first column that the region reads. */
@@ -164,8 +167,10 @@ void filter_apply(const filter_job *j, const filter_task *t, const void *const *
     }
 }
 
-int64_t filter_table(const filter_plan *plan, const filter_task *t, int64_t set,
-                     const char *const *region, const void **table) {
+/* Fills the table for the output rows set, set + sets, ... of the task; region[plane][number] are
+ * its input rows. Returns how many output rows these are. */
+static int64_t fill_table(const filter_plan *plan, const filter_task *t, int64_t set,
+                          const char *const *region, const void **table) {
     const row_numbering *numbering = &t->rows_in;
     const int64_t sets = plan->sets, classes = plan->classes;
     const int64_t outputs = ceil_div(t->rows - set, sets);
@@ -202,7 +207,7 @@ static void apply_rows(const filter_job *j, const filter_task *t, const scratch 
         return;
     }
     for (int64_t set = 0; set < min64(plan->sets, t->rows); set++) {
-        const int64_t rows = filter_table(plan, t, set, s->region, s->table);
+        const int64_t rows = fill_table(plan, t, set, s->region, s->table);
         filter_apply(j, t, s->table, set, plan->sets, rows, flags, s->rows);
     }
 }

@@ -17,20 +17,8 @@ typedef struct {
     row_numbering rows_in;
 } filter_task;
 
-/* Samples that a line of the constant must have. */
-int64_t filter_constant(const filter_plan *plan);
-
 /* Samples of scratch for outputs of one channel, where y has no lines to write to. */
 int64_t filter_dense(const filter_plan *plan);
-
-/* The input row that has number i of the task, and the plane at a depth tap; -1: the constant. */
-int64_t filter_row(const pyconvc_problem *p, const filter_task *t, int64_t i);
-int64_t filter_depth(const pyconvc_problem *p, const filter_task *t, int64_t tap);
-
-/* Fills the table for the output rows set, set + sets, ... of the task; region[plane][number] are
- * its input rows. Returns how many output rows these are. */
-int64_t filter_table(const filter_plan *plan, const filter_task *t, int64_t set,
-                     const char *const *region, const void **table);
 
 /* The kernel for every output channel, on `rows` output rows from `row` of the task on, `pitch`
  * apart; `dense` is the scratch. */

@@ -68,9 +68,6 @@ typedef struct {
 int winograd_find_axis(int64_t taps, int64_t stride, int64_t outputs, int alone,
                        winograd_axis *axis);
 
-/* Whether this method computes p, with tiles of p->winograd outputs along the width. */
-int winograd_suits(const pyconvc_problem *p);
-
 /* Decides everything, and transforms w, but where the plan is not used again and each weight meets
  * one block of tiles. Free with winograd_plan_free also after a failure. */
 pyconvc_status winograd_plan_make(winograd_plan *plan, const pyconvc_problem *p, const void *w,

@@ -70,7 +70,8 @@ static int find_form(const pyconvc_problem *p, winograd_form *form) {
     return 1;
 }
 
-int winograd_suits(const pyconvc_problem *p) {
+/* Whether this method computes p, with tiles of p->winograd outputs along the width. */
+static int suits(const pyconvc_problem *p) {
     const kernel_table *table = pyconvc_kernels();
     winograd_form form;
     return table && table->winograd[p->dtype] && is_plain(p, D) && is_plain(p, H) &&
@@ -287,7 +288,7 @@ pyconvc_status winograd_plan_make(winograd_plan *plan, const pyconvc_problem *p,
     const kernel_table *table = pyconvc_kernels();
     *plan = (winograd_plan){.p = *p};
     if (!table) return PYCONVC_NO_ISA;
-    if (!winograd_suits(p)) return PYCONVC_BAD_PROBLEM;
+    if (!suits(p)) return PYCONVC_BAD_PROBLEM;
     plan->kernels = table->winograd[p->dtype];
     plan->bytes = pyconvc_sample_bytes(p->dtype);
     find_form(p, &plan->form);
