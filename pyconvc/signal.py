@@ -467,7 +467,8 @@ def correlation_lags(in1_len, in2_len, mode="full"):
     >>> signal.correlation_lags(4, 3)
     array([-2, -1,  0,  1,  2,  3])
     """
-    _check.mode(mode)
+    if not isinstance(mode, str) or mode not in _check.MODES:
+        raise ValueError(f"Mode {mode} is invalid: mode must be 'full', 'same' or 'valid'")
     n, k = _check.index("in1_len", in1_len), _check.index("in2_len", in2_len)
     if mode == "valid":
         return np.arange(min(0, n - k), max(0, n - k) + 1)

@@ -10,9 +10,15 @@ from ._public import omitting
 def _weights(values):
     """Weights in the precision that scipy takes them in."""
     (weights,) = _check.numeric(weights=values)
-    if not weights.ndim:
-        raise RuntimeError(f"weights={values!r}: no filter weights given, they have no axes")
     return weights.astype(np.complex128 if weights.dtype.kind == "c" else np.float64)
+
+
+def _line_weights(values):
+    """The same of filters along one axis; `_line` looks at their shape, after scipy's order."""
+    w = _weights(values)
+    if w.ndim == 0:
+        raise RuntimeError(f"weights={values!r}: no filter weights given, but a number")
+    return w
 
 
 def _is_complex(*arrays):
@@ -98,7 +104,7 @@ def correlate1d(
     >>> ndimage.correlate1d([2, 8, 0, 4, 1, 9, 9, 0], weights=[1, 3])
     array([ 8, 26,  8, 12,  7, 28, 36,  9])
     """
-    w = _weights(weights)
+    w = _line_weights(weights)
     y = _arguments.result(output, input, is_complex=_is_complex(input, w), missing=missing)
     f = _line(input, w.conj(), axis, mode, cval, origin)
     return _run.run(input, [f], y, precision, workers, missing)
@@ -129,7 +135,7 @@ def convolve1d(
     >>> ndimage.convolve1d([2, 8, 0, 4, 1, 9, 9, 0], weights=[1, 3])
     array([14, 24,  4, 13, 12, 36, 27,  0])
     """
-    w = _weights(weights)
+    w = _line_weights(weights)
     y = _arguments.result(output, input, is_complex=_is_complex(input, w), missing=missing)
     f = _line(input, w[::-1], axis, mode, cval, _reversed_origin(origin, len(w)))
     return _run.run(input, [f], y, precision, workers, missing)
