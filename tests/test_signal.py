@@ -420,6 +420,18 @@ def test_scipy_numbers(name):
         assert np.asarray(got).dtype == np.asarray(want).dtype
 
 
+@pytest.mark.parametrize("boundary", BOUNDARIES)
+@pytest.mark.parametrize("dtype", cases.DTYPES, ids=str)
+@pytest.mark.parametrize("name", ["convolve", "correlate"])
+def test_volumes_with_taps_along_depth_and_width(name, dtype, boundary):
+    a, b = cases.random((9, 5, 21), dtype, 1), cases.random((4, 1, 3), dtype, 2)
+    for mode in cases.MODES:
+        want = twin(name)(a, b, mode, boundary=BOUNDARIES[boundary])
+        for array in (a, a[::-1, :, ::-1].copy()[::-1, :, ::-1], np.asfortranarray(a)):
+            got = ours(name)(array, b, mode, "direct", boundary=boundary)
+            assert_agree(got, want, a, b, mode=mode)
+
+
 # ---- methods
 
 

@@ -93,6 +93,23 @@ cdef int _state(pyconvc_problem *p, cnp.ndarray x, cnp.ndarray w, cnp.ndarray y,
     return 0
 
 
+cdef void _as_planes(pyconvc_problem *p) noexcept nogil:
+    """A volume whose kernel has one tap along the height alone as a batch of planes, depth by width.
+
+    Planes are filtered in tiles of several lines; for depths that takes taps along the height.
+    """
+    if p.kernel[0] == 1 or p.kernel[1] > 1 or p.kernel[2] == 1 or p.stride[1] != 1:
+        return
+    if p.batch != 1 or p.pad_before[1] or p.pad_after[1]:
+        return
+    p.batch, p.x_step[0], p.y_step[0] = p.input[1], p.x_step[4], p.y_step[4]
+    p.input[1], p.kernel[1], p.stride[1], p.dilation[1] = p.input[0], p.kernel[0], p.stride[0], p.dilation[0]
+    p.pad_before[1], p.pad_after[1], p.boundary[1] = p.pad_before[0], p.pad_after[0], p.boundary[0]
+    p.x_step[4], p.w_step[4], p.y_step[4] = p.x_step[3], p.w_step[3], p.y_step[3]
+    p.input[0] = p.kernel[0] = p.stride[0] = p.dilation[0] = 1
+    p.pad_before[0] = p.pad_after[0] = p.boundary[0] = 0
+
+
 cdef void _set_contiguous(int64_t *step, tuple shape, int64_t groups):
     """Steps of a C-contiguous (N, G*C, *space) array."""
     cdef int64_t size = 1

@@ -106,7 +106,9 @@ cdef int _run_spatial(pyconvc_problem *p, char *x, char *w, char *y, int workers
     cdef int64_t lines[3]
     cdef int64_t d, h, i, bytes = 4 if p.dtype == PYCONVC_F32 else 8
     if not _exchange(&q, &kernel, lines):
-        return _run(CORRELATE, p, x, w, NULL, y, workers)
+        q = p[0]
+        _as_planes(&q)
+        return _run(CORRELATE, &q, x, w, NULL, y, workers)
     for d in range(lines[0]):  # one by one: the order of sums goes with the number of channels
         for h in range(lines[1]):
             for i in range(lines[2]):
