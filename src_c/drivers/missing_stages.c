@@ -24,11 +24,13 @@ static int64_t pitch_bytes(int64_t width, int64_t bytes) {
     return pitch % 512 ? pitch : pitch + 64;
 }
 
+/* Of what is read or of what is written. */
 static double copy_bytes(const pyconvc_chain *c, const missing_cut *cut) {
-    double size[PYCONVC_RANK];
+    int64_t size[PYCONVC_RANK];
     for (int a = 0; a < PYCONVC_RANK; a++)
-        size[a] = (double)(a == cut->axis ? cut->rows + cut->halo : c->input[a]);
-    return size[D] * size[H] * size[W] * (double)pyconvc_sample_bytes(c->dtype);
+        size[a] = a == cut->axis ? cut->rows + cut->halo : max64(c->input[a], c->output[a]);
+    return (double)size[D] * (double)size[H] *
+           (double)pitch_bytes(size[W], pyconvc_sample_bytes(c->dtype));
 }
 
 /* Rows along an axis: so many times the halo, and more as far as there is room. */
