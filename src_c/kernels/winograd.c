@@ -152,18 +152,19 @@ INLINE void weigh(const int M, const int R, const vec *g, const int step, vec *u
 #define TAPS(S, R, f)     (((R) - (f) + (S)-1) / (S))
 #define ELEMENTS(M, S, R) ((S) * (M) + (R) - (S))
 
+#define FIRST(M, S, R)    ((M) + TAPS(S, R, 0) - 1) /* elements of the first of two */
+
 INLINE void evaluate_phases(const int M, const int S, const int R, const vec *d, vec *v) {
-    UNROLL(2)
-    for (int f = 0, e = 0; f < S; e += M + TAPS(S, R, f) - 1, f++)
-        evaluate(M, TAPS(S, R, f), d + e, v + e);
+    const int e = FIRST(M, S, R);
+    evaluate(M, TAPS(S, R, 0), d, v);
+    if (S > 1) evaluate(M, TAPS(S, R, S - 1), d + e, v + e);
 }
 
 INLINE void interpolate_phases(const int M, const int S, const int R, const vec *s, vec *y) {
-    vec z[4];
     interpolate(M, TAPS(S, R, 0), s, y);
-    UNROLL(2)
-    for (int f = 1, e = M + TAPS(S, R, 0) - 1; f < S; e += M + TAPS(S, R, f) - 1, f++) {
-        interpolate(M, TAPS(S, R, f), s + e, z);
+    if (S > 1) {
+        vec z[4];
+        interpolate(M, TAPS(S, R, S - 1), s + FIRST(M, S, R), z);
         UNROLL(4)
         for (int j = 0; j < M; j++)
             y[j] += z[j];
@@ -171,9 +172,8 @@ INLINE void interpolate_phases(const int M, const int S, const int R, const vec 
 }
 
 INLINE void weigh_phases(const int M, const int S, const int R, const vec *g, vec *u) {
-    UNROLL(2)
-    for (int f = 0, e = 0; f < S; e += M + TAPS(S, R, f) - 1, f++)
-        weigh(M, TAPS(S, R, f), g + f, S, u + e);
+    weigh(M, TAPS(S, R, 0), g, S, u);
+    if (S > 1) weigh(M, TAPS(S, R, S - 1), g + S - 1, S, u + FIRST(M, S, R));
 }
 
 /* How far apart, and how many. */
@@ -336,11 +336,12 @@ INLINE int64_t sample_at(const int M, const int S, const int R, const columns *a
     }                                                                                              \
     static void lines_##M##S##R(const columns *at) {                                               \
         for (int64_t i = 0; i < at->outer.count; i++) {                                            \
+            const elem *from = at->from + i * at->outer.from;                                      \
             elem *to = at->to + i * at->outer.to;                                                  \
-            UNROLL(2)                                                                              \
-            for (int f = 0; f < S; to += (M + TAPS(S, R, f) - 1) * at->to_step, f++)               \
-                evaluate_line(M, TAPS(S, R, f), at, at->from + i * at->outer.from + at->phases[f], \
-                              to);                                                                 \
+            evaluate_line(M, TAPS(S, R, 0), at, from + at->phases[0], to);                         \
+            if (S > 1)                                                                             \
+                evaluate_line(M, TAPS(S, R, S - 1), at, from + at->phases[S - 1],                  \
+                              to + FIRST(M, S, R) * at->to_step);                                  \
         }                                                                                          \
     }                                                                                              \
     static void finish_##M##S##R(const columns *at, vec bias, elem *unfit) {                       \
