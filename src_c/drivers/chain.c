@@ -144,8 +144,8 @@ static void run_by_rows(const chain_step *whole, int i, int64_t d, const chain_b
     for (int64_t h = 0, next, loaded = 0; h < whole->n[H]; h = next) {
         chain_step p = *whole;
         p.at = h;
-        next = h + (chain_shares(plan, p.pass) == CHAIN_RUNS ? beyond + 1 - chain_place(&p, H)
-                                                             : plan->rows);
+        next = h + (chain_shares(plan->held, p.pass) == CHAIN_RUNS ? beyond + 1 - chain_place(&p, H)
+                                                                   : plan->rows);
         p.n[D] = 1;
         p.n[H] = min64(next, whole->n[H]) - h;
         p.to.first += plan->lead * plan->bytes;

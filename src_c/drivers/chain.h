@@ -78,9 +78,9 @@ int chain_axis(const pyconvc_pass *pass);
 int32_t chain_rule(const pyconvc_chain *c, int axis);
 
 /* Whether a pass is a mean of so many samples that their sums are shared, and how: along rows in
- * eights, or in runs of whole windows. */
+ * eights, or in runs of whole windows; `held` is what buffers hold, a pyconvc_sample. */
 typedef enum { CHAIN_PLAIN, CHAIN_EIGHTS, CHAIN_RUNS } chain_sharing;
-chain_sharing chain_shares(const chain_plan *plan, const pyconvc_pass *pass);
+chain_sharing chain_shares(int32_t held, const pyconvc_pass *pass);
 
 /* Whether passes i and i + 1, the last two, go by rows, or by runs of rows: other means take whole
  * blocks. */

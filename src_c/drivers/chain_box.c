@@ -83,7 +83,7 @@ static void box_lines_of(const chain_step *p, void (*lines)(const line_job *job)
 
 void chain_box(const chain_step *p) {
     const int axis = chain_axis(p->pass);
-    if (chain_shares(p->plan, p->pass) == CHAIN_EIGHTS)
+    if (chain_shares(p->plan->held, p->pass) == CHAIN_EIGHTS)
         box_lines_of(p, p->plan->box->lines);
     else if (axis == W && p->plan->box_alone)
         box_lines_of(p, p->plan->box->runs);

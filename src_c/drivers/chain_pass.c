@@ -81,7 +81,7 @@ static void add_pairs(const chain_step *p, shifted_fn *kernel) {
 
 /* Of equal weights. */
 static void add_mean(const chain_step *p, shifted_fn *kernel) {
-    if (chain_shares(p->plan, p->pass) == CHAIN_PLAIN)
+    if (chain_shares(p->plan->held, p->pass) == CHAIN_PLAIN)
         add_lines(p, chain_axis(p->pass), kernel);
     else
         chain_box(p);

@@ -42,9 +42,9 @@ static int is_box(const pyconvc_pass *pass) {
     return pass->kind == PYCONVC_MEAN || pass->kind == PYCONVC_QUOTIENT;
 }
 
-chain_sharing chain_shares(const chain_plan *plan, const pyconvc_pass *pass) {
+chain_sharing chain_shares(int32_t held, const pyconvc_pass *pass) {
     const int64_t taps = pass->kernel[chain_axis(pass)];
-    if (!is_box(pass) || taps < EIGHTS_FROM || plan->held != PYCONVC_SAMPLE_AS_COMPUTED)
+    if (!is_box(pass) || taps < EIGHTS_FROM || held != PYCONVC_SAMPLE_AS_COMPUTED)
         return CHAIN_PLAIN;
     return pass->kernel[W] > 1 && taps < RUNS_FROM ? CHAIN_EIGHTS : CHAIN_RUNS;
 }
@@ -53,9 +53,9 @@ chain_sharing chain_shares(const chain_plan *plan, const pyconvc_pass *pass) {
 static int go_by_rows(const chain_plan *plan, const pyconvc_pass *pass) {
     const int axis = chain_axis(pass);
     return pass->kernel[W] == 1 && chain_axis(pass + 1) == W &&
-           (chain_shares(plan, pass) == CHAIN_PLAIN ||
+           (chain_shares(plan->held, pass) == CHAIN_PLAIN ||
             (axis == H && pass->kernel[H] < RUNS_FROM)) &&
-           chain_shares(plan, pass + 1) != CHAIN_RUNS;
+           chain_shares(plan->held, pass + 1) != CHAIN_RUNS;
 }
 
 int chain_goes_by_rows(const chain_plan *plan, int i) {
@@ -66,8 +66,8 @@ int chain_goes_by_rows(const chain_plan *plan, int i) {
 static int goes_by_planes(const chain_plan *plan) {
     const pyconvc_chain *c = plan->c;
     return c->passes == 3 && go_by_rows(plan, c->pass) && c->pass[0].kernel[H] > 1 &&
-           c->pass[2].kernel[D] > 1 && chain_shares(plan, &c->pass[0]) != CHAIN_RUNS &&
-           chain_shares(plan, &c->pass[2]) == CHAIN_PLAIN;
+           c->pass[2].kernel[D] > 1 && chain_shares(plan->held, &c->pass[0]) != CHAIN_RUNS &&
+           chain_shares(plan->held, &c->pass[2]) == CHAIN_PLAIN;
 }
 
 int64_t chain_sample_bytes(int32_t sample, int64_t computed) {
@@ -273,7 +273,7 @@ static int can_read_rows(const chain_plan *plan) {
     const int64_t rows = plan->c->pass[0].kernel[H], *step = plan->c->x_step;
     int64_t begin[SETS] = {0}, most = 0;
     if (plan->x_sample != PYCONVC_SAMPLE_AS_COMPUTED || step[3] != 1 || rows > NEAR_ROWS ||
-        chain_shares(plan, &plan->c->pass[0]) == CHAIN_RUNS)
+        chain_shares(plan->held, &plan->c->pass[0]) == CHAIN_RUNS)
         return 0;
     for (int64_t r = 0; r < rows; r++)
         most = max64(most, ++begin[(uint64_t)(r * step[2] * plan->bytes) / 64 % SETS]);
@@ -303,7 +303,7 @@ static void choose_blocks(chain_plan *plan, int in_place) {
         if (!plan->slab) size_direct(plan);
         plan->direct = has_ends(plan);
     }
-    if (by_rows && chain_shares(plan, &c->pass[0]) == CHAIN_RUNS)
+    if (by_rows && chain_shares(plan->held, &c->pass[0]) == CHAIN_RUNS)
         size_runs(plan);
     else if (!plan->direct && !plan->slab)
         size_blocks(plan, in_place);
@@ -347,9 +347,9 @@ static void size_boxes(chain_plan *plan) {
     for (int i = 0; i < plan->c->passes; i++) {
         const pyconvc_pass *pass = &plan->c->pass[i];
         const int64_t taps = pass->kernel[chain_axis(pass)];
-        if (chain_shares(plan, pass) == CHAIN_EIGHTS)
+        if (chain_shares(plan->held, pass) == CHAIN_EIGHTS)
             plan->sums = max64(plan->sums, (plan->row + lanes) * plan->bytes);
-        if (chain_shares(plan, pass) != CHAIN_RUNS) continue;
+        if (chain_shares(plan->held, pass) != CHAIN_RUNS) continue;
         plan->sums =
             max64(plan->sums, taps * max64(2, plan->box->columns) * (int64_t)sizeof(double));
         if (chain_axis(pass) != W) continue;
@@ -461,7 +461,7 @@ static int stays_integer(chain_plan *plan) {
         if (pass->kind == PYCONVC_SUM || pass->kind == PYCONVC_MEAN) return 0;
         if (widens && (pass->kind == PYCONVC_QUOTIENT || !chain_is_whole(pass, c->y_sample)))
             return 0;
-        if (chain_shares(plan, pass) != CHAIN_PLAIN && !is_byte_mean(plan, pass)) return 0;
+        if (chain_shares(plan->held, pass) != CHAIN_PLAIN && !is_byte_mean(plan, pass)) return 0;
     }
     return narrow_fills(plan, c->y_sample);
 }

@@ -41,7 +41,8 @@ static missing_cut cut_along(const pyconvc_chain *c, int axis, double shares) {
     for (int i = 0; i < c->passes; i++) {
         const pyconvc_pass *pass = &c->pass[i];
         cut.halo += pass->kernel[axis] - 1, cut.before += pass->pad[axis];
-        if (pass->kernel[axis] > 1 && chain_shares(pass) == CHAIN_RUNS) run = pass->kernel[axis];
+        if (pass->kernel[axis] > 1 && chain_shares(PYCONVC_SAMPLE_AS_COMPUTED, pass) == CHAIN_RUNS)
+            run = pass->kernel[axis];
     }
     cut.rows = max64(1, (int64_t)(shares * (double)cut.halo));
     missing_cut twice = cut;
