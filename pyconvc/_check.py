@@ -52,7 +52,9 @@ def index(argument, value):
     try:
         return operator.index(value)
     except TypeError:
-        raise TypeError(f"{argument}={value!r}: must be an integer") from None
+        raise TypeError(
+            f"{argument}={value!r}: cannot be interpreted as an integer, which it must be"
+        ) from None
 
 
 def number(argument, value):

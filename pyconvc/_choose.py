@@ -204,7 +204,8 @@ def _is_direct_unasked(f):
 
 
 def _direct_seconds(f, taps):
-    rate = _rate(f.x.dtype) * (TALL_GAIN if 1 == f.w.shape[-1] < taps else 1)
+    tall = taps > 1 and f.w.shape[-1] == 1
+    rate = _rate(f.x.dtype) * (TALL_GAIN if tall else 1)
     return 1e-9 * f.y.size * (taps / rate + SAMPLE_NS)
 
 
