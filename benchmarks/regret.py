@@ -101,11 +101,11 @@ def _chosen(case, dtype):
     return f"{choice.method} {choice.tile}" if choice.tile else choice.method
 
 
-def _tiles(p, dtype):
+def _tiles(p, dtype, adjoint=False):
     """Tiles of Winograd's method, by name."""
-    if _winograd.obstacle(p, dtype):
+    if _winograd.obstacle(p, dtype, adjoint=adjoint):
         return {}
-    sizes = _winograd.tiles_of(p)
+    sizes = _winograd.tiles_of(p, adjoint=adjoint)
     return {f"winograd {tile}": tile for tile in sizes}
 
 
@@ -118,7 +118,7 @@ def _forwards(p, w):
 
 
 def _adjoints(p, w):
-    for name, tile in {"direct": 0, **_tiles(p, w.dtype)}.items():
+    for name, tile in {"direct": 0, **_tiles(p, w.dtype, adjoint=True)}.items():
         yield name, functools.partial(_passes.input_grad, winograd=tile)
 
 

@@ -310,12 +310,11 @@ def layer(p, dtype, wanted="auto", *, packed=False):
 def adjoint_tile(p, dtype):
     """Outputs of a tile of Winograd's method for the gradient of the input; 0: directly."""
     p = p.of_batch(1)
-    if any(n != 1 for n in p.stride):
-        return 0
-    if _winograd.obstacle(p, dtype) or _is_layer_direct_unasked(p):
+    if _winograd.obstacle(p, dtype, adjoint=True) or _is_layer_direct_unasked(p):
         return 0
     seconds, tile = _winograd.fastest(p, _rate(dtype), adjoint=True)
-    return tile if seconds < _layer_direct(p, dtype, packed=False) else 0  # rather more, if small
+    doubt = 1.0 if max(p.stride) == 1 else DOUBT["winograd"]  # rather it than direct, if small
+    return tile if doubt * seconds < _layer_direct(p, dtype, packed=False) else 0
 
 
 def _is_layer_direct_unasked(p):

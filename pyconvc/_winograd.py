@@ -4,8 +4,9 @@
 Along an axis a tile of M outputs of R taps takes M + R - 1 products in place of M R. That is done
 along the last axes; more taps are parts of R, summed as channels are, and so are taps along the
 depth. A stride makes phases of samples, each with taps of its own. A dilated kernel is a plain one
-on each of the grids of samples that lie a dilation apart.
-See src_c/kernels/winograd.c.
+on each of the grids of samples that lie a dilation apart. The gradient of the input of a layer with
+a stride falls into phases, each of a part of the taps; they are computed at once.
+See src_c/kernels/winograd.c and src_c/drivers/adjoint.c.
 """
 
 import math
@@ -26,15 +27,21 @@ COSTS = 0.84, 25, 11, 6.5, 5, 60, 8, 3.2
 FAR_COST, CACHED = 12, 4e6
 LANES, FEW = 8, 4  # tiles of a vector, and of a part of one, about
 BLOCK, HELD = 24, 1 << 16  # of a block, and transformed samples of its input, about the larger
+ONCE = 192 << 10  # or all of them, if these are no more and weights are of several phases
 
 
-def obstacle(p, dtype):
-    """Why the method does not compute the layer `p`, or an empty string."""
+def obstacle(p, dtype, *, adjoint=False):
+    """Why the method does not compute the layer `p`, or an empty string.
+
+    `adjoint` asks for the gradient of the input.
+    """
     if dtype.kind != "f":
         return f"computes real floating-point samples, not {dtype}"
+    if adjoint and any(n != 1 for n in p.stride) and (reason := _stride_obstacle(p)):
+        return reason
     if any(n > 1 and apart > 1 for n, apart in zip(p.stride, p.dilation, strict=True)):
         return f"takes a stride or a dilation along an axis, not stride={p.stride} of {p.dilation}"
-    if not any(_forms(p, tile) for tile in TILES):
+    if not tiles_of(p, adjoint=adjoint):
         if any(n > 1 for n in p.stride):
             return f"takes strides for which it has fewer products, not stride={p.stride}"
         return (
@@ -52,26 +59,40 @@ def obstacle(p, dtype):
     return ""
 
 
-def _tiled(p):
+def _stride_obstacle(p):
+    """The same for the gradient of the input of a layer with a stride."""
+    axes = list(zip(p.w_shape[2:], p.stride, strict=True))
+    if any(taps < stride for taps, stride in axes):
+        return f"takes no stride beyond weight.shape={p.w_shape}, not stride={p.stride}"
+    if any(n != 1 for n in p.dilation):
+        return f"takes dilation 1 with a stride, not dilation={p.dilation}"
+    if math.prod(-(-taps // stride) * stride for taps, stride in axes[-2:]) > MOST_TAPS:
+        return f"takes 64 taps at most, not weight.shape={p.w_shape}"
+    return ""
+
+
+def _axes(p, adjoint):
+    """(taps, stride) along each axis; of the gradient of the input those of a phase."""
+    axes = zip(p.w_shape[2:], p.stride, strict=True)
+    return [(-(-taps // stride), 1) if adjoint else (taps, stride) for taps, stride in axes]
+
+
+def _tiled(axes):
     """Whether each axis is cut into tiles."""
-    last_two = len(p.w_shape) - 2
-    return [taps > 1 and axis >= last_two for axis, taps in enumerate(p.w_shape[2:], 2)]
+    return [taps > 1 and axis >= len(axes) - 2 for axis, (taps, _) in enumerate(axes)]
 
 
-def _forms(p, tile):
+def _forms(p, tile, adjoint):
     """(elements, parts) along each axis that is cut into such tiles; empty if they do not do."""
-    tiled = _tiled(p)
-    taps, strides = (
-        [n for n, cut in zip(a, tiled, strict=True) if cut] for a in (p.w_shape[2:], p.stride)
-    )
-    axes = zip(taps, strides, strict=True)
-    forms = [_core.winograd_axis(n, tile, len(taps) == 1, stride) for n, stride in axes]
-    return forms if all(forms) and math.prod(taps) <= MOST_TAPS else []
+    axes = _axes(p, adjoint)
+    cut = [axis for axis, tiled in zip(axes, _tiled(axes), strict=True) if tiled]
+    forms = [_core.winograd_axis(taps, tile, len(cut) == 1, stride) for taps, stride in cut]
+    return forms if all(forms) and math.prod(taps for taps, _ in cut) <= MOST_TAPS else []
 
 
-def tiles_of(p):
+def tiles_of(p, *, adjoint=False):
     """Tiles that there are for the layer `p`, by outputs along an axis."""
-    return [tile for tile in TILES if _forms(p, tile)]
+    return [tile for tile in TILES if _forms(p, tile, adjoint)]
 
 
 def fastest(p, rate, *, packed=False, adjoint=False):
@@ -80,7 +101,8 @@ def fastest(p, rate, *, packed=False, adjoint=False):
     `packed` says that weights are transformed already, `adjoint` asks for the gradient of the
     input.
     """
-    return min((_seconds(p, tile, rate, packed, adjoint), tile) for tile in tiles_of(p))
+    tiles = tiles_of(p, adjoint=adjoint)
+    return min((_seconds(p, tile, rate, packed, adjoint), tile) for tile in tiles)
 
 
 def _seconds(p, tile, rate, packed, adjoint):
@@ -92,21 +114,24 @@ def _seconds(p, tile, rate, packed, adjoint):
 def counts(p, tile, *, packed=False, adjoint=False):
     """How many of each of COSTS one image takes."""
     channels = p.w_shape[1], p.w_shape[0] // p.groups
-    space = p.y_shape[2:]
+    space, phases = p.y_shape[2:], 1
     if adjoint:
-        channels, space = channels[::-1], p.x_shape[2:]
-    tiled = _tiled(p)
+        channels, phases = channels[::-1], math.prod(p.stride)
+        space = list(map(_outputs, p.x_shape[2:], p.w_shape[2:], p.stride, p.before))
+    axes = _axes(p, adjoint)
+    tiled = _tiled(axes)
     grids = [n if cut else 1 for n, cut in zip(p.dilation, tiled, strict=True)]
     sizes = [-(-n // grid) for n, grid in zip(space, grids, strict=True)]
     tiles = math.prod(-(-n // tile) if cut else n for n, cut in zip(sizes, tiled, strict=True))
     tiles *= math.prod(grids)
-    elements, parts = map(math.prod, zip(*_forms(p, tile), strict=True))
-    channels = channels[0] * parts * math.prod(p.w_shape[2:-2]), channels[1]
+    elements, parts = map(math.prod, zip(*_forms(p, tile, adjoint), strict=True))
+    channels = channels[0] * parts * math.prod(taps for taps, _ in axes[:-2]), channels[1] * phases
     weights = channels[0] * channels[1]
     lanes = LANES if tiles > LANES else FEW
-    blocks = -(-tiles // max(BLOCK, HELD // (channels[0] * elements)))
-    taps = math.prod(n for n, cut in zip(p.w_shape[2:], tiled, strict=True) if cut)
-    strided = any(n > 1 and cut for n, cut in zip(p.stride, tiled, strict=True))
+    held = ONCE if phases > 1 and tiles * channels[0] * elements <= ONCE else HELD
+    blocks = -(-tiles // max(BLOCK, held // (channels[0] * elements)))
+    taps = math.prod(n for (n, _), cut in zip(axes, tiled, strict=True) if cut)
+    strided = any(stride > 1 and cut for (_, stride), cut in zip(axes, tiled, strict=True))
     counts = (
         elements * weights * -(-tiles // lanes) * lanes,
         *(elements * c * tiles for c in channels),
@@ -117,3 +142,9 @@ def counts(p, tile, *, packed=False, adjoint=False):
         0 if blocks == 1 and not packed else elements * weights * blocks,
     )
     return [p.groups * n for n in counts]
+
+
+def _outputs(size, taps, stride, before):
+    """Outputs of a phase along an axis, with those that are computed and left out."""
+    full = (taps - 1) % stride + 1  # phases that have all taps
+    return -(-(size + before) // stride) - (before - full + stride) // stride

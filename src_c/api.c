@@ -90,10 +90,10 @@ static pyconvc_status run_winograd(const winograd_plan *plan, const void *x, con
     const pyconvc_problem *p = &plan->p;
     unsigned char *marks = calloc((size_t)winograd_marks(plan), 1);
     winograd_rest rest;
-    int64_t from = 0;
+    winograd_cursor at = {0};
     if (!marks) return PYCONVC_NO_MEMORY;
     pyconvc_status status = winograd_run(plan, x, w, bias, y, marks, run);
-    while (!status && winograd_next_rest(plan, marks, &from, &rest))
+    while (!status && winograd_next_rest(plan, marks, &at, &rest))
         status = pyconvc_correlate(&rest.problem, moved(x, rest.x_at, p), moved(w, rest.w_at, p),
                                    bias ? moved(bias, rest.bias_at, p) : NULL,
                                    moved(y, rest.y_at, p), run);
@@ -104,7 +104,7 @@ static pyconvc_status run_winograd(const winograd_plan *plan, const void *x, con
 static pyconvc_status by_winograd(const pyconvc_problem *p, const void *x, const void *w,
                                   const void *bias, void *y, const pyconvc_run *run) {
     winograd_plan plan;
-    pyconvc_status status = winograd_plan_make(&plan, p, w, 0, run);
+    pyconvc_status status = winograd_plan_make(&plan, p, NULL, w, 0, run);
     if (!status) status = run_winograd(&plan, x, w, bias, y, run);
     winograd_plan_free(&plan);
     return status;
@@ -136,6 +136,38 @@ pyconvc_status pyconvc_correlate_present(const pyconvc_problem *p, const void *x
     return missing_correlate(&checked, x, mask, w, least, normalize, y, run);
 }
 
+/* One phase of the input gradient. */
+static pyconvc_status by_phase(const pyconvc_problem *p, const int64_t phase[PYCONVC_RANK],
+                               const void *y, const void *w, const void *bias, void *x,
+                               const pyconvc_run *run) {
+    const adjoint q = adjoint_input(p, phase);
+    char *to = moved(x, q.y_at, p);
+    if (no_outputs(&q.problem)) return PYCONVC_OK;
+    if (!q.empty && p->channels_out && p->output[0] && p->output[1] && p->output[2])
+        return pyconvc_correlate(&q.problem, y, moved(w, q.w_at, p), bias, to, run);
+    put_bias(&q.problem, bias, to);
+    return PYCONVC_OK;
+}
+
+/* All phases along the last two axes by Winograd's method. */
+static pyconvc_status by_set(const pyconvc_problem *p, const void *y, const void *w,
+                             const void *bias, void *x, const pyconvc_run *run) {
+    pyconvc_status status = PYCONVC_OK;
+    for (int64_t depth = 0; depth < adjoint_phases(p, 0) && !status; depth++) {
+        adjoint_set set;
+        winograd_plan plan;
+        adjoint_share(p, depth, &set);
+        const adjoint *q = &set.common;
+        const char *first = moved(w, q->w_at, p);
+        if (q->empty) return PYCONVC_BAD_PROBLEM;
+        if (no_outputs(&q->problem)) continue;
+        status = winograd_plan_make(&plan, &q->problem, &set.shares, first, 0, run);
+        if (!status) status = run_winograd(&plan, y, first, bias, x, run);
+        winograd_plan_free(&plan);
+    }
+    return status;
+}
+
 pyconvc_status pyconvc_input_grad(const pyconvc_problem *p, const void *y, const void *w,
                                   const void *bias, void *x, const pyconvc_run *run) {
     pyconvc_problem checked = *p;
@@ -149,20 +181,15 @@ pyconvc_status pyconvc_input_grad(const pyconvc_problem *p, const void *y, const
         }
         if (columns_suits(&checked)) return columns_input_grad(&checked, y, w, bias, x, run);
     }
+    if (!status && run->workers >= 1 && checked.winograd && !no_outputs(&checked) &&
+        !no_inputs(&checked) && adjoint_has_set(&checked))
+        return by_set(&checked, y, w, bias, x, run);
     int64_t phase[PYCONVC_RANK];
     const int64_t phases[] = {adjoint_phases(p, 0), adjoint_phases(p, 1), adjoint_phases(p, 2)};
     for (phase[0] = 0; phase[0] < phases[0] && !status; phase[0]++)
         for (phase[1] = 0; phase[1] < phases[1] && !status; phase[1]++)
-            for (phase[2] = 0; phase[2] < phases[2] && !status; phase[2]++) {
-                const adjoint q = adjoint_input(&checked, phase);
-                char *to = moved(x, q.y_at, p);
-                if (no_outputs(&q.problem)) continue;
-                if (q.empty || !checked.channels_out || !checked.output[0] || !checked.output[1] ||
-                    !checked.output[2])
-                    put_bias(&q.problem, bias, to);
-                else
-                    status = pyconvc_correlate(&q.problem, y, moved(w, q.w_at, p), bias, to, run);
-            }
+            for (phase[2] = 0; phase[2] < phases[2] && !status; phase[2]++)
+                status = by_phase(&checked, phase, y, w, bias, x, run);
     return status;
 }
 
@@ -207,7 +234,8 @@ pyconvc_status pyconvc_plan_make(const pyconvc_problem *p, const void *w, const 
                        : mix_suits(q) && !group_suits(q) ? BY_MIX
                                                          : BY_CALL;
     if (made->method == BY_MIX) status = mix_plan_make(&made->by.mix, q, w, 1, run);
-    if (made->method == BY_WINOGRAD) status = winograd_plan_make(&made->by.winograd, q, w, 1, run);
+    if (made->method == BY_WINOGRAD)
+        status = winograd_plan_make(&made->by.winograd, q, NULL, w, 1, run);
     if (status)
         pyconvc_plan_free(made);
     else

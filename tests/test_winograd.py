@@ -17,7 +17,7 @@ from nn_cases import layers
 from test_memory import PER_WORKER, peak
 
 import pyconvc
-from pyconvc import _core, _winograd, nn
+from pyconvc import _choose, _core, _winograd, nn
 from pyconvc.nn import _methods
 from pyconvc.reference import nn as reference
 
@@ -426,6 +426,110 @@ def test_gradient_of_the_input(size, channels, dilation, mode, dtype):
     assert not np.array_equal(got, direct)
     cases.assert_same(got, direct, terms=20, scale=np.abs(direct).max())
     np.testing.assert_array_equal(transposed(g, w, **options), got)
+
+
+NUMBERS = {"stride": 1, "padding": 0, "output_padding": 0, "groups": 1, "dilation": 1}
+NUMBERS |= {"output_size": None, "padding_mode": "zeros"}
+# Size, channels in and out, taps, and options of transposed layers with a stride.
+STRIDED = [
+    ((23,), (9, 7), (16,), {"stride": 8, "padding": 4}),
+    ((70,), (6, 18), (10,), {"stride": 5, "padding": 2, "output_padding": 3, "groups": 2}),
+    ((41,), (5, 3), (3,), {"stride": 2, "flip_filters": True}),
+    ((19,), (3, 4), (23,), {"stride": 3, "padding": 9}),
+    ((13, 18), (12, 9), (3, 3), {"stride": 2, "padding": 1, "output_padding": 1, "groups": 3}),
+    ((13, 18), (8, 10), (4, 4), {"stride": 2, "padding": (1, 0)}),
+    ((9, 7), (20, 17), (5, 5), {"stride": (2, 3), "padding": 2, "flip_filters": True}),
+    ((6, 31), (4, 3), (7, 2), {"stride": (2, 1), "padding": (5, 1)}),
+    ((11, 9), (130, 5), (6, 4), {"stride": (3, 2), "padding_mode": "reflect", "padding": 2}),
+    ((1, 2), (3, 3), (4, 4), {"stride": 2, "padding": 1}),
+    ((5, 9, 10), (4, 5), (3, 4, 3), {"stride": 2, "padding": 1, "output_padding": (1, 0, 1)}),
+]
+
+
+def strided(size, channels, taps, dtype=np.float32):
+    """Arrays of such a layer, with the bias."""
+    return (
+        cases.random((2, channels[0], *size), dtype),
+        cases.random((channels[0], channels[1], *taps), dtype, 1),
+    )
+
+
+@contextmanager
+def adjoint_tiles_of(tile):
+    """Gradients of inputs take this tile, or none, whatever is faster."""
+    clear()
+    with patch.object(_choose, "adjoint_tile", return_value=tile):
+        yield
+    clear()
+
+
+@pytest.mark.parametrize("dtype", cases.FLOATS)
+@pytest.mark.parametrize(("size", "channels", "taps", "options"), STRIDED)
+def test_strided_gradient_of_the_input(size, channels, taps, options, dtype):
+    """The phases of a transposed layer at once, as the reference has it and the direct method."""
+    ours, plain = (cases.of_rank(m, "conv_transpose", len(size)) for m in (nn, reference))
+    x, w = strided(size, channels, taps, dtype)
+    bias = cases.random((channels[1] * options.get("groups", 1),), dtype, 2)
+    with adjoint_tiles_of(4):
+        got = ours(x, w, bias, **options)
+        alone = ours(x[1:], w, bias, **options, workers=3)
+    with adjoint_tiles_of(0):
+        direct = ours(x, w, bias, **options)
+    np.testing.assert_array_equal(got[1:], alone)
+    assert not np.array_equal(got, direct)
+    cases.assert_same(got, plain(x, w, bias, **options), terms=20 * w[:, 0].size)
+
+
+@pytest.mark.parametrize("value", [np.nan, np.inf, 3e38])
+@pytest.mark.parametrize(("size", "channels", "taps", "options"), STRIDED[:-2])
+def test_what_is_not_finite_stays_local_in_strided_gradients(size, channels, taps, options, value):
+    ours = cases.of_rank(nn, "conv_transpose", len(size))
+    x, w = strided(size, channels, taps)
+    x[(1, 1, *(n // 2 for n in size))] = value
+    with np.errstate(all="ignore"):
+        with adjoint_tiles_of(4):
+            got = ours(x, w, **options)
+        with adjoint_tiles_of(0):
+            want = ours(x, w, **options)
+    np.testing.assert_array_equal(np.isnan(got), np.isnan(want))
+    np.testing.assert_array_equal(np.isinf(got), np.isinf(want))
+    alike = np.isfinite(want) & (np.abs(want) < 1e30)
+    np.testing.assert_allclose(got[alike], want[alike], atol=1e-4)
+
+
+@pytest.mark.parametrize("padding", [0, 1])
+@pytest.mark.parametrize("taps", [3, 4, 5])
+@pytest.mark.parametrize("dtype", cases.FLOATS)
+def test_the_quiet_is_not_lost_beside_the_loud_with_a_stride(dtype, taps, padding):
+    """Each phase meets samples of its own, of which those near the loud ones may be quiet."""
+    x, w = cases.random((1, 3, 40, 40)), cases.random((3, 4, taps, taps), seed=1)
+    x[:, :, 10::7, 10::5] *= 1e12
+    x, w = x.astype(dtype), w.astype(dtype)
+    with adjoint_tiles_of(4):
+        got = nn.conv_transpose2d(x, w, stride=2, padding=padding)
+    exact = reference.conv_transpose2d(
+        x.astype(np.longdouble), w.astype(np.longdouble), stride=2, padding=padding
+    )
+    sizes = reference.conv_transpose2d(
+        np.broadcast_to(np.abs(x).max(1, keepdims=True), x.shape).astype(float),
+        np.full(w.shape, np.abs(w).max(), float),
+        stride=2,
+        padding=padding,
+    )
+    assert (np.abs(got - exact) <= 8 * np.sqrt(np.finfo(dtype).eps / 2) * sizes).all()
+
+
+def test_auto_takes_it_with_a_stride_where_it_pays():
+    def tile(x_shape, w_shape, dtype=np.float32, **options):
+        p = nn._geometry.transposed(x_shape, w_shape, **NUMBERS | options)
+        return _choose.adjoint_tile(p, np.dtype(dtype))
+
+    assert tile((1, 256, 400), (256, 128, 16), stride=8) == 4
+    assert tile((1, 128, 32, 32), (128, 64, 4, 4), stride=2) == 4
+    assert tile((1, 128, 32, 32), (128, 64, 2, 2), stride=2) == 0
+    assert tile((1, 128, 32, 32), (128, 64, 4, 4), stride=2, dilation=2) == 0
+    assert tile((1, 128, 32, 32), (128, 64, 4, 4), stride=2, dtype=np.int32) == 0
+    assert tile((1, 1, 8), (1, 1, 16), stride=8) == 0
 
 
 MEMORY = {

@@ -7,7 +7,7 @@ import itertools
 
 import cases
 from nn_cases import MODES
-from test_winograd import tiles_of
+from test_winograd import STRIDED, adjoint_tiles_of, strided, tiles_of
 
 import pyconvc
 from pyconvc import nn
@@ -48,6 +48,13 @@ def main():
             got = ours(x, w, **options, method="winograd")
         want = plain(x, w, **options)
         cases.assert_same(got, want, terms=20 * w[0].size, tile=tile, options=options)
+        count += 1
+    for dtype, (size, channels, taps, options) in itertools.product(cases.FLOATS, STRIDED):
+        x, w = strided(size, channels, taps, dtype)
+        ours, plain = (cases.of_rank(m, "conv_transpose", len(size)) for m in (nn, reference))
+        with adjoint_tiles_of(4):
+            got = ours(x, w, **options)
+        cases.assert_same(got, plain(x, w, **options), terms=20 * w[:, 0].size, options=options)
         count += 1
     print(pyconvc.isa(), count)
 

@@ -44,6 +44,33 @@ void scatter(int64_t bytes, const void *from, int64_t count, int64_t step, void 
 #undef LOOP
 }
 
+void interleave(int64_t bytes, const void *from, int64_t pitch, int64_t lines, int64_t count,
+                void *to) {
+#define PAIRS(T)                                                                                   \
+    {                                                                                              \
+        const T *restrict a = from, *restrict b = a + pitch;                                       \
+        T *restrict d = to;                                                                        \
+        for (int64_t j = 0; j < count; j++) {                                                      \
+            d[2 * j] = a[j];                                                                       \
+            d[2 * j + 1] = b[j];                                                                   \
+        }                                                                                          \
+    }
+#define LOOP(T)                                                                                    \
+    {                                                                                              \
+        const T *s = from;                                                                         \
+        T *d = to;                                                                                 \
+        for (int64_t j = 0; j < count; j++)                                                        \
+            for (int64_t i = 0; i < lines; i++)                                                    \
+                d[j * lines + i] = s[i * pitch + j];                                               \
+    }
+    if (lines == 2)
+        FOR_SIZE(bytes, PAIRS)
+    else
+        FOR_SIZE(bytes, LOOP)
+#undef LOOP
+#undef PAIRS
+}
+
 void gather_at(int64_t bytes, const void *from, const int64_t *at, int64_t count, void *to) {
 #define LOOP(T)                                                                                    \
     {                                                                                              \

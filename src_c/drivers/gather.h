@@ -65,6 +65,10 @@ void gather_at(int64_t bytes, const void *from, const int64_t *at, int64_t count
 /* to[j * step] = from[j] for j < count. */
 void scatter(int64_t bytes, const void *from, int64_t count, int64_t step, void *to);
 
+/* to[j * lines + i] = from[i * pitch + j] for j < count, i < lines. */
+void interleave(int64_t bytes, const void *from, int64_t pitch, int64_t lines, int64_t count,
+                void *to);
+
 /* to[j] = *sample for j < count. */
 void gather_fill(int64_t bytes, const void *sample, int64_t count, void *to);
 

@@ -30,7 +30,7 @@ typedef struct {
 } task;
 
 /* The memory of a task: [segment][plane][rows] as packed; then [element][plane][lane], except
- * outputs [row][lane][column] of one channel and a flag for each lane. */
+ * outputs [phase across][row][lane][column] of one channel and a flag for each lane. */
 typedef struct {
     segment *segments;
     char *packed, *peaks, *input, *sums, *outputs, *unfit, *weights; /* the last if at_use */
@@ -47,8 +47,7 @@ static size_t lay_out(const winograd_plan *plan, char *base, scratch *s) {
     s->peaks = carve(&a, plan->segments * plan->plane * plan->bytes);
     s->input = carve(&a, form->elements * plan->input_step * plan->bytes);
     s->sums = carve(&a, form->elements * plan->sums_step * plan->bytes);
-    s->outputs =
-        carve(&a, (form->down.outputs * form->across.outputs * plan->lanes + slack) * plan->bytes);
+    s->outputs = carve(&a, plan->shares.taps.column_step * plan->outputs * plan->bytes);
     s->unfit = carve(&a, (plan->lanes + slack) * plan->bytes);
     s->weights = carve(&a, plan->at_use ? plan->block_samples * plan->bytes : 0);
     return (size_t)a.bytes;
@@ -145,10 +144,16 @@ static void transform_input(const job *j, const task *t, const scratch *s, int64
                          s->input + i * plan->form.parts * plan->lanes * plan->bytes);
 }
 
-/* Output channels of block b. */
+/* Output channels of a panel. */
+static int64_t panel_channels(const winograd_plan *plan, int64_t panel) {
+    const int64_t most = plan->kernels->panel;
+    return min64(most, plan->p.channels_out - panel / plan->shares.taps.count * most);
+}
+
+/* What is summed for block b: channels of all phases, to the last of the last panel. */
 static int64_t block_channels(const winograd_plan *plan, int64_t b) {
-    const int64_t most = plan->block_panels * plan->kernels->panel;
-    return min64(most, plan->p.channels_out - b * most);
+    const int64_t last = winograd_panels(plan, b) - 1;
+    return last * plan->kernels->panel + panel_channels(plan, b * plan->block_panels + last);
 }
 
 /* Sums of block b of output channels over `planes` of them from `first` on, of which the input is
@@ -186,51 +191,110 @@ static void sum_block(const job *j, const task *t, const scratch *s, int64_t b, 
     }
 }
 
-/* The outputs that lie inside the image. */
-static void put_segment(const job *j, const task *t, const scratch *s, const segment *g,
-                        int64_t k) {
+/* Outputs first .. end - 1 of a row of tiles of one phase, `column` the first of the row: those that
+ * lie inside the image. */
+static void put_part(int64_t bytes, const winograd_outputs *to, int64_t column, int64_t first,
+                     int64_t end, int64_t step, const char *from, char *y) {
+    const int64_t here = max64(first, to->skip[1] - column),
+                  there = min64(end, to->output[1] - column);
+    if (here < there)
+        scatter(bytes, from + here * bytes, there - here, step, y + here * step * bytes);
+}
+
+/* A row of tiles of all phases across, side by side where there is an output of each. */
+static void put_line(const winograd_plan *plan, const winograd_outputs *to, int64_t column,
+                     int64_t count, int64_t step, const char *from, char *y) {
+    const int64_t phases = plan->shares.taps.column_step, bytes = plan->bytes;
+    int64_t first = 0, end = count;
+    if (phases == 1) {
+        put_part(bytes, to, column, 0, count, step, from, y);
+        return;
+    }
+    for (int64_t f = 0; f < phases; f++) {
+        first = max64(first, to[f].skip[1] - column);
+        end = min64(end, to[f].output[1] - column);
+    }
+    if (step == phases && first < end)
+        interleave(bytes, from + first * bytes, plan->outputs, phases, end - first,
+                   y + first * step * bytes);
+    else
+        first = end = count;
+    for (int64_t f = 0; f < phases; f++) {
+        const char *line = from + f * plan->outputs * bytes;
+        char *at = y + f * (step / phases) * bytes;
+        put_part(bytes, to + f, column, 0, first, step, line, at);
+        put_part(bytes, to + f, column, end, count, step, line, at);
+    }
+}
+
+/* The outputs of a channel, in phases across from `phase` on, that lie inside the image. */
+static void put_segment(const job *j, const task *t, const scratch *s, const segment *g, int64_t k,
+                        int64_t phase) {
     const winograd_plan *plan = j->plan;
     const winograd_form *form = &plan->form;
     const pyconvc_problem *p = &g->grid->p;
+    winograd_outputs to[WINOGRAD_KERNEL];
+    for (int64_t f = 0; f < plan->shares.taps.column_step; f++)
+        to[f] = winograd_outputs_of(plan, g->grid, phase + f);
     const int64_t width = form->across.outputs, bytes = plan->bytes,
                   beside = plan->lines.beside ? width : 1; /* pieces of a row */
-    const int64_t at = g->grid->y_at + g->sample * p->y_step[0] + t->group * p->y_step[1] +
+    const int64_t at = to->y_at + g->sample * p->y_step[0] + t->group * p->y_step[1] +
                        k * p->y_step[2] + g->depth * p->y_step[3];
-    const int64_t rows = min64(form->down.outputs, p->output[H] - g->row);
-    for (int64_t i = 0; i < rows * beside; i++) {
-        const int64_t column = g->column + i % beside * plan->run,
-                      columns = min64(g->tiles * width / beside, p->output[W] - column);
-        if (columns > 0)
-            scatter(bytes, s->outputs + (i * plan->lanes + g->lane) * width / beside * bytes,
-                    columns, p->y_step[5],
-                    j->y + (at + (g->row + i / beside) * p->y_step[4] + column * p->y_step[5]) *
-                               bytes);
+    const int64_t end = min64(form->down.outputs, to->output[0] - g->row);
+    for (int64_t i = max64(0, to->skip[0] - g->row) * beside; i < end * beside; i++) {
+        const int64_t column = g->column + i % beside * plan->run;
+        put_line(plan, to, column, g->tiles * width / beside, p->y_step[5],
+                 s->outputs + (i * plan->lanes + g->lane) * width / beside * bytes,
+                 j->y +
+                     (at + (g->row + i / beside) * p->y_step[4] + column * p->y_step[5]) * bytes);
     }
 }
 
+/* Channel k of the phases across, from that of a panel on. */
+static void transform_channel(const job *j, const task *t, const scratch *s, int64_t panel,
+                              int64_t k, const char *sums) {
+    const winograd_plan *plan = j->plan;
+    const int64_t phases = plan->shares.taps.count,
+                  in_group = panel / phases * plan->kernels->panel + k,
+                  channel = t->group * plan->p.channels_out + in_group;
+    winograd_output part = {.form = &plan->form,
+                            .sums = sums,
+                            .bias = j->bias ? j->bias + channel * plan->bytes : NULL,
+                            .element = plan->sums_step,
+                            .vectors = ceil_div(t->lanes, plan->kernels->lanes),
+                            .to = s->outputs,
+                            .unfit = s->unfit,
+                            .lanes = plan->lanes,
+                            .beside = plan->lines.beside};
+    for (int64_t f = 0; f < plan->shares.taps.column_step; f++) {
+        plan->kernels->output(&part);
+        part.sums = (const char *)part.sums + plan->kernels->panel * plan->lanes * plan->bytes;
+        part.to = (char *)part.to + plan->outputs * plan->bytes;
+    }
+    for (const segment *g = s->segments; g < s->segments + t->segments; g++)
+        put_segment(j, t, s, g, in_group, panel % phases);
+}
+
+/* All phases of a channel, then the next. */
 static void transform_output(const job *j, const task *t, const scratch *s, int64_t b) {
     const winograd_plan *plan = j->plan;
-    const pyconvc_problem *p = &plan->p;
-    const int64_t first = b * plan->block_panels * plan->kernels->panel;
-    for (int64_t k = first; k < first + block_channels(plan, b); k++) {
-        const int64_t channel = t->group * p->channels_out + k;
-        const winograd_output part = {.form = &plan->form,
-                                      .sums = s->sums + (k - first) * plan->lanes * plan->bytes,
-                                      .bias = j->bias ? j->bias + channel * plan->bytes : NULL,
-                                      .element = plan->sums_step,
-                                      .vectors = ceil_div(t->lanes, plan->kernels->lanes),
-                                      .to = s->outputs,
-                                      .unfit = s->unfit,
-                                      .lanes = plan->lanes,
-                                      .beside = plan->lines.beside};
-        plan->kernels->output(&part);
-        for (const segment *g = s->segments; g < s->segments + t->segments; g++)
-            put_segment(j, t, s, g, k);
-    }
+    const winograd_phases *phases = &plan->shares.taps;
+    const int64_t first = b * plan->block_panels, end = first + winograd_panels(plan, b);
+    for (int64_t panel = first; panel < end; panel += phases->count)
+        for (int64_t k = 0; k < panel_channels(plan, panel); k++)
+            for (int64_t f = 0; f < phases->count; f += phases->column_step) {
+                const int64_t row = (panel + f - first) * plan->kernels->panel + k;
+                transform_channel(j, t, s, panel + f, k, s->sums + row * plan->lanes * plan->bytes);
+            }
 }
 
 static void find_quiet(const winograd_plan *plan, const task *t, const scratch *s) {
-    winograd_quiet part = {.form = &plan->form, .lines = &plan->lines, .peaks = s->peaks};
+    const winograd_phases *taps = &plan->shares.taps;
+    winograd_quiet part = {.form = &plan->form,
+                           .lines = &plan->lines,
+                           .peaks = s->peaks,
+                           .less_rows = taps->rows % taps->row_step != 0,
+                           .less_columns = taps->columns % taps->column_step != 0};
     for (const segment *g = s->segments; g < s->segments + t->segments; g++) {
         part.tiles = g->tiles;
         part.unfit = s->unfit + g->lane * plan->bytes;

@@ -3,8 +3,10 @@
  * Along the width, the height, or both. Taps along the depth are sums as over channels: what is
  * transformed are planes, each an input channel at a depth tap, as in tile.h. The taps of a dilated
  * kernel are neighbours on grids of samples that lie a dilation apart. Each grid of each depth of a
- * sample of the batch is an image, but the grids of a width that is dilated far: these are one image,
- * where tiles of neighbouring grids lie side by side.
+ * sample of the batch is an image, but the grids of a width that is dilated far: these are one
+ * image, where tiles of neighbouring grids lie side by side. Of a transposed layer with a stride,
+ * several phases of the outputs may be computed from the same samples, as further output channels
+ * are.
  *
  * A block of tiles is packed with the boundary rule applied (tile.c), transformed for all input
  * channels, multiplied by the transformed weights of some output channels, and transformed back;
@@ -32,8 +34,23 @@ typedef struct {
     tile_shape tile;
 } winograd_grid;
 
+/* The outputs of one phase, of which the first `skip` along the height and the width are not
+ * there. */
+typedef struct {
+    int64_t y_at, skip[2], output[2];
+} winograd_outputs;
+
+/* Phases of the outputs that are computed at once, row by row those across, each of so many taps
+ * along an axis as the problem says. In a line the first outputs of successive phases across are
+ * neighbours. Flipped taps are counted backwards. */
+typedef struct {
+    winograd_phases taps;
+    const winograd_outputs *outputs; /* of each; NULL: of the one that there is, the problem's */
+} winograd_shares;
+
 typedef struct {
     pyconvc_problem p;
+    winograd_shares shares;
     const winograd_kernels *kernels;
     winograd_form form;
     winograd_lines lines; /* of what is packed */
@@ -41,10 +58,10 @@ typedef struct {
     winograd_grid *grids;
     int64_t grid_count;
 
-    /* Weights: [group][block of output channels][element][run of planes][panel][plane][part]
-     * [channel of panel], the order in which they are read. From one element to the next it is an
-     * odd number of cache lines, here and in the other stages (`step`), or all elements would
-     * compete for a few sets of the cache. */
+    /* Weights: [group][block of output channels][element][run of planes][panel][phase][plane][part]
+     * [channel of panel], the order in which they are read. Panels of all phases are counted. From
+     * one element to the next it is an odd number of cache lines, here and in the other stages
+     * (`step`), or all elements would compete for a few sets of the cache. */
     char *weights;
     int at_use; /* weights are used once: each task transforms those of a block, then uses them */
     int64_t panels, blocks, block_panels, block_samples, weights_step;
@@ -56,7 +73,7 @@ typedef struct {
     int64_t lanes, segments; /* tiles of a task, and pieces of runs that they are */
     int64_t planes_at_once, input_step; /* planes that are transformed at once */
     int64_t planes_packed, plane;       /* and packed at once; samples of one in a segment */
-    int64_t sums_step;
+    int64_t sums_step, outputs;         /* samples of the outputs of a channel in one phase */
 
     /* Tasks: group x block of tiles x part of the output channels. */
     int64_t tile_blocks, parts_of_blocks, tasks;
@@ -69,9 +86,12 @@ int winograd_find_axis(int64_t taps, int64_t stride, int64_t outputs, int alone,
                        winograd_axis *axis);
 
 /* Decides everything, and transforms w, but where the plan is not used again and each weight meets
- * one block of tiles. Free with winograd_plan_free also after a failure. */
-pyconvc_status winograd_plan_make(winograd_plan *plan, const pyconvc_problem *p, const void *w,
-                                  int again, const pyconvc_run *run);
+ * one block of tiles. shares: NULL, or of a problem without dilation, valid as long as the plan; w
+ * begins with a kernel's taps and y with its outputs for all phases. Free with winograd_plan_free
+ * also after a failure. */
+pyconvc_status winograd_plan_make(winograd_plan *plan, const pyconvc_problem *p,
+                                  const winograd_shares *shares, const void *w, int again,
+                                  const pyconvc_run *run);
 void winograd_plan_free(winograd_plan *plan);
 
 /* The first output of a tile of a row. */
@@ -83,6 +103,15 @@ static inline int64_t winograd_column(const winograd_plan *plan, int64_t tile) {
 
 /* Of the outputs of an axis r, r + dilation ... */
 void winograd_take_grid(winograd_grid *grid, int axis, int64_t r);
+
+/* The outputs of a phase on a grid. */
+static inline winograd_outputs winograd_outputs_of(const winograd_plan *plan,
+                                                   const winograd_grid *grid, int64_t phase) {
+    const pyconvc_problem *p = &grid->p;
+    return plan->shares.outputs
+               ? plan->shares.outputs[phase]
+               : (winograd_outputs){grid->y_at, {0, 0}, {p->output[1], p->output[2]}};
+}
 
 /* Panels of a block of output channels; the last one may have fewer. */
 int64_t winograd_panels(const winograd_plan *plan, int64_t block);
@@ -110,9 +139,13 @@ typedef struct {
     int64_t x_at, w_at, bias_at, y_at; /* first samples of its operands in those of the original */
 } winograd_rest;
 
-/* Takes the next rectangle out of the marks; 0 if there is none left. *from is where to look on, 0
- * at first. */
-int winograd_next_rest(const winograd_plan *plan, unsigned char *marks, int64_t *from,
+/* Where to look on for marks, all 0 at first: a rectangle of tiles, and its next phase. */
+typedef struct {
+    int64_t first, rows, columns, phase;
+} winograd_cursor;
+
+/* Takes the next phase of the next rectangle out of the marks; 0 if there is none left. */
+int winograd_next_rest(const winograd_plan *plan, unsigned char *marks, winograd_cursor *at,
                        winograd_rest *rest);
 
 #endif

@@ -7,6 +7,7 @@
 #include "winograd.h"
 
 #define INPUT_BYTES    (256 << 10) /* what the transformed input of a task should fit in */
+#define ONCE_BYTES     (768 << 10) /* or may, so that weights of several phases are read once */
 #define MOST_BYTES     (8 << 20)   /* and must */
 #define SUMS_BYTES     (384 << 10) /* what the sums of a block of output channels should fit in */
 #define PACKED_BYTES   (32 << 10)  /* the same of the input as it is, before it is transformed */
@@ -84,8 +85,8 @@ static int64_t apart(const winograd_plan *plan, int64_t samples) {
     return (ceil_div(samples, line) | 1) * line;
 }
 
-/* Where runs of tiles are longer than a task has tiles, by far, there is a line for each sample of a
- * tile: most that lie between them are of other tasks. */
+/* Where runs of tiles are longer than a task has tiles, by far, there is a line for each sample of
+ * a tile: most that lie between them are of other tasks. */
 static void size_tiles(winograd_plan *plan) {
     const winograd_form *form = &plan->form;
     const int64_t *kernel = plan->p.kernel, *stride = plan->p.stride;
@@ -103,18 +104,30 @@ static void size_tiles(winograd_plan *plan) {
     if (beside) plan->lines.across = (winograd_line){1, 1, 0, far ? tile->phase_pitch : plan->run};
 }
 
+/* Vectors of tiles of a task. */
+static int64_t vectors_at_once(const winograd_plan *plan) {
+    const winograd_form *form = &plan->form;
+    const int64_t lanes = plan->kernels->lanes, group = plan->kernels->vectors,
+                  phases = plan->shares.taps.count, most = ceil_div(plan->tiles, lanes),
+                  bytes = form->elements * plan->bytes * lanes,
+                  channels = max64(BLOCK_CHANNELS, plan->kernels->panel * phases),
+                  input = plan->planes * form->parts * bytes,
+                  fit = min64(INPUT_BYTES / input, SUMS_BYTES / (channels * bytes));
+    if (phases > 1 && most * input <= ONCE_BYTES) return most;
+    return min64(most, max64(group, fit / group * group));
+}
+
 static void size_input(winograd_plan *plan) {
     const winograd_form *form = &plan->form;
     const int64_t per_tile = form->elements * plan->bytes, lanes = plan->kernels->lanes;
-    const int64_t most = ceil_div(plan->tiles, lanes), group = plan->kernels->vectors,
-                  fit = min64(INPUT_BYTES / (plan->planes * form->parts * per_tile * lanes),
-                              SUMS_BYTES / (BLOCK_CHANNELS * per_tile * lanes));
-    plan->lanes = most == 1 ? round_up(plan->tiles, plan->kernels->few)
-                            : lanes * min64(most, max64(group, fit / group * group));
+    plan->lanes = plan->tiles <= lanes ? round_up(plan->tiles, plan->kernels->few)
+                                       : lanes * vectors_at_once(plan);
     plan->segments = ceil_div(min64(plan->lanes, plan->tiles) - 1, plan->run) + 1;
     const int64_t runs = MOST_BYTES / (plan->planes_summed * form->parts * plan->lanes * per_tile);
     plan->planes_at_once = min64(plan->planes, plan->planes_summed * max64(1, runs));
     plan->input_step = apart(plan, plan->planes_at_once * form->parts * plan->lanes + lanes);
+    plan->outputs = form->down.outputs * form->across.outputs * plan->lanes +
+                    lanes * (form->across.outputs + 1);
     size_tiles(plan);
     plan->plane = plan->grids->tile.plane_pitch;
     plan->planes_packed =
@@ -122,24 +135,27 @@ static void size_input(winograd_plan *plan) {
               max64(1, PACKED_BYTES / (plan->plane * plan->segments * plan->bytes)));
 }
 
-/* Panels of a block: with few tiles whole register tiles of the product, if one fits. */
+/* Panels of a block: with few tiles whole register tiles of the product, if one fits; and all
+ * phases of a channel. */
 static int64_t panels_of_block(const winograd_plan *plan) {
     const winograd_kernels *k = plan->kernels;
     const int64_t most = max64(1, BLOCK_CHANNELS / k->panel),
                   tile = plan->tiles > k->lanes ? 1 : k->few_channels / k->panel;
-    return most < tile ? most : most - most % tile;
+    return round_up(most < tile ? most : most - most % tile, plan->shares.taps.count);
 }
 
 static void size_sums(winograd_plan *plan) {
     const int64_t panel = plan->kernels->panel,
                   planes = plan->form.parts *
                            (plan->at_use ? min64(plan->planes_summed, plan->planes) : plan->planes);
-    plan->panels = ceil_div(plan->p.channels_out, panel);
+    plan->panels = ceil_div(plan->p.channels_out, panel) * plan->shares.taps.count;
     plan->block_panels = min64(plan->panels, panels_of_block(plan));
-    if (plan->at_use)
+    if (plan->at_use) {
+        const int64_t phases = plan->shares.taps.count,
+                      bytes = plan->form.elements * planes * panel * plan->bytes;
         plan->block_panels =
-            min64(plan->block_panels,
-                  max64(1, BLOCK_BYTES / (plan->form.elements * planes * panel * plan->bytes)));
+            min64(plan->block_panels, max64(1, BLOCK_BYTES / (bytes * phases)) * phases);
+    }
     plan->blocks = ceil_div(plan->panels, plan->block_panels);
     plan->sums_step = apart(plan, plan->block_panels * panel * plan->lanes);
     plan->weights_step = apart(plan, plan->block_panels * panel * planes);
@@ -168,6 +184,7 @@ static void transform_planes(const winograd_plan *plan, winograd_weights job, in
     job.by_input = deep == 1 ? p->w_step[2] : by_depth;
     for (int64_t plane = first; plane < first + count; plane += job.channels_in) {
         const int64_t left = first + count - plane;
+        job.to_phase = count * plan->form.parts * plan->kernels->panel;
         job.channels_in = deep == 1 ? left : min64(left, deep - plane % deep);
         job.w = w + (plane / deep * p->w_step[2] + plane % deep * by_depth) * plan->bytes;
         job.to = to + (plane - first) * plan->form.parts * plan->kernels->panel * plan->bytes;
@@ -175,22 +192,26 @@ static void transform_planes(const winograd_plan *plan, winograd_weights job, in
     }
 }
 
-/* Planes first .. first + planes - 1 of a panel of weights w, to its place in the block that begins
- * at `to`. */
+/* Planes first .. first + planes - 1 of a panel of weights w and of those of its other phases, to
+ * their places in the block that begins at `to`. */
 static void transform_panel(const winograd_plan *plan, const char *w, int64_t group, int64_t panel,
                             int64_t first, int64_t planes, char *to) {
     const pyconvc_problem *p = &plan->p;
-    const int64_t channels = plan->kernels->panel, flip = p->flip ? -1 : 1;
+    const winograd_phases *taps = &plan->shares.taps;
+    const int64_t channels = plan->kernels->panel, flip = p->flip ? -1 : 1,
+                  channel = panel / taps->count * channels;
     const int64_t panels = winograd_panels(plan, panel / plan->block_panels);
-    int64_t at = group * p->w_step[0] + panel * channels * p->w_step[1];
-    for (int a = D; a <= W && p->flip; a++)
-        at += (p->kernel[a] - 1) * p->w_step[3 + a];
+    int64_t at = group * p->w_step[0] + channel * p->w_step[1];
+    if (p->flip)
+        at += (p->kernel[D] - 1) * p->w_step[3] + (taps->rows - 1) * p->w_step[4] +
+              (taps->columns - 1) * p->w_step[5];
     winograd_weights job = {.form = &plan->form,
+                            .phases = taps,
                             .w = w + at * plan->bytes,
                             .by_output = p->w_step[1],
                             .by_row = flip * p->w_step[4],
                             .by_column = flip * p->w_step[5],
-                            .channels = min64(channels, p->channels_out - panel * channels),
+                            .channels = min64(channels, p->channels_out - channel),
                             .to_element = plan->weights_step};
     for (int64_t i = 0; i < planes; i += plan->planes_summed) {
         const int64_t count = min64(plan->planes_summed, planes - i);
@@ -202,8 +223,8 @@ static void transform_panel(const winograd_plan *plan, const char *w, int64_t gr
 
 void winograd_transform_block(const winograd_plan *plan, const void *w, int64_t group,
                               int64_t block, int64_t first, int64_t planes, void *to) {
-    const int64_t panel = block * plan->block_panels;
-    for (int64_t i = panel; i < panel + winograd_panels(plan, block); i++)
+    const int64_t panel = block * plan->block_panels, phases = plan->shares.taps.count;
+    for (int64_t i = panel; i < panel + winograd_panels(plan, block); i += phases)
         transform_panel(plan, w, group, i, first, planes, to);
 }
 
@@ -215,7 +236,8 @@ typedef struct {
 static void transform_task(const void *context, int64_t index, void *scratch) {
     const packing *k = context;
     const winograd_plan *plan = k->plan;
-    const int64_t panel = index % plan->panels, group = index / plan->panels,
+    const int64_t phases = plan->shares.taps.count, of_group = plan->panels / phases,
+                  panel = index % of_group * phases, group = index / of_group,
                   block = group * plan->blocks + panel / plan->block_panels;
     (void)scratch;
     transform_panel(plan, k->w, group, panel, 0, plan->planes,
@@ -233,7 +255,8 @@ static pyconvc_status transform_weights(winograd_plan *plan, const void *w,
     plan->weights = large_alloc(bytes);
     if (!plan->weights) return PYCONVC_NO_MEMORY;
     const int workers = parallel_workers(run, (double)bytes * 4);
-    return parallel_for(plan->p.groups * plan->panels, workers, 0, transform_task, &k, run);
+    return parallel_for(plan->p.groups * plan->panels / plan->shares.taps.count, workers, 0,
+                        transform_task, &k, run);
 }
 
 void winograd_take_grid(winograd_grid *g, int a, int64_t r) {
@@ -283,14 +306,21 @@ static void find_tiles(winograd_plan *plan) {
     plan->tiles = plan->images * plan->image_tiles;
 }
 
-pyconvc_status winograd_plan_make(winograd_plan *plan, const pyconvc_problem *p, const void *w,
-                                  int again, const pyconvc_run *run) {
+static winograd_shares share_out(const pyconvc_problem *p) {
+    static const winograd_tap first = {0, 0};
+    return (winograd_shares){{p->kernel[H], p->kernel[W], 1, 1, 1, &first}, NULL};
+}
+
+pyconvc_status winograd_plan_make(winograd_plan *plan, const pyconvc_problem *p,
+                                  const winograd_shares *shares, const void *w, int again,
+                                  const pyconvc_run *run) {
     const kernel_table *table = pyconvc_kernels();
     *plan = (winograd_plan){.p = *p};
     if (!table) return PYCONVC_NO_ISA;
     if (!suits(p)) return PYCONVC_BAD_PROBLEM;
     plan->kernels = table->winograd[p->dtype];
     plan->bytes = pyconvc_sample_bytes(p->dtype);
+    plan->shares = shares ? *shares : share_out(p);
     find_form(p, &plan->form);
     plan->lines.beside = p->kernel[W] > 1 && p->dilation[W] >= LEAST_BESIDE;
     if (make_grids(plan, p)) return PYCONVC_NO_MEMORY;
@@ -301,7 +331,8 @@ pyconvc_status winograd_plan_make(winograd_plan *plan, const pyconvc_problem *p,
     plan->tile_blocks = ceil_div(plan->tiles, plan->lanes);
     plan->at_use = !again && plan->tile_blocks == 1;
     size_sums(plan);
-    plan->work = (double)plan->tiles * (double)(p->groups * p->channels_out) *
+    plan->work = (double)plan->tiles *
+                 (double)(p->groups * p->channels_out * plan->shares.taps.count) *
                  (double)(plan->planes * plan->form.parts * plan->form.elements * plan->bytes);
     size_tasks(plan, parallel_workers(run, plan->work));
     return plan->at_use ? PYCONVC_OK : transform_weights(plan, w, run);

@@ -21,46 +21,85 @@ static void crop(pyconvc_problem *p, int a, int64_t first, int64_t count) {
     p->output[a] = count;
 }
 
-/* `image` counts those of all groups. */
-static void state(const winograd_plan *plan, int64_t image, int64_t row, int64_t rows,
-                  int64_t column, int64_t columns, winograd_rest *rest) {
+/* The taps of a phase along an axis that are there, `step` apart, of all that a kernel has: where
+ * the sample with the least index lies. */
+static int64_t take_taps(pyconvc_problem *p, int a, int64_t all, int64_t first, int64_t step) {
+    const int64_t by = p->w_step[3 + a];
+    if (first < 0) {
+        first += step;
+        p->kernel[a]--;
+        p->pad_before[a]--;
+    }
+    if (first + step * (p->kernel[a] - 1) >= all) p->kernel[a]--;
+    p->w_step[3 + a] = by * step;
+    return (p->flip ? all - 1 - first - step * (p->kernel[a] - 1) : first) * by;
+}
+
+/* The tiles of the rectangle, in one phase; `image` counts those of all groups. Returns whether
+ * there are outputs. */
+static int state(const winograd_plan *plan, const winograd_cursor *at, winograd_rest *rest) {
+    const int64_t image = at->first / plan->image_tiles, in_image = at->first % plan->image_tiles,
+                  row = in_image / plan->across, in_row = in_image % plan->across;
     winograd_grid grid = plan->grids[image % plan->grid_count];
+    int64_t column = in_row;
+    if (plan->lines.beside) {
+        grid.p.kernel[W] = plan->p.kernel[W];
+        winograd_take_grid(&grid, W, in_row % plan->run);
+        column /= plan->run;
+    }
+    const winograd_phases *taps = &plan->shares.taps;
+    const winograd_tap *first = taps->first + at->phase;
+    const winograd_outputs to = winograd_outputs_of(plan, &grid, at->phase);
     const pyconvc_problem *p = &grid.p;
     const int64_t group = image / plan->images, slice = image % plan->images / plan->grid_count,
                   depth = slice % p->output[D], sample = slice / p->output[D];
-    const int64_t top = row * plan->form.down.outputs,
-                  left = column / (plan->lines.beside ? plan->run : 1) * plan->form.across.outputs;
+    const int64_t tall = plan->form.down.outputs, wide = plan->form.across.outputs;
+    const int64_t top = max64(row * tall, to.skip[0]), left = max64(column * wide, to.skip[1]),
+                  end = min64((row + at->rows) * tall, to.output[0]),
+                  right = min64((column + at->columns) * wide, to.output[1]);
     pyconvc_problem *q = &rest->problem;
-    if (plan->lines.beside) {
-        grid.p.kernel[W] = plan->p.kernel[W];
-        winograd_take_grid(&grid, W, column % plan->run);
-    }
+    if (top >= end || left >= right) return 0;
     *q = *p;
     q->winograd = 0;
     q->batch = q->groups = 1;
+    rest->w_at = group * p->w_step[0] + take_taps(q, H, taps->rows, first->row, taps->row_step) +
+                 take_taps(q, W, taps->columns, first->column, taps->column_step);
     crop(q, D, depth, 1);
-    crop(q, H, top, min64(rows * plan->form.down.outputs, p->output[H] - top));
-    crop(q, W, left, min64(columns * plan->form.across.outputs, p->output[W] - left));
+    crop(q, H, top, end - top);
+    crop(q, W, left, right - left);
     rest->x_at = grid.x_at + sample * p->x_step[0] + group * p->x_step[1];
-    rest->w_at = group * p->w_step[0];
     rest->bias_at = group * p->channels_out;
-    rest->y_at = grid.y_at + sample * p->y_step[0] + group * p->y_step[1] + depth * p->y_step[3] +
+    rest->y_at = to.y_at + sample * p->y_step[0] + group * p->y_step[1] + depth * p->y_step[3] +
                  top * p->y_step[4] + left * p->y_step[5];
+    return 1;
 }
 
-int winograd_next_rest(const winograd_plan *plan, unsigned char *marks, int64_t *from,
-                       winograd_rest *rest) {
+/* Takes the next rectangle of marked tiles. */
+static int next_rectangle(const winograd_plan *plan, unsigned char *marks, winograd_cursor *at) {
     const int64_t count = winograd_marks(plan);
     const unsigned char *found =
-        *from < count ? memchr(marks + *from, 1, (size_t)(count - *from)) : NULL;
+        at->first < count ? memchr(marks + at->first, 1, (size_t)(count - at->first)) : NULL;
     if (!found) return 0;
-    const int64_t first = *from = found - marks, image = first / plan->image_tiles;
-    const int64_t row = first % plan->image_tiles / plan->across, column = first % plan->across;
-    const int64_t columns = plan->lines.beside ? 1 : marked(marks + first, plan->across - column);
-    int64_t rows = 0;
-    while (row + rows < plan->down &&
-           marked(marks + first + rows * plan->across, columns) == columns)
-        memset(marks + first + rows++ * plan->across, 0, (size_t)columns);
-    state(plan, image, row, rows, column, columns, rest);
+    at->first = found - marks;
+    const int64_t row = at->first % plan->image_tiles / plan->across,
+                  column = at->first % plan->across;
+    unsigned char *tile = marks + at->first;
+    at->columns = plan->lines.beside ? 1 : marked(tile, plan->across - column);
+    for (at->rows = 0; row + at->rows < plan->down && marked(tile, at->columns) == at->columns;
+         at->rows++) {
+        memset(tile, 0, (size_t)at->columns);
+        tile += plan->across;
+    }
+    at->phase = 0;
     return 1;
+}
+
+int winograd_next_rest(const winograd_plan *plan, unsigned char *marks, winograd_cursor *at,
+                       winograd_rest *rest) {
+    while (at->rows || next_rectangle(plan, marks, at)) {
+        const int there = state(plan, at, rest);
+        if (++at->phase == plan->shares.taps.count) at->rows = 0;
+        if (there) return 1;
+    }
+    return 0;
 }

@@ -243,7 +243,7 @@ typedef struct {
     const elem *first;
     int64_t count, next, row, column;
     const elem *later; /* the kernels to be read after these, or NULL */
-    int64_t by_output;
+    int64_t by_output, by_input;
 } taps;
 
 /* Asks for a kernel of VL output channels ahead of its use: each is read from a place of its
@@ -269,7 +269,7 @@ INLINE void weigh_square(const int M, const int S, const int R, const taps *g, e
     const elem *first = g->first;
     for (int64_t c = 0; c < g->count; c++, first += g->next, to += to_next) {
         elem *line_to = to;
-        if (g->later) fetch(g->later + c * R * R, g->by_output);
+        if (g->later) fetch(g->later + c * g->by_input, g->by_output);
         vec half[MOST][WINOGRAD_BESIDE];
         UNROLL(3)
         for (int t = 0; t < R; t++) {
@@ -374,7 +374,7 @@ INLINE void turn_run(const int count, const elem *from, int64_t pitch, elem *to)
 
 /* The taps of a kernel, of so many output channels: to[tap][lane]. */
 INLINE void read_kernel(const winograd_weights *job, int64_t channels, const elem *w, elem *to) {
-    const int64_t columns = job->form->across.kernel, rows = job->form->down.kernel;
+    const int64_t columns = job->phases->columns, rows = job->phases->rows;
     memset(to, 0, sizeof(elem) * (size_t)(rows * columns * VL));
     for (int64_t k = 0; k < channels; k++)
         for (int64_t h = 0; h < rows; h++)
@@ -398,7 +398,7 @@ static void weigh_part(const winograd_weights *job, const taps *g, elem *to, int
     taps turned;
     if (down->elements > 1) {
         stages[down->form].weigh(&at);
-        turned = (taps){halves, g->count, half, line, VL, NULL, 0};
+        turned = (taps){halves, g->count, half, line, VL, NULL, 0, 0};
         g = &turned;
     }
     if (across->elements > 1) {
@@ -418,7 +418,8 @@ INLINE taps cut(const winograd_form *form, const taps *g, int64_t part, elem *to
     const winograd_axis *down = &form->down, *across = &form->across;
     const winograd_part of_rows = winograd_find_part(down, part / across->parts),
                         of_row = winograd_find_part(across, part % across->parts);
-    const taps cut = {to, g->count, down->taps * across->taps * VL, across->taps * VL, VL, NULL, 0};
+    const taps cut = {to, g->count, down->taps * across->taps * VL, across->taps * VL, VL, NULL,
+                      0,  0};
     const int64_t row = down->apart * g->row, column = across->apart * g->column;
     const elem *from = g->first + of_rows.first * g->row + of_row.first * g->column;
     for (int64_t c = 0; c < g->count; c++)
@@ -432,8 +433,13 @@ INLINE taps cut(const winograd_form *form, const taps *g, int64_t part, elem *to
     return cut;
 }
 
-/* Some kernels, part by part. */
-static void weigh_kernels(const winograd_weights *job, const taps *g, elem *to) {
+enum {
+    FEW_TAPS = 16,
+    MOST_READ = FEW_TAPS * VL < WINOGRAD_KERNEL ? WINOGRAD_KERNEL : FEW_TAPS * VL
+};
+
+/* Some kernels of one phase, part by part. */
+static void weigh_parts(const winograd_weights *job, const taps *g, elem *to) {
     const winograd_form *form = job->form;
     const int64_t to_next = form->parts * PANEL;
     elem some[MOST_PART * VL * VL];
@@ -447,21 +453,58 @@ static void weigh_kernels(const winograd_weights *job, const taps *g, elem *to) 
     }
 }
 
+/* The taps of a phase; beyond those of the kernel they are zero. */
+INLINE taps pick_phase(const winograd_weights *job, const taps *g, int64_t f, elem *to) {
+    const winograd_phases *phases = job->phases;
+    const int64_t top = phases->first[f].row, left = phases->first[f].column,
+                  rows = job->form->down.kernel, columns = job->form->across.kernel;
+    taps picked = *g;
+    picked.first += top * g->row + left * g->column;
+    picked.row *= phases->row_step;
+    picked.column *= phases->column_step;
+    if (f) picked.later = NULL;
+    if (top >= 0 && left >= 0 && top + (rows - 1) * phases->row_step < phases->rows &&
+        left + (columns - 1) * phases->column_step < phases->columns)
+        return picked;
+    const elem *from = picked.first;
+    for (int64_t h = 0; h < rows; h++)
+        for (int64_t t = 0; t < columns; t++) {
+            const int64_t row = top + h * phases->row_step, column = left + t * phases->column_step;
+            const int there =
+                row >= 0 && row < phases->rows && column >= 0 && column < phases->columns;
+            for (int64_t c = 0; c < g->count; c++)
+                store(to + ((c * rows + h) * columns + t) * VL,
+                      there ? load(from + c * g->next + h * picked.row + t * picked.column)
+                            : (vec){0});
+        }
+    return (taps){to, g->count,     rows * columns * VL, columns * VL,
+                  VL, picked.later, g->by_output,        g->by_input};
+}
+
+/* Some kernels, phase by phase. */
+static void weigh_kernels(const winograd_weights *job, const taps *g, elem *to) {
+    elem some[MOST_READ * VL];
+    if (job->phases->count == 1) {
+        weigh_parts(job, g, to);
+        return;
+    }
+    for (int64_t f = 0; f < job->phases->count; f++, to += job->to_phase) {
+        const taps of_phase = pick_phase(job, g, f, some);
+        weigh_parts(job, &of_phase, to);
+    }
+}
+
 /* VL output channels, at most `channels` of them there. Kernels that lie in one run, forwards or
  * backwards, are read by turning vectors of it, some of them at once if they are small. */
 static void weigh_lanes(const winograd_weights *job, int64_t channels, const elem *w, elem *to) {
-    enum {
-        FEW_TAPS = 16,
-        MOST_READ = FEW_TAPS * VL < WINOGRAD_KERNEL ? WINOGRAD_KERNEL : FEW_TAPS * VL
-    };
-    const int64_t rows = job->form->down.kernel, count = rows * job->form->across.kernel,
+    const int64_t rows = job->phases->rows, columns = job->phases->columns, count = rows * columns,
                   to_next = job->form->parts * PANEL;
     const int64_t way = job->by_column, ahead = way < 0 ? count - 1 : 0;
-    const int joined = channels >= VL && way * way == 1 &&
-                       (rows == 1 || job->by_row == job->form->across.kernel * way);
+    const int joined =
+        channels >= VL && way * way == 1 && (rows == 1 || job->by_row == columns * way);
     elem g[MOST_READ * VL];
-    const int64_t row = job->form->across.kernel * VL;
-    taps some = {g + ahead * VL, VL, count * VL, row * way, way * VL, NULL, job->by_output};
+    const int64_t row = columns * VL;
+    taps some = {g + ahead * VL, VL, count * VL, row * way, way * VL, NULL, job->by_output, count};
     int64_t c = 0;
     for (; joined && count <= FEW_TAPS && job->by_input == count && c + VL <= job->channels_in;
          c += VL) {
@@ -469,17 +512,20 @@ static void weigh_lanes(const winograd_weights *job, int64_t channels, const ele
         some.later = w + (c + 2 * VL) * count; /* memory takes longer than VL kernels */
         weigh_kernels(job, &some, to + c * to_next);
     }
-    some.count = 1;
-    some.later = NULL;
+    const int64_t most = count <= FEW_TAPS ? VL : 1;
     const int turned = joined && count >= VL;
-    if (!turned) some = (taps){g, 1, 0, row, VL, NULL, 0};
-    for (; c < job->channels_in; c++) {
-        const elem *kernel = w + c * job->by_input;
-        fetch(kernel + VL * job->by_input, job->by_output);
-        if (turned)
-            turn_run((int)count, kernel - ahead, job->by_output, g);
-        else
-            read_kernel(job, channels, kernel, g);
+    some.later = NULL;
+    if (!turned) some = (taps){g, 1, count * VL, row, VL, NULL, 0, 0};
+    for (; c < job->channels_in; c += some.count) {
+        some.count = job->channels_in - c < most ? job->channels_in - c : most;
+        for (int64_t i = 0; i < some.count; i++) {
+            const elem *kernel = w + (c + i) * job->by_input;
+            fetch(kernel + VL * job->by_input, job->by_output);
+            if (turned)
+                turn_run((int)count, kernel - ahead, job->by_output, g + i * count * VL);
+            else
+                read_kernel(job, channels, kernel, g + i * count * VL);
+        }
         weigh_kernels(job, &some, to + c * to_next);
     }
 }
@@ -563,13 +609,15 @@ INLINE elem larger(elem a, elem b) {
 }
 
 /* Where the samples of a tile lie along an axis, and which of them the taps of the first output
- * meet. */
+ * meet. A kernel that is without a tap at either end is as one with fewer taps of more outputs. */
 typedef struct {
-    int64_t samples[WINOGRAD_SIDE], count, of_phase, taps[WINOGRAD_LONG];
+    int64_t samples[WINOGRAD_SIDE], count, of_phase, taps[WINOGRAD_LONG], outputs, kernel;
 } reach;
 
-static reach find_reach(const winograd_axis *axis, const winograd_line *line) {
-    reach r = {.of_phase = axis->outputs + (axis->kernel - 1) / line->stride};
+static reach find_reach(const winograd_axis *axis, const winograd_line *line, int less) {
+    reach r = {.of_phase = axis->outputs + (axis->kernel - 1) / line->stride,
+               .outputs = axis->outputs + less,
+               .kernel = axis->kernel - less};
     for (int64_t f = 0; f < line->phases; f++)
         for (int64_t i = 0; i < r.of_phase; i++)
             r.samples[r.count++] = f * line->phase + i * line->sample;
@@ -579,25 +627,23 @@ static reach find_reach(const winograd_axis *axis, const winograd_line *line) {
 }
 
 /* Whether a kernel meets only samples that are lost beside the loudest of the tile. */
-static int has_quiet(const winograd_form *form, const reach *down, const reach *across,
-                     const elem *x) {
-    const int64_t columns = form->across.outputs;
-    elem along[WINOGRAD_SIDE][4], loudest = 0;
+static int has_quiet(const reach *down, const reach *across, const elem *x) {
+    elem along[WINOGRAD_SIDE][5], loudest = 0;
     int quiet = 0;
     for (int64_t i = 0; i < down->count; i++) {
         const elem *line = x + down->samples[i];
         for (int64_t j = 0; j < across->count; j++)
             loudest = larger(loudest, line[across->samples[j]]);
-        for (int64_t j = 0; j < columns; j++) {
+        for (int64_t j = 0; j < across->outputs; j++) {
             along[i][j] = 0;
-            for (int64_t t = 0; t < form->across.kernel; t++)
+            for (int64_t t = 0; t < across->kernel; t++)
                 along[i][j] = larger(along[i][j], line[across->samples[across->taps[t] + j]]);
         }
     }
-    for (int64_t i = 0; i < form->down.outputs; i++)
-        for (int64_t j = 0; j < columns; j++) {
+    for (int64_t i = 0; i < down->outputs; i++)
+        for (int64_t j = 0; j < across->outputs; j++) {
             elem met = 0;
-            for (int64_t t = 0; t < form->down.kernel; t++)
+            for (int64_t t = 0; t < down->kernel; t++)
                 met = larger(met, along[down->taps[t] + i][j]);
             quiet |= met > 0 && met * LOUDER < loudest;
         }
@@ -605,13 +651,14 @@ static int has_quiet(const winograd_form *form, const reach *down, const reach *
 }
 
 static void quiet(const winograd_quiet *job) {
-    const reach down = find_reach(&job->form->down, &job->lines->down),
-                across = find_reach(&job->form->across, &job->lines->across);
-    const int64_t tile = job->lines->beside ? 1 : job->form->across.outputs;
+    const winograd_form *form = job->form;
+    const reach down = find_reach(&form->down, &job->lines->down, job->less_rows),
+                across = find_reach(&form->across, &job->lines->across, job->less_columns);
+    const int64_t tile = job->lines->beside ? 1 : form->across.outputs;
     const elem *x = job->peaks;
     elem *unfit = job->unfit;
     for (int64_t t = 0; t < job->tiles; t++)
-        if (has_quiet(job->form, &down, &across, x + t * tile)) unfit[t] = (elem)__builtin_nan("");
+        if (has_quiet(&down, &across, x + t * tile)) unfit[t] = (elem)__builtin_nan("");
 }
 
 /* A register tile of CHANNELS x N vectors over all input channels; lanes are tiles. */
@@ -646,12 +693,12 @@ INLINE void multiply(const int N, const winograd_product *job, const elem *w, co
 static void product_of_many(const winograd_product *job) {
     const int64_t vectors = (job->tiles + VL - 1) / VL;
     const int64_t parts = (vectors + WINOGRAD_VECS - 1) / WINOGRAD_VECS;
-    for (int64_t k = 0; k < job->outputs; k += CHANNELS) {
-        const elem *w = (const elem *)job->w + k / PANEL * job->channels * PANEL + k % PANEL;
-        elem *sums = (elem *)job->sums + k * job->lanes;
-        for (int64_t i = 0; i < parts; i++) {
-            const int64_t first = vectors * i / parts, end = vectors * (i + 1) / parts;
-            const elem *v = (const elem *)job->v + first * VL;
+    for (int64_t i = 0; i < parts; i++) {
+        const int64_t first = vectors * i / parts, end = vectors * (i + 1) / parts;
+        const elem *v = (const elem *)job->v + first * VL;
+        for (int64_t k = 0; k < job->outputs; k += CHANNELS) {
+            const elem *w = (const elem *)job->w + k / PANEL * job->channels * PANEL + k % PANEL;
+            elem *sums = (elem *)job->sums + k * job->lanes;
             if (end - first == 1)
                 multiply(1, job, w, v, sums + first * VL);
             else if (end - first == 2)

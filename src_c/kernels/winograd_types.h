@@ -6,15 +6,16 @@
  * outputs; lanes are tiles. Steps count elements of the dtype. The stages, each for one block of
  * tiles:
  *
- * - weights: to[e * to_element + (c * parts + p) * panel + k] is part p, transformed, of the kernel
- *   of output channel k and input channel c; a panel has the table's `panel`, those from
- *   job->channels on are zero.
+ * - weights: to[f * to_phase + e * to_element + (c * parts + p) * panel + k] is part p,
+ *   transformed, of the taps of phase f in the kernel of output channel k and input channel c; a
+ *   panel has the table's `panel`, those from job->channels on are zero.
  * - input: to[e * to_element + t] is a part of tile t, transformed; samples of tiles lie as `lines`
  *   says. The caller grants that for tiles rounded up to whole vectors `to` can be written, and x
  *   be read with a vector beyond them.
  * - peaks: to[i] is raised to |x[i]| for i < count: over all channels, the loudest samples.
  * - quiet: unfit[t] turns NaN for tile t if one of its kernels meets only samples that are quiet
  *   beside the loudest of the tile, and not all zero; peaks lie as x does in input, of all parts.
+ *   Kernels may be without their first or last row, or column.
  * - product: sums[k][t] (+)= sum_c w[panel][c][k of panel] * v[c][t] for k < outputs, t < tiles,
  *   each rounded up: the first to a panel, the second to a vector, but to `few` where there is only
  *   one vector.
@@ -26,7 +27,7 @@
 
 #include <stdint.h>
 
-/* What there is along an axis, X(M, S, R), S being the stride; the first is an axis without taps. */
+/* What there is along an axis, X(M, S, R), S being the stride; the first is one without taps. */
 #define PYCONVC_FOR_WINOGRAD_AXES(X)                                                               \
     X(1, 1, 1)                                                                                     \
     X(2, 1, 3) X(3, 1, 3) X(4, 1, 2) X(4, 1, 3) X(4, 1, 4) X(4, 1, 5) X(2, 2, 3) X(4, 2, 3)
@@ -91,12 +92,25 @@ static inline int64_t winograd_at(const winograd_line *line, int64_t t) {
     return t % line->phases * line->phase + t / line->stride * line->sample;
 }
 
+/* The taps of a kernel of rows x columns may be shared out among phases of the outputs, each of
+ * which has every row_step-th and column_step-th from its first one on; or all are of one phase.
+ */
+typedef struct {
+    int64_t row, column;
+} winograd_tap;
+
+typedef struct {
+    int64_t rows, columns, row_step, column_step, count;
+    const winograd_tap *first; /* of each phase */
+} winograd_phases;
+
 typedef struct {
     const winograd_form *form;
+    const winograd_phases *phases;
     const void *w;
     int64_t by_output, by_input, by_row, by_column, channels, channels_in;
     void *to;
-    int64_t to_element;
+    int64_t to_element, to_phase;
 } winograd_weights;
 
 typedef struct {
@@ -120,6 +134,7 @@ typedef struct {
     const winograd_lines *lines;
     const void *peaks;
     int64_t tiles;
+    int less_rows, less_columns;
     void *unfit;
 } winograd_quiet;
 
