@@ -4,8 +4,8 @@
  * Channels are the kernel's lanes, a block of them at a time. What a block's kernel rows read lies
  * in a ring of packed lines, each sample one after the other with its padding: a line of the input
  * is packed once for all outputs of a task that meet it. Stride and dilation are steps from sample
- * to sample, so nothing is gathered. Of long lines with all channels only the ends are packed, where
- * padding is: what is between is read where it lies.
+ * to sample, so nothing is gathered. Of long lines with all channels only the ends are packed,
+ * where padding is: what is between is read where it lies.
  *
  * Planes whose lines would leave much of a vector empty, or would have to be taken apart for their
  * stride, are turned as they are packed, a vector of channels at a time, and so are the outputs.

@@ -83,8 +83,8 @@ static int lines_at_once(const job *j) {
     return j->is_complex ? 4 : 8;
 }
 
-/* Where line `row`, one of those, may be copied: in the tile itself, of all of whose lines the first
- * half has the real parts. */
+/* Where line `row`, one of those, may be copied: in the tile itself, of all of whose lines the
+ * first half has the real parts. */
 static char *copy_of(const job *j, int64_t row, const room *r) {
     const int64_t rows = j->f->rows, imaginary = row >= rows ? rows : 0;
     if (j->is_complex) return r->copies + row / (rows / 4) * j->f->columns * j->bytes;

@@ -191,8 +191,8 @@ static void sum_block(const job *j, const task *t, const scratch *s, int64_t b, 
     }
 }
 
-/* Outputs first .. end - 1 of a row of tiles of one phase, `column` the first of the row: those that
- * lie inside the image. */
+/* Outputs first .. end - 1 of a row of tiles of one phase, `column` the first of the row: those
+ * that lie inside the image. */
 static void put_part(int64_t bytes, const winograd_outputs *to, int64_t column, int64_t first,
                      int64_t end, int64_t step, const char *from, char *y) {
     const int64_t here = max64(first, to->skip[1] - column),

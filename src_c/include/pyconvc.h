@@ -291,13 +291,13 @@ pyconvc_status pyconvc_chain_present(const pyconvc_chain *c, const pyconvc_chain
  *
  *     y[o] = sum_t w[t] * X[o + start + skip - t]
  *
- * A tile is rows x columns complex samples, multiples of 4 and of 16. Two real samples of X share each,
- * as real and imaginary part: those that are `rows` lines apart, and where `line` is set, those that
- * are rows * columns apart on one axis, the width, which fills the tile line by line. So a tile
- * holds 2 * rows lines of X, or 2 * rows * columns samples; along that axis its products wrap
- * around with the opposite sign, along the width of planes with the same. Of a volume each depth has
- * `height` of these lines, and products that leave one come into the next. Of complex samples a tile
- * holds half as many, which wrap around times i.
+ * A tile is rows x columns complex samples, multiples of 4 and of 16. Two real samples of X share
+ * each, as real and imaginary part: those that are `rows` lines apart, and where `line` is set,
+ * those that are rows * columns apart on one axis, the width, which fills the tile line by line. So
+ * a tile holds 2 * rows lines of X, or 2 * rows * columns samples; along that axis its products
+ * wrap around with the opposite sign, along the width of planes with the same. Of a volume each
+ * depth has `height` of these lines, and products that leave one come into the next. Of complex
+ * samples a tile holds half as many, which wrap around times i.
  *
  * Tile t begins at sample start + t * advance of X along an axis. Of its outputs, those from `skip`
  * on, `advance` of them, are kept; the caller grants that no product wraps into them. */
@@ -320,8 +320,8 @@ typedef struct {
     void *levels;                 /* if not NULL, what pyconvc_loudest finds in its parts */
 } pyconvc_fourier;
 
-/* The spectrum of a kernel, 4 * rows * columns real elements, best aligned to 64 bytes: x, input, x_step,
- * start 0. */
+/* The spectrum of a kernel, 4 * rows * columns real elements, best aligned to 64 bytes: x, input,
+ * x_step, start 0. */
 pyconvc_status pyconvc_fourier_spectrum(const pyconvc_fourier *f, const void *w, void *spectrum,
                                         const pyconvc_run *run);
 pyconvc_status pyconvc_fourier_run(const pyconvc_fourier *f, const void *x, const void *spectrum,

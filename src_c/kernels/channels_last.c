@@ -59,7 +59,8 @@ INLINE void add_run(sum *acc, const int n, const int by, const elem *x, int64_t 
     }
 }
 
-/* Taps of a row, where the kernel is compiled for them: of the only run, or of two with stride 2. */
+/* Taps of a row, where the kernel is compiled for them: of the only run, or of two with stride
+ * 2. */
 typedef enum { ANY = 0, THREE = 3, FIVE = 5, SEVEN = 7, THREE_BY_2 = -3, FIVE_BY_2 = -5 } kind;
 
 /* All taps on the tile; right: of the rows' pointers, taps: at its channels. */

@@ -35,10 +35,10 @@
 
 #include <stdint.h>
 
-/* The passes of a transform: radices 3, 4, 5 and 8, of the rows' axis the first one 4, then 0.
- * The powers s^j, 0 < j < radix, of each polynomial, as (re, im), one pass after the other; of the
- * columns' axis then c of each block. There the table of each line begins `step` elements after that
- * of the line before. */
+/* The passes of a transform: radices 3, 4, 5 and 8, of the rows' axis the first one 4, then 0. The
+ * powers s^j, 0 < j < radix, of each polynomial, as (re, im), one pass after the other; of the
+ * columns' axis then c of each block. There the table of each line begins `step` elements after
+ * that of the line before. */
 typedef struct {
     int64_t length;
     const int32_t *radices;

@@ -4,11 +4,11 @@
  *
  *   y[r][j] += taps[i] * x[r + i][column + j]      for the taps i of a block
  *
- * A tile of PLANE_ROWS rows x one vector of y, or of PAIR_ROWS rows x two, stays in registers; where
- * there are fewer rows, one of them x WIDE_VECS. For each column of a block its n taps are broadcast
- * once, n being the whole height of most kernels; then each input vector is loaded once and serves
- * all rows that meet it. Rows lie at one pitch, so that no pointers are looked up, and planes follow
- * one another without a return to the driver.
+ * A tile of PLANE_ROWS rows x one vector of y, or of PAIR_ROWS rows x two, stays in registers;
+ * where there are fewer rows, one of them x WIDE_VECS. For each column of a block its n taps are
+ * broadcast once, n being the whole height of most kernels; then each input vector is loaded once
+ * and serves all rows that meet it. Rows lie at one pitch, so that no pointers are looked up, and
+ * planes follow one another without a return to the driver.
  *
  * The sum of an output runs over blocks in order, then over taps in order, whatever tile it falls
  * in.

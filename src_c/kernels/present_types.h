@@ -16,8 +16,8 @@ typedef struct {
 typedef struct {
     /* A sample is missing where x[j] is NaN or mask[j] is not 0; mask may be NULL. For j < n: */
     int (*lacks)(const void *x, const uint8_t *mask, int64_t n); /* whether one is */
-    /* valid[j] is 0 where it is, else 1; to[j] is 0 there, else x[j]. x may be `to`. Returns whether
-     * one is. */
+    /* valid[j] is 0 where it is, else 1; to[j] is 0 there, else x[j]. x may be `to`. Returns
+     * whether one is. */
     int (*split)(const void *x, const uint8_t *mask, int64_t n, void *to, void *valid);
     /* to[j] is NaN where mask[j] is not 0, else x[j]. */
     void (*blank)(const void *x, const uint8_t *mask, int64_t n, void *to);
