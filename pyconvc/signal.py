@@ -119,21 +119,8 @@ def convolve(
     array([2., 2., 6., 6.])
     """
     if axes is mask is None and nan_policy is PROPAGATE and min_weight is NO_WEIGHT:
-        y = _core.plain(
-            in1,
-            in2,
-            mode,
-            method,
-            boundary,
-            _check.SIGNAL_BOUNDARIES,
-            fillvalue,
-            _threads.current if workers is None else workers,
-            out,
-            flip=True,
-        )
-        if y is None:
-            how = method, boundary, fillvalue, workers, out
-            y = _by_shape(in1, in2, mode, *how, flip=True)
+        how = mode, method, boundary, fillvalue, workers, out
+        y = _at_once(in1, in2, *how, flip=True)
         if y is not None:
             return y
     plain = (boundary, fillvalue, axes, workers, out)
@@ -184,22 +171,8 @@ def correlate(
     array([0.5, 2. , 3.5, 3. , 0. ])
     """
     if axes is mask is None and nan_policy is PROPAGATE and min_weight is NO_WEIGHT:
-        y = _core.plain(
-            in1,
-            in2,
-            mode,
-            method,
-            boundary,
-            _check.SIGNAL_BOUNDARIES,
-            fillvalue,
-            _threads.current if workers is None else workers,
-            out,
-            flip=False,
-            late=1,
-        )
-        if y is None:
-            how = method, boundary, fillvalue, workers, out
-            y = _by_shape(in1, in2, mode, *how, flip=False, late=1)
+        how = mode, method, boundary, fillvalue, workers, out
+        y = _at_once(in1, in2, *how, flip=False, late=1)
         if y is not None:
             return y
     plain = (boundary, fillvalue, axes, workers, out)
@@ -542,12 +515,14 @@ def _plain(in1, in2, mode, method, boundary, fillvalue, workers, out, **kind):
     return _core.plain(in1, in2, mode, method, boundary, names, fillvalue, workers, out, **kind)
 
 
-def _by_shape(in1, in2, mode, method, boundary, fillvalue, workers, out, **kind):
-    """The same of more work, where shapes tell how it is computed the fastest; else None."""
-    if type(method) is not str or method != "auto":
-        return None
+def _at_once(in1, in2, mode, method, boundary, fillvalue, workers, out, **kind):
+    """The same, or, of more work, what shapes tell how to compute the fastest; else None."""
+    how = boundary, fillvalue, workers, out
+    y = _plain(in1, in2, mode, method, *how, **kind)
+    if y is not None or type(method) is not str or method != "auto":
+        return y
     if _choose.is_direct_by_shape(in1, in2, mode):
-        return _plain(in1, in2, mode, "direct", boundary, fillvalue, workers, out, **kind)
+        return _plain(in1, in2, mode, "direct", *how, **kind)
     if out is workers is None and type(boundary) is str and boundary == "fill":
         return _lines.convolve(in1, in2, mode, fillvalue, _threads.resolve(), flip=kind["flip"])
     return None
@@ -568,9 +543,7 @@ def _plain_line(a, v, axis, mode, boundary, fillvalue, workers, out):
 def _filter2d(name, in1, in2, mode, boundary, fillvalue, workers, out, **kind):
     how = mode, "auto", boundary, fillvalue, workers, out
     options = {"flip": "late" not in kind, "late": 2 if "late" in kind else 0, "planes": True}
-    y = _plain(in1, in2, *how, **options)
-    if y is None:
-        y = _by_shape(in1, in2, *how, **options)
+    y = _at_once(in1, in2, *how, **options)
     if y is not None:
         return y
     in1, in2 = _check.numeric(in1=in1, in2=in2)

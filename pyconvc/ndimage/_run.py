@@ -172,6 +172,10 @@ def _arithmetic(source, result, filters, precision):
 def adds_freely(source, result, filters, precision=None):
     """Whether sums may be added up in any order: in float32, or exact ones."""
     work, ordered = _arithmetic(source, result, filters, precision)
+    return _are_free(source, result, filters, work, ordered)
+
+
+def _are_free(source, result, filters, work, ordered):
     return (work == np.float32 and not ordered) or _exact(source, result, filters)
 
 
@@ -211,8 +215,7 @@ def _steps(source, result, filters, work, ordered):
     each with whether it writes the result itself, of which those after it then are in place.
     """
     x, y = (_shaped(*layout) for layout in (source, result))
-    free = (work == np.float32 and not ordered) or _exact(x.dtype, y.dtype, filters)
-    any_order = free and _commute(filters)
+    any_order = _are_free(x.dtype, y.dtype, filters, work, ordered) and _commute(filters)
     first, *others = _groups(filters, y if any_order else None)
     groups = [first, *(part for group in others for part in _fitting(group, y, work))]
     steps = []
@@ -273,9 +276,8 @@ def _split(group, y):
     longest = max(f.size[0] for f in group) if group[0].in_line else 1
     if longest > LONG:
         return [[f] for f in group]
-    if (
-        len(group) == 2 and y is not None
-    ):  # along rows, which the first has left near, as the second
+    if len(group) == 2 and y is not None:
+        # rows second: the first has left them near
         return [sorted(group, key=lambda f: f.axes)]
     if len(group) == 3 and y is not None and _chains.sweeps(longest, y.dtype):
         along = {f.axes[0]: f for f in group}
