@@ -119,8 +119,7 @@ def convolve(
     array([2., 2., 6., 6.])
     """
     if axes is mask is None and nan_policy is PROPAGATE and min_weight is NO_WEIGHT:
-        how = mode, method, boundary, fillvalue, workers, out
-        y = _at_once(in1, in2, *how, flip=True)
+        y = _at_once(in1, in2, mode, method, boundary, fillvalue, workers, out, True)
         if y is not None:
             return y
     plain = (boundary, fillvalue, axes, workers, out)
@@ -171,8 +170,7 @@ def correlate(
     array([0.5, 2. , 3.5, 3. , 0. ])
     """
     if axes is mask is None and nan_policy is PROPAGATE and min_weight is NO_WEIGHT:
-        how = mode, method, boundary, fillvalue, workers, out
-        y = _at_once(in1, in2, *how, flip=False, late=1)
+        y = _at_once(in1, in2, mode, method, boundary, fillvalue, workers, out, False, 1)
         if y is not None:
             return y
     plain = (boundary, fillvalue, axes, workers, out)
@@ -515,16 +513,33 @@ def _plain(in1, in2, mode, method, boundary, fillvalue, workers, out, **kind):
     return _core.plain(in1, in2, mode, method, boundary, names, fillvalue, workers, out, **kind)
 
 
-def _at_once(in1, in2, mode, method, boundary, fillvalue, workers, out, **kind):
-    """The same, or, of more work, what shapes tell how to compute the fastest; else None."""
-    how = boundary, fillvalue, workers, out
-    y = _plain(in1, in2, mode, method, *how, **kind)
+def _at_once(in1, in2, mode, method, boundary, fillvalue, workers, out, flip, late=0, planes=False):
+    """The same, or, of more work, what shapes tell how to compute the fastest; else None.
+
+    Arguments go one by one: a dict of them would take as long as a small call.
+    """
+    names, threads = _check.SIGNAL_BOUNDARIES, _threads.current if workers is None else workers
+    y = _core.plain(
+        in1,
+        in2,
+        mode,
+        method,
+        boundary,
+        names,
+        fillvalue,
+        threads,
+        out,
+        flip=flip,
+        late=late,
+        planes=planes,
+    )
     if y is not None or type(method) is not str or method != "auto":
         return y
     if _choose.is_direct_by_shape(in1, in2, mode):
-        return _plain(in1, in2, mode, "direct", *how, **kind)
+        how = boundary, fillvalue, workers, out
+        return _plain(in1, in2, mode, "direct", *how, flip=flip, late=late, planes=planes)
     if out is workers is None and type(boundary) is str and boundary == "fill":
-        return _lines.convolve(in1, in2, mode, fillvalue, _threads.resolve(), flip=kind["flip"])
+        return _lines.convolve(in1, in2, mode, fillvalue, _threads.resolve(), flip=flip)
     return None
 
 
